@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+UV ?= uv
+.PHONY: chat test lint crash bench lock
+.DELETE_ON_ERROR:
+
+chat: $(VENV)/.base
+	@$(BIN)/duihua chat $(ARGS)
+
+test: lint
+	@$(BIN)/pytest -q $(ARGS)
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+
+crash: $(VENV)/.dev
+	@$(BIN)/python -m tests.crash $(ARGS)
+
+bench: $(VENV)/.base
+	@$(BIN)/python -m benchmarks.turns $(ARGS)
+
+$(BIN)/python:
+	@$(PYTHON) -m venv $(VENV) </dev/null >&2
+
+$(VENV)/.base: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "duihua: installing into $(VENV) (once) · 正在安装(仅一次)" >&2
+	@$(PIP) --require-hashes -r requirements.lock </dev/null >&2
+	@$(PIP) --no-build-isolation --no-index -e . </dev/null >&2
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.base
+	@$(PIP) --require-hashes -r requirements-dev.lock </dev/null >&2
+	@touch $@
+
+lock:
+	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --all-extras --group dev --group build -o requirements-dev.lock pyproject.toml
+	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --group build -c requirements-dev.lock -o requirements.lock pyproject.toml

@@ -1,0 +1,1 @@
+"""The event-driven chatbot engine."""

@@ -1,0 +1,80 @@
+"""Parts to bytes and back: tagged JSON, `{"t": "<name>", ...}`. An unknown tag is kept, never an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+
+from duihua.messages import Decision, Media, Opaque, Options, Part, Quote, Text, Thinking, Unknown, Usage
+
+FORMAT = 1
+"""Number of the content format, stored beside it."""
+
+
+def encode(parts: tuple[Part, ...]) -> bytes:
+    """The stored form of `parts`."""
+    return orjson.dumps([_tagged(p) for p in parts])
+
+
+def decode(data: bytes | memoryview | None) -> tuple[Part, ...]:
+    """The parts of a stored form; `None` (erased or moved) is no parts."""
+    if data is None:
+        return ()
+    value: Any = orjson.loads(data)
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return tuple(_part(item) for item in items)
+
+
+def encode_usage(usage: Usage) -> bytes:
+    """The stored form of `usage`."""
+    return orjson.dumps([usage.input, usage.output, usage.cached, usage.reasoning])
+
+
+def decode_usage(data: bytes | memoryview | None) -> Usage:
+    """The usage of a stored form; `None` is no usage."""
+    return Usage() if data is None else Usage(*orjson.loads(data))
+
+
+def _tagged(part: Part) -> dict[str, Any]:
+    match part:
+        case Text(text):
+            return {"t": "text", "text": text}
+        case Thinking(text):
+            return {"t": "thinking", "text": text}
+        case Media(media, attachment, mime, name):
+            return {"t": "media", "media": media, "attachment": attachment, "mime": mime, "name": name}
+        case Quote(text, author):
+            return {"t": "quote", "text": text, "author": author}
+        case Decision(call, approve):
+            return {"t": "decision", "call": call, "approve": approve}
+        case Options(values):
+            return {"t": "options", "values": values}
+        case Opaque(provider, data):
+            return {"t": "opaque", "provider": provider, "data": data}
+        case Unknown(data):
+            return dict(data)
+
+
+def _part(item: Any) -> Part:
+    if not isinstance(item, Mapping):
+        return Unknown({"t": "?", "value": item})
+    data = cast("Mapping[str, Any]", item)
+    match data:
+        case {"t": "text", "text": str(text)}:
+            return Text(text)
+        case {"t": "thinking", "text": str(text)}:
+            return Thinking(text)
+        case {"t": "media", "media": "image" | "audio" | "video" | "file" as media, "attachment": str(id_)}:
+            return Media(media, id_, str(data.get("mime", "")), str(data.get("name", "")))
+        case {"t": "quote", "text": str(text)}:
+            return Quote(text, str(data.get("author", "")))
+        case {"t": "decision", "call": str(call), "approve": bool(approve)}:
+            return Decision(call, approve)
+        case {"t": "options", "values": dict()}:
+            return Options(data["values"])
+        case {"t": "opaque", "provider": str(provider), "data": dict()}:
+            return Opaque(provider, data["data"])
+        case _:
+            return Unknown(data)

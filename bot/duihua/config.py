@@ -1,0 +1,114 @@
+"""Settings: from the environment or `.env`, under exactly these names. Read once, at construction."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from duihua.errors import ConfigError
+
+SKILL_PREFIX = "DUIHUA_SKILL_"
+
+
+def _named(name: str, *aliases: str) -> Any:
+    return AliasChoices(name, *aliases)
+
+
+class Settings(BaseSettings):
+    """All settings of duihua. Secrets are `SecretStr`; an empty value counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    model: str = Field("qianfan/ernie-3.5-8k", validation_alias=_named("DUIHUA_MODEL"))
+    database_url: str = Field("sqlite+aiosqlite:///duihua.db", validation_alias=_named("DUIHUA_DATABASE_URL"))
+    sqlite_synchronous: Literal["NORMAL", "FULL"] = Field(
+        "NORMAL", validation_alias=_named("DUIHUA_SQLITE_SYNCHRONOUS")
+    )
+    lang: Literal["auto", "zh", "en"] = Field("auto", validation_alias=_named("DUIHUA_LANG"))
+    timezone: str = Field("", validation_alias=_named("DUIHUA_TIMEZONE"))
+    persona: str = Field("default", validation_alias=_named("DUIHUA_PERSONA"))
+    personas_dir: str = Field("", validation_alias=_named("DUIHUA_PERSONAS_DIR"))
+    skills: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("weather", "clock", "calculator"), validation_alias=_named("DUIHUA_SKILLS")
+    )
+    moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
+    turn_timeout: float = Field(300.0, gt=0, validation_alias=_named("DUIHUA_TURN_TIMEOUT"))
+    max_pending: int = Field(50, ge=1, validation_alias=_named("DUIHUA_MAX_PENDING"))
+    max_steps: int = Field(8, ge=1, validation_alias=_named("DUIHUA_MAX_STEPS"))
+    lease: float = Field(15.0, ge=1, validation_alias=_named("DUIHUA_LEASE"))
+    approval_timeout: float = Field(259_200.0, gt=0, validation_alias=_named("DUIHUA_APPROVAL_TIMEOUT"))
+    shutdown_timeout: float = Field(10.0, ge=0, validation_alias=_named("DUIHUA_SHUTDOWN_TIMEOUT"))
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "WARNING", validation_alias=_named("DUIHUA_LOG_LEVEL")
+    )
+    proxy: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_PROXY"))
+
+    qianfan_api_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_API_KEY"))
+    qianfan_secret_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_SECRET_KEY"))
+    qianfan_access_key_id: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_ACCESS_KEY_ID"))
+    qianfan_access_key_secret: SecretStr | None = Field(
+        None, validation_alias=_named("QIANFAN_ACCESS_KEY_SECRET")
+    )
+    qianfan_bearer_token: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_BEARER_TOKEN"))
+    qianfan_base_url: str = Field("https://aip.baidubce.com", validation_alias=_named("QIANFAN_BASE_URL"))
+    qianfan_v2_base_url: str = Field(
+        "https://qianfan.baidubce.com/v2", validation_alias=_named("QIANFAN_V2_BASE_URL")
+    )
+
+    skill_settings: Mapping[str, Mapping[str, str]] = Field(
+        default_factory=dict[str, Mapping[str, str]], validation_alias=_named("duihua_skill_settings")
+    )
+    """Settings of skills: skill name (lower case) -> setting (lower case) -> text."""
+
+    @field_validator("skills", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @classmethod
+    def load(cls, env_file: str | None = ".env", **overrides: Any) -> Settings:
+        """Reads the environment and `env_file` (the environment wins), then applies `overrides`.
+
+        Raises:
+            ConfigError: a value is wrong; the text names the setting and the reason, never the value.
+        """
+        values = {k: v for k, v in (dotenv_values(env_file) if env_file else {}).items() if v is not None}
+        values.update(os.environ)
+        overrides.setdefault("skill_settings", _skill_settings(values))  # by prefix, not by field
+        try:
+            return cls(_env_file=env_file, **{_alias(k): v for k, v in overrides.items()})  # pyright: ignore
+        except ValidationError as e:
+            reasons = "; ".join(f"{_setting(error['loc'])}: {error['msg']}" for error in e.errors())
+            raise ConfigError(f"{reasons}. Correct it in the environment or in .env") from None
+
+
+def _alias(field: str) -> str:
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else field
+
+
+def _setting(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in loc)
+
+
+def _skill_settings(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    out: dict[str, dict[str, str]] = {}
+    for name, value in values.items():
+        if name.upper().startswith(SKILL_PREFIX) and value:
+            skill, _, setting = name[len(SKILL_PREFIX) :].lower().partition("_")
+            if setting:
+                out.setdefault(skill, {})[setting] = value
+    return out

@@ -1,0 +1,179 @@
+"""Every error duihua raises.
+
+DuihuaError
+├── ConfigError                 a setting is wrong
+│   └── MissingKey              a platform's key is not set
+├── InvalidOptions              a model option is outside of the model's range
+├── InputTooLong                larger than the model takes at all
+├── SessionBusy                 too many inputs wait already
+├── NotFound                    no such turn, call, persona, skill
+├── Superseded                  another claim holds this turn now, or it was erased: stop, show nothing
+├── StorageError                the database refuses, or is from a newer version
+├── ProviderError               a platform answered with an error, or not at all
+├── SkillError                  a skill says to the model why it failed
+│   └── BadArguments            the model's arguments do not fit
+├── AskUser                     a skill wants a person's consent before it goes on
+└── DeliveryError
+    ├── NotSent                 certainly not sent: may be tried again
+    ├── SendUnknown             perhaps sent
+    └── Gone                    the recipient is gone for good
+
+Errors carry no secrets: URLs pass the redactor before they get here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Category = Literal[
+    "auth",
+    "permission",
+    "quota_exhausted",
+    "rate_limited",
+    "overloaded",
+    "server",
+    "bad_request",
+    "context_too_long",
+    "moderation_input",
+    "moderation_output",
+    "not_found",
+    "timeout",
+    "network",
+    "truncated",
+]
+
+RETRYABLE: frozenset[Category] = frozenset(
+    {"rate_limited", "overloaded", "server", "timeout", "network", "truncated"}
+)
+
+
+class DuihuaError(Exception):
+    """Base of all errors of duihua."""
+
+
+class ConfigError(DuihuaError):
+    """A setting is wrong. The text names the setting and what to do."""
+
+
+class MissingKey(ConfigError):
+    """A platform's key is not set. `settings` names the settings that would do, `provider` the platform."""
+
+    def __init__(self, provider: str, settings: tuple[str, ...]) -> None:
+        names = " or ".join(settings)
+        super().__init__(f"{provider} needs a key: set {names} in the environment or in .env")
+        self.provider, self.settings = provider, settings
+
+
+class InvalidOptions(DuihuaError):
+    """A model option does not fit the model; the text gives option, value and allowed range."""
+
+    def __init__(self, option: str, value: object, allowed: str) -> None:
+        super().__init__(f"{option}={value!r} is not allowed: {allowed}")
+        self.option, self.value, self.allowed = option, value, allowed
+
+
+class InputTooLong(DuihuaError):
+    """The input alone is larger than the model takes. `size` and `limit` are in `unit` (characters, tokens)."""
+
+    def __init__(self, limit: int, size: int, unit: str = "characters") -> None:
+        super().__init__(f"the input is too long: {size} {unit}, the model takes {limit}")
+        self.limit, self.size, self.unit = limit, size, unit
+
+
+class SessionBusy(DuihuaError):
+    """`pending` inputs wait already in this session; wait for an answer or stop the running turn."""
+
+    def __init__(self, pending: int) -> None:
+        super().__init__(f"{pending} inputs wait in this session; wait for an answer or stop the turn")
+        self.pending = pending
+
+
+class NotFound(DuihuaError):
+    """No such thing: `what` is its kind (turn, call, persona, skill, model), `name` what was asked for."""
+
+    def __init__(self, what: str, name: object) -> None:
+        super().__init__(f"no such {what}: {name}")
+        self.what, self.name = what, name
+
+
+class Superseded(DuihuaError):
+    """The fence no longer holds: another claim works on this turn, or it was erased."""
+
+
+class StorageError(DuihuaError):
+    """The database refused, or was written by a newer version. The text says what to do."""
+
+
+class ProviderError(DuihuaError):
+    """A platform answered with an error, or not at all.
+
+    Attributes:
+        provider: name of the platform's client, for example `qianfan`.
+        category: what it means, the same words for all platforms.
+        retryable: whether sending the same again may help.
+        retry_after: seconds the platform asked to wait, None if it did not say.
+        vendor_code: the platform's own code, as text, empty if none.
+        http_status: 0 if no answer came.
+        request_id: the platform's id of the request, empty if none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str = "",
+        category: Category = "server",
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+        vendor_code: str = "",
+        http_status: int = 0,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.provider = provider
+        self.category: Category = category
+        self.retryable = category in RETRYABLE if retryable is None else retryable
+        self.retry_after = retry_after
+        self.vendor_code = vendor_code
+        self.http_status = http_status
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        facts = [self.provider, self.category]
+        facts += [f"code {self.vendor_code}"] if self.vendor_code else []
+        facts += [f"HTTP {self.http_status}"] if self.http_status else []
+        facts += [f"request {self.request_id}"] if self.request_id else []
+        return f"{self.message} ({', '.join(f for f in facts if f)})"
+
+
+class SkillError(DuihuaError):
+    """Raised by a skill: its text is shown to the model, which may then try something else."""
+
+
+class BadArguments(SkillError):
+    """The model's arguments do not fit the skill; the text says what was wrong, for the model."""
+
+
+class AskUser(DuihuaError):
+    """Raised by a skill before it does anything: a person must consent first. The text is the question."""
+
+
+class DeliveryError(DuihuaError):
+    """A message did not certainly reach its reader."""
+
+
+class NotSent(DeliveryError):
+    """Certainly not sent; may be tried again after `retry_after` seconds."""
+
+    def __init__(self, message: str = "", retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SendUnknown(DeliveryError):
+    """Perhaps sent: sending again may show it twice."""
+
+
+class Gone(DeliveryError):
+    """The recipient is gone: nothing more is sent there."""

@@ -1,0 +1,1 @@
+"""What is kept in view and what is kept at all: decides, no SQL."""

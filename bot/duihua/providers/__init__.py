@@ -1,0 +1,1 @@
+"""One file per platform, and what they share: the byte reader, HTTP, the limiter."""

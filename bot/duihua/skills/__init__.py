@@ -1,0 +1,1 @@
+"""Functions that models may call: contract, schema, registry, runner."""

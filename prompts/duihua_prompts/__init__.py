@@ -1,0 +1,1 @@
+"""Personas and the words for users, in Chinese and English."""

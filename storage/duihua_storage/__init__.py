@@ -1,0 +1,1 @@
+"""Keeps conversations: tables, transactions, migrations. No policy."""
