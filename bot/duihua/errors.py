@@ -73,7 +73,7 @@ class InvalidOptions(DuihuaError):
 
 
 class InputTooLong(DuihuaError):
-    """The input alone is larger than the model takes. `size` and `limit` are in `unit` (characters, tokens)."""
+    """The input alone is larger than the model takes; `size` and `limit` count `unit`s."""
 
     def __init__(self, limit: int, size: int, unit: str = "characters") -> None:
         super().__init__(f"the input is too long: {size} {unit}, the model takes {limit}")

@@ -1,7 +1,8 @@
 """What a turn tells its readers: one union of frozen values. They carry codes and data, never prose.
 
-A turn's stream ends with exactly one `TurnFinished` or `TurnFailed`. A late reader gets one `TurnSnapshot`, then
-what follows. A re-run (after a crash or a resend) emits `TurnRestarted`; its text replaces what was shown.
+A turn's stream ends with exactly one `TurnFinished` or `TurnFailed`. A late reader gets one `TurnSnapshot`,
+then what follows. A re-run (after a crash or a resend) emits `TurnRestarted`: its text replaces what was
+shown.
 """
 
 from __future__ import annotations
