@@ -8,7 +8,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 import orjson
 
 from duihua.dialect import ChatDialect
-from duihua.ports import CallDelta, Delta, Finish, Flagged, Request, TextDelta, Usage
+from duihua.messages import Usage
+from duihua.ports import CallDelta, Delta, Finish, Flagged, Request, TextDelta
+from duihua.providers import qianfan
 
 Answer = str | Exception | Flagged | asyncio.Event | CallDelta
 Script = Sequence[Answer | Sequence[Answer]] | Callable[[Request], Answer | Sequence[Answer]]
@@ -27,8 +29,8 @@ class ScriptedModel:
 
     name = "scripted"
 
-    def __init__(self, script: Script, dialect: ChatDialect) -> None:
-        self._script, self._dialect = script, dialect
+    def __init__(self, script: Script, dialect: ChatDialect | None = None) -> None:
+        self._script, self._dialect = script, dialect or qianfan.dialect("ernie-3.5-8k")
         self.requests: list[Request] = []
         self.sent: list[list[dict[str, object]]] = []
 
