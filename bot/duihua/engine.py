@@ -25,8 +25,7 @@ from duihua.ports import Accepted, Dialect, Frontend, Input, Provider, Skill, St
 from duihua.providers import registry as providers
 from duihua.relay import Channel, Relay
 from duihua.session import ContextView, Reply, Session
-from duihua.skills.registry import Registry
-from duihua.skills.runner import Runner
+from duihua.skills.registry import Registry, load_bundled
 from duihua.turn import Brief, Rules, Turns
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class ChatEngine:
         self.model = model or self.settings.model.split(",")[0].strip()
         self.locale = language(self.settings.lang)
         self.timezone = _zone(self.settings.timezone)
-        self.registry = Registry.of(skills) if skills is not None else Registry.bundled(self.settings.skills)
+        self.registry = Registry(load_bundled(self.settings.skills) if skills is None else skills)
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
         self._providers: dict[str, Provider] = dict(provider or {})
@@ -84,7 +83,6 @@ class ChatEngine:
         self.resolve(self.model)
         self.personas.get(self.settings.persona)
         self.store: Store = store or self._make_store()
-        self.runner = Runner()
         self.history = History(self.store)
         self.delivery = Delivery(self.store, self._fronts)
         self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
@@ -93,7 +91,6 @@ class ChatEngine:
             self.relay,
             self.history,
             self._brief,
-            self.runner,
             Rules(
                 deadline=self.settings.turn_timeout,
                 max_steps=self.settings.max_steps,
@@ -288,9 +285,9 @@ class ChatEngine:
         merged = (options or ModelOptions()).over(stored).over(persona.options)
         offered = persona.skills
         skills = {
-            name: skill
-            for name, skill in self.registry.items()
-            if dialect.functions != "none" and (offered == "all" or name in offered)
+            skill.name: skill
+            for skill in self.registry
+            if dialect.functions != "none" and (offered is None or skill.name in offered)
         }
         locale = locale or self.locale
         brief = Brief(
@@ -317,7 +314,8 @@ class ChatEngine:
         if self._http is None:
             from duihua.providers.http import client
 
-            self._http = client(self.settings)
+            proxy = self.settings.proxy
+            self._http = client(proxy=proxy.get_secret_value() if proxy else None)
         return self._http
 
     def _make_store(self) -> Store:

@@ -74,7 +74,7 @@ from duihua.ports import (
 from duihua.ports import ThinkingDelta as Thought
 from duihua.relay import Channel, Relay
 from duihua.skills.contract import Context
-from duihua.skills.runner import Runner, needs_consent
+from duihua.skills.runner import needs_consent, run
 from duihua.tokens import estimate
 
 if TYPE_CHECKING:
@@ -155,14 +155,13 @@ class Turns:
         relay: Relay,
         history: History,
         brief: Callable[[Work], Awaitable[Brief]],
-        runner: Runner,
         rules: Rules,
         *,
         opened: Callable[[Channel, Work], None] = lambda channel, work: None,
         finished: Callable[[], None] = lambda: None,
     ) -> None:
         self.store, self.relay, self.history = store, relay, history
-        self.brief, self.runner, self.rules = brief, runner, rules
+        self.brief, self.rules = brief, rules
         self._opened, self._finished = opened, finished
 
     async def run(self, work: Work, lane: Lane) -> Work | None:
@@ -407,7 +406,7 @@ class _Answer:
                 return await self._settle(replace(call, state="unknown", result=""), number)
             await _whole(self.store.call(self.fence, call.id, "running"))
         try:
-            result = await self.turns.runner.run(call, skill, self._context(call, skill))
+            result = await run(call, skill, self._context(call), known=self._brief.skills)
         except AskUser as e:
             result = replace(call, state="held", result=str(e))
         return await self._settle(result, number)
@@ -427,9 +426,8 @@ class _Answer:
                 self._emit(Notice, code="unknown_call", values={"name": call.name})
         return call
 
-    def _context(self, call: Call, skill: Skill | None) -> Context:
+    def _context(self, call: Call) -> Context:
         brief = self._brief
-        timeout = skill.timeout if skill else 0.0
 
         def progress(text: str) -> None:
             self._emit(SkillProgress, call=call.id, name=call.name, text=text)
@@ -439,8 +437,7 @@ class _Answer:
             user=self.turn.author or Author(self.work.owner),
             locale=brief.locale,
             timezone=brief.timezone,
-            idempotency_key=call.id,
-            deadline=min(self._deadline, asyncio.get_running_loop().time() + timeout),
+            deadline=self._deadline,
             settings=brief.skill_settings.get(call.name.lower(), {}),
             http=brief.http,
             progress=progress,
