@@ -1,0 +1,19 @@
+"""The platform in a process of its own, in its speed mode: prints its settings as JSON, ends with its stdin."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from duihua.simulator import Simulator
+
+
+async def main() -> None:
+    async with Simulator(port=0, speed=True) as sim:
+        print(json.dumps({"url": sim.url, "settings": sim.settings()}), flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
