@@ -1,4 +1,4 @@
-"""The platform in a process of its own, in its speed mode: prints its settings as JSON, ends with its stdin."""
+"""The platform in a process of its own, in speed mode: prints its settings as JSON, ends with its stdin."""
 
 from __future__ import annotations
 

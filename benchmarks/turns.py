@@ -1,10 +1,10 @@
 """`make bench`: what a turn costs, in CPU of this process (user + system, all threads).
 
-The settings are those of `duihua chat`: an SQLite file with its journal, events to a reader, default skills and
-persona. The platform is the simulator in its speed mode in another process, whose share is printed too.
+The settings are those of `duihua chat`: an SQLite file with its journal, events to a reader, default skills
+and persona. The platform is the simulator in its speed mode in another process, whose share is printed too.
 
-Each figure is the smallest of several rounds: noise of a shared machine only ever adds. `--check` exits with 1
-when a figure misses its target by more than half, which no noise explains.
+Each figure is the smallest of several rounds: noise of a shared machine only ever adds. `--check` exits with
+1 when a figure misses its target by more than half, which no noise explains.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from duihua import ChatEngine, Settings, TextDelta, TurnFinished
+from duihua import ChatEngine, Settings, TurnFinished
 
 CHUNKS = 2_000
 
