@@ -1,4 +1,4 @@
-"""Real processes over one SQLite file: chat beside chat, forget beside a running turn, kill -9 and take-over."""
+"""Real processes over one SQLite file: chat beside chat, forget beside a turn, kill -9 and take-over."""
 
 from __future__ import annotations
 
