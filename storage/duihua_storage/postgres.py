@@ -1,0 +1,189 @@
+"""PostgreSQL: a pool of connections, a transaction statement by statement on one of them.
+
+A transaction that meets a deadlock, or a connection that is gone before COMMIT was sent, is begun again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import URL
+
+from duihua.errors import StorageError
+from duihua_storage.failpoint import failpoint
+from duihua_storage.revision import FIND, older, outdated, upgrade
+from duihua_storage.statement import Rows, Tx
+
+try:
+    import psycopg
+    from psycopg import errors
+    from psycopg_pool import AsyncConnectionPool, PoolTimeout
+except ImportError:
+    raise StorageError('PostgreSQL needs its driver: pip install "duihua[postgres]"') from None
+
+if TYPE_CHECKING:
+    Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+T = TypeVar("T")
+DIALECT = PGDialect_psycopg()
+CONNECTIONS = 10
+TRIES = 8
+AGAIN = (
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.ForeignKeyViolation,  # a person was forgotten between two statements
+)
+
+
+class Postgres:
+    """One PostgreSQL database, shared with any number of other processes.
+
+    Args:
+        url: of the database.
+        migrate: whether `open()` makes or upgrades the tables.
+        lease: of a session, in ms: a process that stops inside a transaction must not keep its row locks
+            for longer than a third of it.
+    """
+
+    def __init__(self, url: URL, *, migrate: bool = False, lease: int = 15_000) -> None:
+        self._url = url
+        self._migrate, self._idle_limit = migrate, max(lease // 3, 100)
+        self._where = url.set(drivername="postgresql").render_as_string()  # without the password
+        self._reach = failpoint()
+        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._writes: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    async def open(self) -> None:
+        """Connects; looks at the tables' revision and upgrades them if it may."""
+        info = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                info, autocommit=True, connect_timeout=10
+            ) as one:
+                found = await _revision(one)
+        except psycopg.Error as e:
+            raise self._explain(e) from None
+        if found is None or older(found, self._where):
+            if not self._migrate:
+                raise outdated(found, self._where)
+            await asyncio.to_thread(upgrade, self._url)
+        self._pool = AsyncConnectionPool(
+            info,
+            kwargs={"autocommit": True},
+            min_size=1,
+            max_size=CONNECTIONS,
+            configure=self._configure,
+            open=False,
+        )
+        await self._pool.open(wait=True)
+
+    async def aclose(self) -> None:
+        """Waits for what was accepted, then closes every connection."""
+        self._closed = True
+        if self._writes:
+            await asyncio.wait(self._writes)
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    def write(self, transaction: Callable[[], Tx[T]], label: str) -> Awaitable[T]:
+        """Carries the transaction out in a task of its own, whether or not its caller still waits."""
+        if self._closed:
+            raise StorageError("the store is not open")
+        task = asyncio.create_task(self._write(transaction, label))
+        self._writes.add(task)
+        task.add_done_callback(self._settled)
+        return asyncio.shield(task)
+
+    async def read(self, transaction: Callable[[], Tx[T]]) -> T:
+        """Runs it on one state of the database."""
+        return await self._transact("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", transaction)
+
+    async def scrub(self) -> None:
+        """Nothing: deleted rows are out of every query and dump; autovacuum takes them out of the files."""
+
+    # ------------------------------------------------------------ transactions
+
+    async def _write(self, transaction: Callable[[], Tx[T]], label: str) -> T:
+        if self._reach is not None:
+            self._reach(label, "before")
+        result = await self._transact("BEGIN", transaction)
+        if self._reach is not None:
+            self._reach(label, "after")
+        return result
+
+    def _settled(self, task: asyncio.Task[Any]) -> None:
+        self._writes.discard(task)
+        if not task.cancelled():
+            task.exception()  # a caller that is gone does not ask
+
+    async def _transact(self, begin: str, transaction: Callable[[], Tx[T]]) -> T:
+        if self._pool is None:
+            raise StorageError("the store is not open")
+        for tries in range(1, TRIES + 1):
+            try:
+                connection = await self._pool.getconn()
+            except PoolTimeout:
+                raise StorageError(
+                    f"{self._where}: no connection became free; is the server there?"
+                ) from None
+            committing = lost = False
+            try:
+                await connection.execute(cast(Any, begin))
+                result = await _run(connection, transaction())
+                committing = True
+                await connection.execute("COMMIT")
+                return result
+            except psycopg.Error as e:
+                lost = connection.closed or isinstance(e, psycopg.OperationalError)
+                if tries == TRIES or committing or not (lost or isinstance(e, AGAIN)):
+                    raise self._explain(e) from None
+            finally:
+                await self._give_back(self._pool, connection)
+            if lost:
+                await self._pool.check()  # after a restart of the server all the others are gone, too
+            await asyncio.sleep(random.uniform(0, 0.02 * tries))
+        raise AssertionError("unreachable")
+
+    async def _give_back(self, pool: AsyncConnectionPool[Connection], connection: Connection) -> None:
+        if not connection.closed and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            try:
+                await connection.execute("ROLLBACK")
+            except (psycopg.Error, asyncio.CancelledError):
+                await connection.close()
+        await pool.putconn(connection)
+
+    async def _configure(self, connection: Connection) -> None:
+        await connection.execute(cast(Any, f"SET idle_in_transaction_session_timeout = {self._idle_limit}"))
+
+    def _explain(self, error: psycopg.Error) -> StorageError:
+        """Never the detail of an error of the server: it quotes rows."""
+        text = error.diag.message_primary or (str(error).strip() if error.sqlstate is None else "")
+        return StorageError(f"{self._where}: {text or type(error).__name__}")
+
+
+async def _revision(connection: Connection) -> str | None:
+    try:
+        rows = await (await connection.execute(FIND)).fetchall()
+    except errors.UndefinedTable:
+        return None
+    return str(rows[0][0]) if rows else None
+
+
+async def _run(connection: Connection, transaction: Tx[T]) -> T:
+    cursor = connection.cursor()
+    send: Callable[[Rows], Any] = transaction.send
+    try:
+        statement, values = next(transaction)
+        while True:
+            text, constants = statement.on(DIALECT)
+            await cursor.execute(cast(Any, text), {**constants, **values} if constants else values)
+            rows: Rows = await cursor.fetchall() if cursor.description else []
+            statement, values = send(rows)
+    except StopIteration as end:
+        return cast(T, end.value)

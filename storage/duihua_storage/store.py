@@ -1,0 +1,312 @@
+"""The Store: one class for both databases, one method per transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from duihua.codec import encode
+from duihua.errors import StorageError
+from duihua.messages import Address, CallState, Step, Turn, TurnRef, Usage
+from duihua.ports import (
+    Accepted,
+    Fence,
+    Held,
+    Input,
+    Outcome,
+    Progress,
+    Send,
+    SessionInfo,
+    Store,
+    StoredCall,
+    Work,
+)
+from duihua_storage import (
+    erasure,
+    fork,
+    history,
+    intake,
+    journal,
+    outbox,
+    sessions,
+    values,
+)
+from duihua_storage import (
+    lease as leases,
+)
+from duihua_storage.sessions import Known
+from duihua_storage.statement import Driver
+
+log = logging.getLogger(__name__)
+REMEMBERED = 4096
+THREE_DAYS = 3 * 86_400_000
+
+
+class SqlStore:
+    """`duihua.ports.Store` on SQLite or PostgreSQL.
+
+    Args:
+        url: `sqlite+aiosqlite:///path`, `sqlite+aiosqlite://` (in memory) or `postgresql+psycopg://...`.
+        synchronous: of SQLite: NORMAL survives the end of the process, FULL that of the machine, too.
+        upgrade: whether `open()` makes and upgrades the tables; None: on SQLite only.
+        lease: of a session in ms, as the engine uses it.
+
+    Raises:
+        StorageError: the URL names no database that is known here, or its driver is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+        upgrade: bool | None = None,
+        lease: int = 15_000,
+    ) -> None:
+        self._db = _driver(url, synchronous, upgrade, lease)
+        self._known: dict[Address, Known] = {}
+        self._erased = False
+
+    async def open(self) -> None:
+        """Connects; brings an SQLite file's tables up to date. Raises StorageError."""
+        await self._db.open()
+
+    async def aclose(self) -> None:
+        """Finishes what was accepted and closes; after an erase, leaves nothing of it in the files."""
+        try:
+            if self._erased:
+                await self.scrub()
+        except StorageError as e:
+            log.warning("%s", e)
+        finally:
+            await self._db.aclose()
+
+    # ------------------------------------------------------------ inputs and leases
+
+    async def accept(self, input: Input, *, cap: int = 50, token: str = "", lease: int = 15_000) -> Accepted:
+        """Writes the input down. With a `token`, an idle session is claimed in the same transaction.
+
+        Raises:
+            SessionBusy: `cap` inputs wait already.
+        """
+        known, body = self._known.get(input.address), encode(input.parts)
+        try:
+            accepted, now_known = await self._db.write(
+                lambda: intake.accept(input, known, body, cap, token, lease), "accept"
+            )
+        except intake.Seen:
+            return await self._db.read(lambda: intake.earlier(input))
+        if now_known is not known:
+            self._remember(input.address, now_known)
+        return accepted
+
+    def _remember(self, address: Address, known: Known) -> None:
+        self._known.pop(address, None)
+        self._known[address] = known
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+
+    async def claim(self, session: int, token: str, *, lease: int) -> Work | None:
+        """Takes the session if it has work and no live lease. A cut turn goes on with attempt + 1."""
+        return await self._db.write(lambda: leases.claim(session, token, lease), "claim")
+
+    async def renew(self, claims: Sequence[tuple[int, str]], *, lease: int) -> Sequence[Held]:
+        """Prolongs the (session, token) pairs that are really running; returns those still held."""
+        return await self._db.write(lambda: leases.renew(claims, lease), "renew") if claims else ()
+
+    async def release(self, session: int, token: str) -> None:
+        """Gives the lease back without finishing: the turn stays cut and goes on elsewhere."""
+        await self._db.write(lambda: leases.release(session, token), "release")
+
+    async def due(self, *, limit: int = 100) -> Sequence[int]:
+        """Sessions whose input has waited for a second without a live lease, the longest wait first."""
+        return await self._db.read(lambda: leases.due(limit))
+
+    async def stop(self, session: int, by: int = 0) -> TurnRef | None:
+        """Asks the running turn to stop; its worker learns it when it renews."""
+        return await self._db.write(lambda: leases.stop(session, by), "stop")
+
+    async def sweep(self, older: int = THREE_DAYS) -> int:
+        """Drops the keys of answered inputs older than `older` ms: the same input would be new again."""
+        return await self._db.write(lambda: intake.sweep(older), "sweep")
+
+    # ------------------------------------------------------------ the running turn
+
+    async def step(self, fence: Fence, number: int, step: Step, *, usage: Usage, expires: int = 0) -> None:
+        """Journals an answer with its calls, before a skill runs. `usage` is this answer's own."""
+        await self._db.write(lambda: journal.step(fence, number, step, usage, expires), "step")
+
+    async def call(self, fence: Fence, call: str, state: CallState, result: str = "") -> None:
+        """Sets a call's state and result, by its id. A settled call is never changed: Superseded."""
+        await self._db.write(lambda: journal.call(fence, call, state, result), "call")
+
+    async def partial(self, fence: Fence, text: str) -> None:
+        """The text so far, for late readers in other processes."""
+        await self._db.write(lambda: journal.partial(fence, text), "partial")
+
+    async def finish(self, fence: Fence, outcome: Outcome, *, lease: int) -> Work | None:
+        """Ends the turn; takes the next input in the same transaction, or drops the lease.
+
+        `outcome.usage` is what no `step()` has journaled yet.
+        """
+        self._erased |= bool(outcome.erase) or outcome.state == "cleared"
+        return await self._db.write(lambda: journal.finish(fence, outcome, lease), "finish")
+
+    # ------------------------------------------------------------ forgetting
+
+    async def erase(
+        self, session: int, turns: Sequence[int] | None = None, *, fence: Fence | None = None
+    ) -> int:
+        """Erases turns (None: all, waiting inputs too) with everything derived; returns how many."""
+        self._erased = True
+        return await self._db.write(lambda: erasure.erase(session, turns, fence), "erase")
+
+    async def forget_user(self, user: int) -> int:
+        """Erases a person: sessions, identities, facts, everything derived. Returns the sessions erased."""
+        self._erased = True
+        count = await self._db.write(lambda: erasure.forget_user(user), "erase")
+        self._known.clear()
+        return count
+
+    async def scrub(self) -> None:
+        """After an erase: leaves no erased text in the files. Raises StorageError while others read them."""
+        await self._db.scrub()
+        self._erased = False
+
+    # ------------------------------------------------------------ what was said
+
+    async def path(self, session: int, head: int, *, since: int = 0, limit: int = 200) -> Sequence[Turn]:
+        """The newest `limit` turns on the path of `head` with seq >= since, oldest first."""
+        return await self._db.read(lambda: history.path(session, head, since, limit)) if head else ()
+
+    async def turn(self, ref: TurnRef) -> Turn | None:
+        """One turn with its steps."""
+        return await self._db.read(lambda: history.turn(ref))
+
+    async def heads(self, session: int) -> Sequence[Turn]:
+        """The ends of all paths of the session, newest first, without steps."""
+        return await self._db.read(lambda: history.heads(session))
+
+    async def progress(self, inbox: int) -> Progress:
+        """Where an input stands."""
+        return await self._db.read(lambda: history.progress(inbox))
+
+    async def waiting(self, session: int) -> Sequence[int]:
+        """The ids of the session's inputs that have no answer yet, oldest first."""
+        return await self._db.read(lambda: history.waiting(session))
+
+    async def stored_call(self, call: str) -> StoredCall | None:
+        """A call by its id."""
+        return await self._db.read(lambda: history.stored_call(call))
+
+    async def held(self, session: int) -> Sequence[StoredCall]:
+        """The calls of the session that wait for a decision, oldest first."""
+        return await self._db.read(lambda: history.held(session))
+
+    # ------------------------------------------------------------ sessions and people
+
+    async def session(self, address: Address) -> SessionInfo | None:
+        """The session at an address, None if it never had an input."""
+        return await self._db.read(lambda: sessions.session(address))
+
+    async def ensure(self, address: Address, external: str = "", name: str = "") -> SessionInfo:
+        """The session at an address, made if it is not there."""
+        return await self._db.write(lambda: sessions.ensure(address, external, name), "ensure")
+
+    async def sessions(self, owner: int) -> Sequence[SessionInfo]:
+        """A user's sessions, the last touched first."""
+        return await self._db.read(lambda: sessions.owned(owner))
+
+    async def settings(self, session: int, settings: Mapping[str, Any]) -> None:
+        """Replaces the session's own settings. Raises NotFound."""
+        await self._db.write(lambda: sessions.put_settings(session, settings), "settings")
+
+    async def move_head(self, session: int, head: int) -> None:
+        """Points the session at another turn of its own (0: an empty path). Raises NotFound.
+
+        A turn that runs meanwhile does not move it again when it ends.
+        """
+        await self._db.write(lambda: sessions.move_head(session, head), "head")
+
+    async def fork(self, session: int, head: int, to: Address) -> SessionInfo:
+        """Copies the path of `head` into a new session. Raises SessionBusy if it exists with turns."""
+        return await self._db.write(lambda: fork.fork(session, head, to), "fork")
+
+    async def user(self, tenant: str, front: str, external: str) -> int | None:
+        """users.id of an identity."""
+        return await self._db.read(lambda: sessions.user(tenant, front, external))
+
+    async def usage(self, owner: int) -> Sequence[tuple[str, int, Usage]]:
+        """(model, turns, usage) of a user over all days."""
+        return await self._db.read(lambda: values.usage(owner))
+
+    # ------------------------------------------------------------ deliveries and small values
+
+    async def take_sends(self, fronts: Sequence[str], *, lease: int, limit: int = 20) -> Sequence[Send]:
+        """Outbox rows that are due, marked as being sent for `lease`; of each session only the oldest."""
+        return await self._db.write(lambda: outbox.take_sends(fronts, lease, limit), "sends")
+
+    async def settle_send(
+        self,
+        send: int,
+        state: Literal["sent", "unknown", "failed", "pending"],
+        *,
+        external_id: str = "",
+        delay: int = 0,
+        error: str = "",
+    ) -> None:
+        """The result of a send; a body goes as soon as it is sent or has failed for good."""
+        await self._db.write(lambda: outbox.settle_send(send, state, external_id, delay, error), "send")
+
+    async def get_state(self, name: str) -> bytes | None:
+        """A small value of the program's own."""
+        return await self._db.read(lambda: values.get(name))
+
+    async def put_state(self, name: str, value: bytes) -> None:
+        """Keeps a small value of the program's own."""
+        await self._db.write(lambda: values.put(name, value), "state")
+
+
+def open_store(
+    url: str,
+    *,
+    synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+    upgrade: bool | None = None,
+    lease: int = 15_000,
+) -> Store:
+    """The store of a database URL; call its `open()` before anything else. Arguments as of `SqlStore`."""
+    return SqlStore(url, synchronous=synchronous, upgrade=upgrade, lease=lease)
+
+
+def _driver(url: str, synchronous: Literal["NORMAL", "FULL"], upgrade: bool | None, lease: int) -> Driver:
+    parsed = parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        from duihua_storage.sqlite import Sqlite
+
+        return Sqlite(parsed, synchronous=synchronous, migrate=upgrade is not False)
+    from duihua_storage.postgres import Postgres
+
+    return Postgres(parsed, migrate=upgrade is True, lease=lease)
+
+
+def parse(url: str) -> URL:
+    """A database URL, checked.
+
+    Raises:
+        StorageError: it is no URL, or of a database or driver that is not known here.
+    """
+    known = "sqlite+aiosqlite:///duihua.db or postgresql+psycopg://user:password@host/database"
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StorageError(f"DUIHUA_DATABASE_URL is no URL of a database: use {known}") from None
+    if parsed.drivername not in SCHEMES:
+        raise StorageError(f"no database is known as {parsed.drivername}: use {known}")
+    return parsed
+
+
+SCHEMES = frozenset({"sqlite", "sqlite+aiosqlite", "postgres", "postgresql", "postgresql+psycopg"})
