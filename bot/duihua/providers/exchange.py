@@ -21,6 +21,8 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 120.0
 """Seconds that a platform may be silent: some think long before the first word."""
 WRITE_TIMEOUT = 30.0
+COUNT_TIMEOUT = 5.0
+"""Seconds to wait for what follows a complete answer: the count of tokens, the end mark."""
 TAIL_TIMEOUT = 0.25
 """Seconds to wait for the end of a body whose answer is complete, so that its connection is used again."""
 ERROR_BODY = 1 << 16
@@ -134,7 +136,9 @@ async def converse(exchange: Exchange, limiter: Limiter | None, retry: Retry) ->
         if shown:
             raise error
         if limiter is not None and error.category == "rate_limited" and error.http_status:
-            limiter.exhausted(exchange.key, exchange.faults.resource(error.vendor_code), error.retry_after)
+            spent = exchange.faults.spent(error.vendor_code)
+            if spent or error.retry_after is not None:
+                limiter.exhausted(exchange.key, spent or "requests", error.retry_after)
         if not await exchange.recover(error):
             await retry.pause(attempt, error, exchange.deadline)
             attempt += 1
@@ -170,16 +174,20 @@ def _body(response: httpx.Response) -> AsyncIterator[bytes]:
 async def _read(body: AsyncIterator[bytes], exchange: Exchange, answer: Answer) -> bytes:
     """The next bytes; none at their end, also when the connection breaks behind a complete answer."""
     left = exchange.deadline - loop_time()
+    if answer.complete:
+        left = min(left, COUNT_TIMEOUT)
     try:
         if left > READ_TIMEOUT:  # the transport's own time limit comes first
             return await anext(body)
         if left <= 0:
-            raise _late(exchange)
+            raise TimeoutError
         async with asyncio.timeout(left):
             return await anext(body)
     except StopAsyncIteration:
         return b""
     except TimeoutError:
+        if answer.complete:
+            return b""
         raise _late(exchange) from None
     except httpx.HTTPError:
         if answer.complete:
@@ -195,14 +203,21 @@ async def _drain(body: AsyncIterator[bytes]) -> None:
 
 
 async def refusal(faults: FaultTable, response: httpx.Response) -> ProviderError:
-    """The error of an answer with an error status; its body is read up to a bound."""
+    """The error of an answer with an error status."""
+    body = b""
+    with contextlib.suppress(httpx.HTTPError):  # the status alone tells enough
+        body = await read_all(response, ERROR_BODY)
+    return refused(faults, response.status_code, response.headers, body)
+
+
+async def read_all(response: httpx.Response, limit: int) -> bytes:
+    """The body, or its first `limit` bytes and what came with them."""
     body = bytearray()
-    with contextlib.suppress(httpx.HTTPError):
-        async for data in response.aiter_bytes():
-            body += data
-            if len(body) > ERROR_BODY:
-                break
-    return refused(faults, response.status_code, response.headers, bytes(body))
+    async for data in response.aiter_bytes():
+        body += data
+        if len(body) >= limit:
+            break
+    return bytes(body)
 
 
 def _learn(limiter: Limiter, key: str, response: httpx.Response) -> None:

@@ -46,13 +46,15 @@ class Reported:
 class FaultTable:
     """One platform's codes. What they do not tell, the HTTP status does.
 
-    `hints` add to the platform's words what a person can do; `token_codes` refuse for tokens, not requests.
+    `hints` add to the platform's words what a person can do; `token_codes` refuse for tokens, not requests,
+    `momentary` for requests in the same second.
     """
 
     provider: str
     codes: Mapping[str, Category]
     hints: Mapping[str, str] = field(default_factory=dict[str, str])
     token_codes: frozenset[str] = frozenset()
+    momentary: frozenset[str] = frozenset()
 
     def category(self, report: Reported, status: int) -> Category:
         """What the report means."""
@@ -65,8 +67,10 @@ class FaultTable:
             return "not_found"
         return _STATUS.get(status, "bad_request" if 400 <= status < 500 else "server")
 
-    def resource(self, code: str) -> Literal["requests", "tokens"]:
-        """Which limit a refusal for the rate is about."""
+    def spent(self, code: str) -> Literal["requests", "tokens"] | None:
+        """Which budget a refusal for the rate says is used up; None: it was about this moment only."""
+        if code in self.momentary:
+            return None
         return "tokens" if code in self.token_codes or "tpm" in code.lower() else "requests"
 
     def refined(self, report: Reported, status: int) -> Category | None:
@@ -95,9 +99,7 @@ class FaultTable:
             retry_after=retry_after(headers),
             vendor_code=clean(report.code, 80),
             http_status=status,
-            request_id=clean(
-                headers.get("x-baidu-request-id") or id or headers.get("x-request-id") or "", 80
-            ),
+            request_id=clean(given, 80),
         )
 
 
@@ -119,6 +121,9 @@ def report_in(body: Mapping[str, Any]) -> Reported | None:
         return Reported(error, _text(body.get("error_description")) or _text(body.get("message")) or error)
     if body.get("object") == "error":
         return Reported(_text(body.get("code")), _text(body.get("message")), _text(body.get("type")))
+    code = body.get("code")
+    if isinstance(code, str) and code and "message" in body and "choices" not in body:
+        return Reported(code, _text(body["message"]))
     if "detail" in body and "choices" not in body and "result" not in body:
         return Reported("", _text(body["detail"]))
     return None

@@ -1,9 +1,9 @@
 """Keeps one process within the rate limits that platforms announce in their headers.
 
-Nothing is known at first and nothing waits. Once a platform has named a limit per minute, requests are planned
-so that no span of sixty seconds holds more than nine tenths of it. A request gets its time when it asks, in
-the order of asking; when the plan changes (others use the same account, the platform refuses), every waiting
-request is planned again in the same order.
+Nothing is known at first and nothing waits. Once a platform has named a limit per minute, requests are
+planned so that no span of sixty seconds holds more than nine tenths of it. A request gets its time when it
+asks, in the order of asking; when the plan changes (others use the same account, the platform refuses), every
+waiting request is planned again in the same order.
 """
 
 from __future__ import annotations
