@@ -52,6 +52,8 @@ class Packed:
     `system` is a JSON string (empty: none, or carried in the messages), `messages` are JSON objects, ready to
     be joined. `rounds[i]` is the turn that message i comes from (None: made up to satisfy the platform);
     it is the manifest for `ban_round`. `start` is the seq of the first turn kept: hand it back next time.
+    `joined` names the turns without an answer whose input stands in message i, before that of `rounds[i]`.
+    `tokens` are estimated (times the scale); skills and system text are counted.
     """
 
     system: bytes
@@ -60,6 +62,7 @@ class Packed:
     tokens: int
     characters: int
     start: int = 0
+    joined: tuple[tuple[int, TurnRef], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Range:
     """One option on one wire.
 
     Attributes:
-        field: the platform's name of it.
+        name: the platform's name of it.
         low: smallest number, or shortest list; `open_low`: itself excluded.
         high: largest number, or longest list; `open_high`: itself excluded.
         length: most characters of a list's item, 0 for any.
@@ -29,7 +29,7 @@ class Range:
         encode: from our value to the platform's; None sends it as it is.
     """
 
-    field: str
+    name: str
     low: float = -inf
     high: float = inf
     open_low: bool = False
@@ -84,12 +84,12 @@ def check(
     for name, value in options.given().items():
         if name not in ranges:
             raise InvalidOptions(name, value, "this model has no such option; it has " + _names(ranges))
-        out[ranges[name].field] = ranges[name].check(name, value)
-    for name, value in (options.extra or {}).items():
+        out[ranges[name].name] = ranges[name].check(name, value)
+    for name, value in (options.extra or {}).items():  # the value may be a secret: it stays out of the error
         if name in RESERVED:
-            raise InvalidOptions(f"extra.{name}", value, "this field is part of the request itself")
+            raise InvalidOptions(f"extra.{name}", "...", "this field is part of the request itself")
         if extra is not None and name not in extra:
-            raise InvalidOptions(f"extra.{name}", value, "this model's extra fields are " + _names(extra))
+            raise InvalidOptions(f"extra.{name}", "...", "this model's extra fields are " + _names(extra))
         out[name] = value
     return out
 

@@ -23,6 +23,9 @@ class Size(NamedTuple):
     characters: int
 
 
+NOTHING = Size(0, 0)
+
+
 def fits(size: Size, budget: Limits, share: float = 1.0) -> bool:
     """Whether `size` is at most `share` of the budget, in tokens and in characters."""
     if budget.tokens is not None and size.tokens > budget.tokens * share:
@@ -30,7 +33,7 @@ def fits(size: Size, budget: Limits, share: float = 1.0) -> bool:
     return budget.characters is None or size.characters <= budget.characters * share
 
 
-def advance(costs: Sequence[Size], budget: Limits, start: int = 0, fixed: Size = Size(0, 0)) -> int:
+def advance(costs: Sequence[Size], budget: Limits, start: int = 0, fixed: Size = NOTHING) -> int:
     """The index at which the window starts now.
 
     Args:
