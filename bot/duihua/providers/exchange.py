@@ -1,0 +1,230 @@
+"""One request to a model and its answer, the same for all platforms: limits, retries, reading, closing.
+
+A platform brings an `Exchange` (how to send, how to read, what can be repaired); `converse` does the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Protocol
+
+import httpx
+
+from duihua.errors import ProviderError
+from duihua.ports import Delta, Limiter
+from duihua.providers.faults import FaultTable, refused, unreachable
+from duihua.providers.retry import Retry, loop_time
+
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 120.0
+"""Seconds that a platform may be silent: some think long before the first word."""
+WRITE_TIMEOUT = 30.0
+COUNT_TIMEOUT = 5.0
+"""Seconds to wait for what follows a complete answer: the count of tokens, the end mark."""
+TAIL_TIMEOUT = 0.25
+"""Seconds to wait for the end of a body whose answer is complete, so that its connection is used again."""
+ERROR_BODY = 1 << 16
+
+HEADERS = (
+    ("Content-Type", "application/json"),
+    ("Accept-Encoding", "identity"),  # streams are read raw
+    ("User-Agent", "duihua"),
+)
+
+
+class Answer(Protocol):
+    """Reads one answer; synchronous, so that a network read costs one hop.
+
+    `feed` and `close` return deltas, `close` the `Finish` too. `error` is set when the answer tells of one,
+    or is cut; everything returned before it stands. `complete`: the model has finished, bookkeeping may
+    follow. `done`: nothing more is needed.
+    """
+
+    complete: bool
+    done: bool
+    error: ProviderError | None
+
+    def feed(self, data: bytes) -> list[Delta]:
+        """The deltas in `data`."""
+        ...
+
+    def close(self) -> list[Delta]:
+        """What the end completes."""
+        ...
+
+
+class Exchange(Protocol):
+    """One request's state between its attempts."""
+
+    @property
+    def key(self) -> str:
+        """Whose rate limits count: platform and model."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens the request and its answer take."""
+        ...
+
+    @property
+    def deadline(self) -> float:
+        """Loop time."""
+        ...
+
+    @property
+    def faults(self) -> FaultTable:
+        """The platform's error codes."""
+        ...
+
+    async def send(self, timeout: Mapping[str, float | None]) -> httpx.Response:
+        """Sends it and returns the opened answer; may raise httpx.HTTPError and ProviderError."""
+        ...
+
+    def answer(self, response: httpx.Response) -> Answer:
+        """A reader for this answer."""
+        ...
+
+    async def recover(self, error: ProviderError) -> bool:
+        """Repairs what `error` names (an expired token, a field the model refuses), each at most once.
+
+        True: send again at once; it does not count as an attempt.
+        """
+        ...
+
+
+async def converse(exchange: Exchange, limiter: Limiter | None, retry: Retry) -> AsyncIterator[Delta]:
+    """The deltas of one answer. Raises ProviderError only; never sends again after the first delta."""
+    attempt, shown = 1, False
+    while True:
+        response: httpx.Response | None = None
+        body: AsyncIterator[bytes] | None = None
+        try:
+            if limiter is not None:
+                await limiter.acquire(exchange.key, exchange.tokens, deadline=exchange.deadline)
+            response = await exchange.send(_timeouts(exchange))
+            if limiter is not None:
+                _learn(limiter, exchange.key, response)
+            if not response.is_success:
+                raise await refusal(exchange.faults, response)
+            answer, body = exchange.answer(response), _body(response)
+            while not answer.done and (data := await _read(body, exchange, answer)):
+                for delta in answer.feed(data):
+                    shown = True
+                    yield delta
+                if answer.error:
+                    raise answer.error
+            last = answer.close()
+            if answer.error:
+                raise answer.error
+            await _drain(body)
+            for delta in last:
+                shown = True
+                yield delta
+            return
+        except ProviderError as e:
+            error = e
+        except httpx.HTTPError as e:
+            error = unreachable(exchange.faults.provider, e)
+        finally:
+            if isinstance(body, AsyncGenerator):
+                await body.aclose()
+            if response is not None:
+                await response.aclose()
+        error.provider = error.provider or exchange.faults.provider
+        if shown:
+            raise error
+        if limiter is not None and error.category == "rate_limited" and error.http_status:
+            spent = exchange.faults.spent(error.vendor_code)
+            if spent or error.retry_after is not None:
+                limiter.exhausted(exchange.key, spent or "requests", error.retry_after)
+        if not await exchange.recover(error):
+            await retry.pause(attempt, error, exchange.deadline)
+            attempt += 1
+
+
+def _timeouts(exchange: Exchange) -> Mapping[str, float | None]:
+    left = exchange.deadline - loop_time()
+    if left <= 0:
+        raise _late(exchange)
+    return {
+        "connect": min(CONNECT_TIMEOUT, left),
+        "read": min(READ_TIMEOUT, left),
+        "write": min(WRITE_TIMEOUT, left),
+        "pool": None,
+    }
+
+
+def _late(exchange: Exchange) -> ProviderError:
+    provider = exchange.faults.provider
+    return ProviderError(
+        "the answer did not come before the deadline", provider=provider, category="timeout", retryable=False
+    )
+
+
+def _body(response: httpx.Response) -> AsyncIterator[bytes]:
+    if response.headers.get("content-encoding", "identity") == "identity" and isinstance(
+        response.stream, httpx.AsyncByteStream
+    ):
+        return aiter(response.stream)
+    return response.aiter_bytes()
+
+
+async def _read(body: AsyncIterator[bytes], exchange: Exchange, answer: Answer) -> bytes:
+    """The next bytes; none at their end, also when the connection breaks behind a complete answer."""
+    left = exchange.deadline - loop_time()
+    if answer.complete:
+        left = min(left, COUNT_TIMEOUT)
+    try:
+        if left > READ_TIMEOUT:  # the transport's own time limit comes first
+            return await anext(body)
+        if left <= 0:
+            raise TimeoutError
+        async with asyncio.timeout(left):
+            return await anext(body)
+    except StopAsyncIteration:
+        return b""
+    except TimeoutError:
+        if answer.complete:
+            return b""
+        raise _late(exchange) from None
+    except httpx.HTTPError:
+        if answer.complete:
+            return b""
+        raise
+
+
+async def _drain(body: AsyncIterator[bytes]) -> None:
+    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(TAIL_TIMEOUT):
+            async for _ in body:
+                pass
+
+
+async def refusal(faults: FaultTable, response: httpx.Response) -> ProviderError:
+    """The error of an answer with an error status."""
+    body = b""
+    with contextlib.suppress(httpx.HTTPError):  # the status alone tells enough
+        body = await read_all(response, ERROR_BODY)
+    return refused(faults, response.status_code, response.headers, body)
+
+
+async def read_all(response: httpx.Response, limit: int) -> bytes:
+    """The body, or its first `limit` bytes and what came with them."""
+    body = bytearray()
+    async for data in response.aiter_bytes():
+        body += data
+        if len(body) >= limit:
+            break
+    return bytes(body)
+
+
+def _learn(limiter: Limiter, key: str, response: httpx.Response) -> None:
+    found = {
+        name.decode("ascii", "replace").lower(): value.decode("ascii", "replace")
+        for name, value in response.headers.raw
+        if name[:12].lower() == b"x-ratelimit-"
+    }
+    if found:
+        limiter.learn(key, found)

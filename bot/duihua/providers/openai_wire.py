@@ -1,0 +1,253 @@
+"""What every OpenAI-like chat wire shares: building the request's body, reading its answers.
+
+A platform subclasses `ChatAnswer` for what it adds (moderation flags, its own error table).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+
+from duihua.errors import ProviderError
+from duihua.messages import FinishReason, Usage
+from duihua.ports import CallDelta, Delta, Finish, Flagged, Packed, TextDelta, ThinkingDelta
+from duihua.providers.faults import FaultTable, report_in, request_id
+from duihua.providers.reader import Item, Reader
+
+_FINISH: Mapping[str, FinishReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "calls",
+    "function_call": "calls",
+    "content_filter": "flagged",
+    "sensitive": "flagged",
+}
+
+
+def chat_body(model: str, packed: Packed, tools: bytes, options: Mapping[str, Any], *, stream: bool) -> bytes:
+    """The JSON body of a chat request, joined from ready pieces.
+
+    Args:
+        model: as the platform names it.
+        packed: the conversation; a system text of its own becomes the first message.
+        tools: a JSON array, empty for none.
+        options: further fields.
+        stream: whether to ask for a stream, with the count of tokens at its end.
+    """
+    messages = packed.messages
+    if packed.system:
+        messages = (b'{"role":"system","content":' + packed.system + b"}", *messages)
+    parts = [b'{"model":', orjson.dumps(model), b',"messages":[', b",".join(messages), b"]"]
+    if stream:
+        parts.append(b',"stream":true,"stream_options":{"include_usage":true}')
+    if tools:
+        parts += (b',"tools":', tools)
+    if options:
+        parts += (b",", orjson.dumps(options)[1:-1])
+    parts.append(b"}")
+    return b"".join(parts)
+
+
+class ChatAnswer:
+    """Reads one answer, streamed or whole; `exchange.Answer`.
+
+    Args:
+        faults: the platform's error codes.
+        model: the name asked for, used when the answer has none.
+        request_id: from the answer's headers.
+    """
+
+    def __init__(self, faults: FaultTable, model: str, request_id: str = "") -> None:
+        self.complete = self.done = False
+        self.error: ProviderError | None = None
+        self.said = False
+        self._faults, self._model, self._id = faults, model, request_id
+        self._reader = Reader()
+        self._calls: list[_Call] = []
+        self._finish: FinishReason = "stop"
+        self._usage = Usage()
+
+    def flagged(self, body: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[Flagged, bool] | None:
+        """A platform's own sign of sensitive content, and whether this chunk's text may be shown."""
+        return None
+
+    def feed(self, data: bytes) -> list[Delta]:
+        """The deltas in `data`; neighbouring pieces of text come as one."""
+        return self._take(self._reader.feed(data))
+
+    def close(self) -> list[Delta]:
+        """What the end completes; the last delta is the `Finish`."""
+        out = [] if self.done else self._take(self._reader.close())
+        if self.error:
+            return out
+        if not (self.complete or self._reader.done):
+            self.error = ProviderError(
+                "the answer was cut off before its end", category="truncated", request_id=self._id
+            )
+            return out
+        reason = "calls" if self._calls and self._finish == "stop" else self._finish
+        out.append(Finish(reason, self._usage, self._model, self._id))
+        return out
+
+    def _take(self, items: list[Item]) -> list[Delta]:
+        out: list[Delta] = []
+        pieces = _Pieces(out)
+        for _, body in items:
+            choices = body.get("choices")
+            if (not choices or "error" in body or "error_code" in body) and self._fails(body):
+                break
+            if usage := body.get("usage"):
+                self._usage = _usage(usage) or self._usage
+            if isinstance(choices, list):
+                for choice in cast("list[Any]", choices):
+                    if isinstance(choice, dict):
+                        self._choice(body, cast("dict[str, Any]", choice), pieces)
+            if self.done:
+                break
+        pieces.flush()
+        self.done = self.done or self._reader.done
+        if self._reader.error and not (self.done or self.error):
+            self.error = self._reader.error
+        return out
+
+    def _fails(self, body: Mapping[str, Any]) -> bool:
+        if report := report_in(body):
+            headers = {"x-request-id": self._id} if self._id else {}
+            self.error = self._faults.error(report, headers=headers, id=request_id(body))
+        return report is not None
+
+    def _choice(self, body: Mapping[str, Any], choice: Mapping[str, Any], pieces: _Pieces) -> None:
+        flag = self.flagged(body, choice)
+        if flag is None or flag[1]:
+            self._delta(choice, pieces)
+        if flag is not None:
+            pieces.add(flag[0])
+        if flag is not None and flag[0].stop:
+            self._finish = "flagged"
+            self.complete = self.done = True
+        elif (reason := choice.get("finish_reason")) or "message" in choice:
+            self._finish = _FINISH.get(reason, "stop") if isinstance(reason, str) else "stop"
+            self.complete = True
+            if self._finish == "flagged":
+                pieces.add(Flagged("output"))
+                self.done = True
+        if self.complete:
+            self._id = self._id or request_id(body)
+            model = body.get("model")
+            self._model = model if isinstance(model, str) and model else self._model
+
+    def _delta(self, choice: Mapping[str, Any], pieces: _Pieces) -> None:
+        delta = choice.get("delta") or choice.get("message")
+        if not isinstance(delta, dict):
+            return
+        fields = cast("dict[str, Any]", delta)
+        thinking = fields.get("reasoning_content") or fields.get("reasoning")
+        if thinking and isinstance(thinking, str):
+            pieces.add(ThinkingDelta(thinking))
+        content = fields.get("content")
+        if content:
+            text = content if isinstance(content, str) else _text_of(content)
+            self.said = self.said or bool(text)
+            pieces.text(text)
+        if calls := fields.get("tool_calls"):
+            for call in cast("list[Any]", calls) if isinstance(calls, list) else ():
+                if isinstance(call, dict):
+                    self._call(cast("dict[str, Any]", call), pieces)
+
+    def _call(self, piece: Mapping[str, Any], pieces: _Pieces) -> None:
+        """A piece of a call. Index, id or name may be missing; a new id or name begins a new call."""
+        function = piece.get("function")
+        fields = cast("dict[str, Any]", function) if isinstance(function, dict) else {}
+        id_, name, arguments = (_string(v) for v in (piece.get("id"), fields.get("name"), fields.get("arguments")))
+        at = self._place(piece.get("index"), id_, name)
+        if at is None:
+            at = len(self._calls)
+            self._calls.append(_Call(piece.get("index"), id_, name))
+        else:
+            known = self._calls[at]
+            id_, name = "" if known.id else id_, "" if known.name else name
+            known.id, known.name = known.id or id_, known.name or name
+        if id_ or name or arguments:
+            pieces.add(CallDelta(at, id_, name, arguments))
+
+    def _place(self, index: object, id_: str, name: str) -> int | None:
+        """Which known call a piece belongs to; None: it begins a new one."""
+        for at in range(len(self._calls) - 1, -1, -1):
+            known = self._calls[at]
+            if index is not None and known.index is not None and index != known.index:
+                continue
+            if id_ and known.id:
+                if id_ == known.id:
+                    return at
+                continue
+            if index is None and name and known.name:
+                return None
+            return at
+        return None
+
+
+class _Call:
+    """What is known of a call whose pieces come."""
+
+    __slots__ = ("id", "index", "name")
+
+    def __init__(self, index: object, id_: str, name: str) -> None:
+        self.index, self.id, self.name = index, id_, name
+
+
+class _Pieces:
+    """Collects deltas; neighbouring pieces of text, or of reasoning, become one."""
+
+    __slots__ = ("_out", "_text")
+
+    def __init__(self, out: list[Delta]) -> None:
+        self._out = out
+        self._text: list[str] = []
+
+    def text(self, text: str) -> None:
+        self._text.append(text)
+
+    def add(self, delta: Delta) -> None:
+        if self._text:
+            self.flush()
+        last = self._out[-1] if self._out else None
+        if isinstance(delta, ThinkingDelta) and isinstance(last, ThinkingDelta):
+            self._out[-1] = ThinkingDelta(last.text + delta.text)
+        else:
+            self._out.append(delta)
+
+    def flush(self) -> None:
+        if self._text and (text := "".join(self._text)):
+            self._out.append(TextDelta(text))
+        self._text.clear()
+
+
+def _text_of(content: object) -> str:
+    """The text of content that comes as a list of parts."""
+    parts = cast("list[Any]", content) if isinstance(content, list) else []
+    return "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+
+
+def _string(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else orjson.dumps(value).decode()
+
+
+def _usage(value: object) -> Usage | None:
+    if not isinstance(value, dict):
+        return None
+    counts = cast("dict[str, Any]", value)
+    return Usage(
+        _count(counts, "prompt_tokens"),
+        _count(counts, "completion_tokens"),
+        _count(counts.get("prompt_tokens_details"), "cached_tokens"),
+        _count(counts.get("completion_tokens_details"), "reasoning_tokens"),
+    )
+
+
+def _count(counts: object, name: str) -> int:
+    value = cast("dict[str, Any]", counts).get(name) if isinstance(counts, dict) else None
+    return value if isinstance(value, int) else 0

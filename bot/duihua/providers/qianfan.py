@@ -1,0 +1,383 @@
+"""Baidu Qianfan, the first wire: `aip.baidubce.com/rpc/2.0/ai_custom/v1/wenxinworkshop`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
+from typing import Any, Literal, cast
+
+import httpx
+import orjson
+
+from duihua.dialect import ChatDialect
+from duihua.errors import ProviderError
+from duihua.messages import FinishReason, Usage
+from duihua.ports import CallDelta, Delta, Finish, Flagged, Limiter, Request, TextDelta, ThinkingDelta
+from duihua.providers import qianfan_faults
+from duihua.providers.exchange import HEADERS, converse
+from duihua.providers.faults import FaultTable, report_in, request_id
+from duihua.providers.qianfan_auth import Auth, KeyPair, ask_json
+from duihua.providers.qianfan_models import Model, find, is_path
+from duihua.providers.reader import Item, Reader
+from duihua.providers.retry import Retry
+from duihua.ranges import Range
+
+SERVICE = "/rpc/2.0/ai_custom/v1/wenxinworkshop"
+LIST_PATH = "/wenxinworkshop/service/list"
+USUAL_OUTPUT = 1024
+"""Tokens that an answer is reckoned with when nothing limits it."""
+BAD_TOKEN = frozenset({"100", "110", "111"})
+NO_SUCH_SERVICE = frozenset({"3", "336005"})
+BAD_PARAMETER = "336003"
+
+_RANGES: Mapping[str, Range] = {
+    "temperature": Range("temperature", 0, 1, open_low=True),
+    "top_p": Range("top_p", 0, 1),
+    "penalty_score": Range("penalty_score", 1, 2),
+    "stop": Range("stop", 0, 4, length=20),
+    "max_output_tokens": Range("max_output_tokens", 2, 2048),
+    "frequency_penalty": Range("frequency_penalty", -2, 2),
+    "presence_penalty": Range("presence_penalty", -2, 2),
+    "response_format": Range("response_format", choices=("text", "json_object")),
+}
+_LONG_OUTPUT = Range("max_output_tokens", 2, 4096)
+_FINISH: Mapping[str, FinishReason] = {"length": "length", "content_filter": "flagged"}
+
+
+class Qianfan:
+    """Client of the first wire; `ports.Provider`.
+
+    Args:
+        client: carries the requests; whoever made it closes it.
+        auth: an access token or a pair of keys.
+        base_url: scheme and host.
+        limiter: keeps within the platform's rate limits; None: nothing does.
+        retry: when and how to try again.
+        keys: where they exist, the platform can be asked for its list of services.
+        list_url: scheme and host of that list.
+        streaming: False asks for whole answers; the deltas are the same, only fewer.
+    """
+
+    name = "qianfan"
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        auth: Auth,
+        *,
+        base_url: str = "https://aip.baidubce.com",
+        limiter: Limiter | None = None,
+        retry: Retry | None = None,
+        keys: KeyPair | None = None,
+        list_url: str = "https://qianfan.baidubce.com",
+        streaming: bool = True,
+    ) -> None:
+        self.streaming = streaming
+        self._client, self._auth, self._keys = client, auth, keys
+        self._base, self._list_url = base_url.rstrip("/") + SERVICE, list_url.rstrip("/") + LIST_PATH
+        self._limiter, self._retry = limiter, retry or Retry()
+        self._moved: dict[str, str] = {}  # model -> suffix, as the platform lists it
+        self.folding: set[str] = set()  # models that were seen to take no system text beside functions
+
+    def dialect(self, model: str) -> ChatDialect:
+        """The dialect of a model; any name is answered, unknown ones with the smallest limits."""
+        return _dialect(find(model))
+
+    def stream(self, request: Request) -> AsyncIterator[Delta]:
+        """One answer; `options["stream"] = False` asks for it as a whole. Raises ProviderError only."""
+        return converse(_Chat(self, request), self._limiter, self._retry)
+
+    async def aclose(self) -> None:
+        """Ends what is under way; the client is closed by whoever made it."""
+        await self._auth.aclose()
+
+    async def post(
+        self, suffix: str, body: bytes, timeout: Mapping[str, float | None]
+    ) -> tuple[httpx.Response, str]:
+        """Sends one attempt; returns the opened answer and the token that was used."""
+        url, headers, token = await self._auth.prove("POST", self._base + suffix)
+        request = httpx.Request(
+            "POST",
+            url,
+            headers=[*HEADERS, *(h for h in headers if h[0] != "Content-Type")],
+            content=body,
+            extensions={"timeout": dict(timeout)},
+        )
+        return await self._client.send(request, stream=True), token
+
+    async def renew(self, token: str) -> bool:
+        """Replaces a refused token; False if there is none."""
+        return await self._auth.renew(token)
+
+    def suffix(self, model: Model) -> str:
+        """Where the model is reached."""
+        return self._moved.get(model.name, model.suffix)
+
+    async def locate(self, model: Model) -> bool:
+        """Asks the platform where the model is; True if it is somewhere else than was thought."""
+        if self._keys is None:
+            return False
+        headers = self._keys.sign("POST", httpx.URL(self._list_url))
+        body = await ask_json(self._client, qianfan_faults.V1, "POST", self._list_url, headers, b"{}")
+        found = _listed(body).get(model.name)
+        if found is None or found == self.suffix(model):
+            return False
+        self._moved[model.name] = found
+        return True
+
+
+class _Chat:
+    """One request between its attempts."""
+
+    faults: FaultTable = qianfan_faults.V1
+
+    def __init__(self, provider: Qianfan, request: Request) -> None:
+        self._provider, self._request = provider, request
+        self._model = find(request.model)
+        self.key = f"{provider.name}/{self._model.name}"
+        self.deadline = request.deadline
+        self._options = dict(request.options)
+        self._stream = bool(self._options.pop("stream", provider.streaming))
+        self.tokens = request.packed.tokens + int(self._options.get("max_output_tokens", USUAL_OUTPUT))
+        self._tools = _dialect(self._model).lower(request.tools)
+        self._folded = bool(self._tools) and self._model.name in provider.folding
+        self._folded |= not self._model.family.takes_system
+        self._body = self._join()
+        self._token = ""
+        self._repaired: set[str] = set()
+
+    async def send(self, timeout: Mapping[str, float | None]) -> httpx.Response:
+        suffix = self._provider.suffix(self._model)
+        if not is_path(suffix.lstrip("/")):
+            raise ProviderError(
+                f"{self._request.model[:80]!r} cannot be a model's name; `duihua models` lists the known ones",
+                provider=self._provider.name,
+                category="not_found",
+            )
+        response, self._token = await self._provider.post(suffix, self._body, timeout)
+        return response
+
+    def answer(self, response: httpx.Response) -> QianfanAnswer:
+        id_ = response.headers.get("x-baidu-request-id", "")
+        return QianfanAnswer(self._request.model, whole=not self._stream, request_id=id_)
+
+    async def recover(self, error: ProviderError) -> bool:
+        code = error.vendor_code
+        if code == BAD_PARAMETER and "system" in self._repaired:
+            self._provider.folding.discard(self._model.name)  # it was not that
+        if code in BAD_TOKEN and self._token and self._first("token"):
+            return await self._provider.renew(self._token)
+        if code in NO_SUCH_SERVICE and self._first("service"):
+            return await self._provider.locate(self._model)
+        refused = code == BAD_PARAMETER and self._tools and self._request.packed.system and not self._folded
+        if refused and self._first("system"):
+            self._folded = True
+            self._provider.folding.add(self._model.name)
+            self._body = self._join()
+            return True
+        return False
+
+    def _first(self, repair: str) -> bool:
+        if repair in self._repaired:
+            return False
+        self._repaired.add(repair)
+        return True
+
+    def _join(self) -> bytes:
+        packed = self._request.packed
+        messages, system = packed.messages, packed.system
+        if system and self._folded:
+            messages, system = _with_system(messages, system), b""
+        parts = [b'{"messages":[', b",".join(messages), b"]"]
+        if system:
+            parts += (b',"system":', system)
+        if self._stream:
+            parts.append(b',"stream":true')
+        if self._tools:
+            parts += (b',"functions":', self._tools)
+        if self._request.user:
+            parts += (b',"user_id":', orjson.dumps(self._request.user))
+        if self._options:
+            parts += (b",", orjson.dumps(self._options)[1:-1])
+        parts.append(b"}")
+        return b"".join(parts)
+
+
+class QianfanAnswer:
+    """Reads one answer of the first wire, streamed or whole; `exchange.Answer`."""
+
+    def __init__(self, model: str, *, whole: bool = False, request_id: str = "") -> None:
+        self.complete = self.done = False
+        self.error: ProviderError | None = None
+        self._model, self._whole, self._id = model, whole, request_id
+        self._reader = Reader()
+        self._calls: list[tuple[str, str]] = []  # name and arguments so far
+        self._begun = self._said = False
+        self._lone: Mapping[str, Any] | None = None
+        self._finish: FinishReason = "stop"
+        self._usage = Usage()
+
+    def feed(self, data: bytes) -> list[Delta]:
+        """The deltas in `data`; neighbouring pieces of text come as one."""
+        return self._take(self._reader.feed(data))
+
+    def close(self) -> list[Delta]:
+        """What the end completes; the last delta is the `Finish`."""
+        out = [] if self.done else self._take(self._reader.close())
+        if self.error:
+            return out
+        if not self.done and self._lone is not None and _is_answer(self._lone):
+            self._end(self._lone, [], out)  # a whole answer, though a stream was asked for
+        if not self.complete:
+            self.error = ProviderError(
+                "the answer was cut off before its end", category="truncated", request_id=self._id
+            )
+            return out
+        reason = "calls" if self._calls and self._finish == "stop" else self._finish
+        out.append(Finish(reason, self._usage, self._model, self._id))
+        return out
+
+    def _take(self, items: list[Item]) -> list[Delta]:
+        out: list[Delta] = []
+        text: list[str] = []
+        for _, body in items:
+            if ("error_code" in body or "error" in body) and self._fails(body):
+                break
+            if body.get("need_clear_history"):
+                _flush(text, out)
+                self._flag(body, out)
+                break
+            result = body.get("result")
+            if result and isinstance(result, str):
+                text.append(result)
+                self._said = True
+            if (usage := body.get("usage")) is not None:
+                self._usage = _usage(usage) or self._usage
+            if (call := body.get("function_call")) is not None:
+                _flush(text, out)
+                self._call(call, out)
+            if body.get("is_end") or (self._whole and _is_answer(body)):
+                self._end(body, text, out)
+                break
+            self._lone = None if self._begun or "is_end" in body else body
+            self._begun = True
+        _flush(text, out)
+        if self._reader.error and not (self.done or self.error):
+            self.error = self._reader.error
+        return out
+
+    def _fails(self, body: Mapping[str, Any]) -> bool:
+        if report := report_in(body):
+            headers = {"x-baidu-request-id": self._id} if self._id else {}
+            self.error = qianfan_faults.V1.error(report, headers=headers, id=request_id(body))
+        return report is not None
+
+    def _flag(self, body: Mapping[str, Any], out: list[Delta]) -> None:
+        round_ = body.get("ban_round")
+        if not isinstance(round_, int) or isinstance(round_, bool):
+            round_ = None
+        side: Literal["input", "history"] = "history" if round_ is not None and round_ >= 0 else "input"
+        out.append(Flagged(side, round_, retract=self._said))
+        self._finish = "flagged"
+        self._complete(body)
+
+    def _call(self, call: object, out: list[Delta]) -> None:
+        """A call as a whole, in pieces, or repeated with what came before."""
+        if not isinstance(call, dict):
+            return
+        fields = cast("dict[str, Any]", call)
+        name, arguments = fields.get("name"), fields.get("arguments")
+        name = name if isinstance(name, str) else ""
+        if not isinstance(arguments, str):
+            arguments = "" if arguments is None else orjson.dumps(arguments).decode()
+        thoughts = fields.get("thoughts")
+        if thoughts and isinstance(thoughts, str):
+            out.append(ThinkingDelta(thoughts))
+        if not self._calls or (name and name != self._calls[-1][0]):
+            self._calls.append((name, arguments))
+            out.append(CallDelta(len(self._calls) - 1, "", name, arguments))
+            return
+        known, so_far = self._calls[-1]
+        more = arguments[len(so_far) :] if name and arguments.startswith(so_far) else arguments
+        if more:
+            self._calls[-1] = known, so_far + more
+            out.append(CallDelta(len(self._calls) - 1, "", "", more))
+
+    def _end(self, body: Mapping[str, Any], text: list[str], out: list[Delta]) -> None:
+        reason = body.get("finish_reason")
+        self._finish = _FINISH.get(reason, "stop") if isinstance(reason, str) else "stop"
+        if body.get("is_truncated") and self._finish == "stop":
+            self._finish = "length"
+        if self._finish == "flagged":
+            _flush(text, out)
+            out.append(Flagged("output"))
+        self._complete(body)
+
+    def _complete(self, body: Mapping[str, Any]) -> None:
+        self._id = self._id or request_id(body)
+        self._usage = _usage(body.get("usage")) or self._usage
+        self.complete = self.done = True
+
+
+def _is_answer(body: Mapping[str, Any]) -> bool:
+    return "result" in body or "function_call" in body
+
+
+def _flush(text: list[str], out: list[Delta]) -> None:
+    if text:
+        out.append(TextDelta(text[0] if len(text) == 1 else "".join(text)))
+        text.clear()
+
+
+def _usage(value: object) -> Usage | None:
+    """Tokens; in streams `completion_tokens` is not reliable, the total is."""
+    if not isinstance(value, dict):
+        return None
+    counts = cast("dict[str, Any]", value)
+    prompt, answer, total = (
+        n if isinstance(n := counts.get(f"{what}_tokens"), int) else 0
+        for what in ("prompt", "completion", "total")
+    )
+    return Usage(prompt, total - prompt if total > prompt else answer)
+
+
+def _with_system(messages: tuple[bytes, ...], system: bytes) -> tuple[bytes, ...]:
+    """The messages with the system text at the head of the first one."""
+    first: dict[str, Any] = orjson.loads(messages[0])
+    first["content"] = f"{orjson.loads(system)}\n\n{first.get('content') or ''}"
+    return orjson.dumps(first), *messages[1:]
+
+
+def _listed(body: Mapping[str, Any]) -> Mapping[str, str]:
+    """Model (lower case) to path suffix, from the platform's list of services."""
+    found: dict[str, str] = {}
+    result = body.get("result")
+    groups = cast("dict[str, Any]", result).values() if isinstance(result, dict) else ()
+    for services in groups:
+        for service in cast("list[Any]", services) if isinstance(services, list) else ():
+            match service:
+                case {"name": str(name), "url": str(url)}:
+                    parts = url.partition("?")[0].rsplit("/", 2)
+                    found.setdefault(name.lower().replace(" ", "-"), "/" + "/".join(parts[-2:]))
+                case _:
+                    pass
+    return found
+
+
+@lru_cache(maxsize=256)
+def _dialect(model: Model) -> ChatDialect:
+    family = model.family
+    limits = {name: _RANGES[name] for name in family.options}
+    if model.long:
+        limits["max_output_tokens"] = _LONG_OUTPUT
+    return ChatDialect(
+        f"qianfan/{model.name}",
+        model.soft,
+        model.hard,
+        alternating=True,
+        system="field" if family.takes_system else "user",
+        calls="function_call",
+        functions=family.functions,
+        ranges=limits,
+        extra=family.extra,
+    )

@@ -1,0 +1,63 @@
+"""Models of Qianfan's OpenAI-like wire: limits and abilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from duihua.ports import Limits
+from duihua.providers import qianfan_models as v1
+
+TOOLS = frozenset(
+    {
+        "ernie-4.0-turbo-128k",
+        "ernie-4.0-turbo-8k",
+        "ernie-3.5-128k",
+        "ernie-3.5-8k",
+        "ernie-speed-pro-128k",
+        "ernie-lite-pro-128k",
+        "qwq-32b",
+        "deepseek-v3",
+    }
+)
+"""The models that are documented to call functions."""
+
+OTHERS = ("deepseek-v3", "deepseek-r1", "qwq-32b")
+_REASONING = ("deepseek", "qwq", "ernie-x1", "ernie-4.5")
+"""Models whose names begin so take no `penalty_score`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model; `soft` trims history, `hard` refuses an input."""
+
+    name: str
+    functions: Literal["native", "text"]
+    soft: Limits
+    hard: Limits
+
+    @property
+    def takes_penalty(self) -> bool:
+        """Whether `penalty_score` is accepted."""
+        return not self.name.startswith(_REASONING)
+
+
+def _own() -> Mapping[str, Model]:
+    found: dict[str, Model] = {}
+    for m in v1.MODELS:
+        if m.name.startswith("ernie-") and m.family.takes_system and "appbuilder" not in m.name:
+            found[m.name] = Model(m.name, "native" if m.name in TOOLS else "text", m.soft, m.hard)
+    # no limits are documented: trim as for the usual 8K, leave the rest to the platform
+    for name in OTHERS:
+        found[name] = Model(name, "native" if name in TOOLS else "text", v1.L8K, v1.UNKNOWN)
+    return found
+
+
+_BY_NAME = _own()
+MODELS = tuple(_BY_NAME.values())
+
+
+def find(name: str) -> Model:
+    """The model of a name; an unknown one is sent as it is, with the smallest limits and functions as text."""
+    return _BY_NAME.get(name.strip().lower()) or Model(name.strip(), "text", v1.SMALLEST, v1.UNKNOWN)

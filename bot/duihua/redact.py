@@ -1,0 +1,96 @@
+"""Takes secrets out of texts: URLs, headers, log records. One place for all of duihua.
+
+Some wires put a secret into the URL (Qianfan's `access_token`, the Bot API's path), so libraries that log
+URLs log secrets. `redact` cleans a text, `install` cleans every record of the loggers named in `LOGGERS`
+before any handler sees it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+LOGGERS = frozenset({"duihua", "httpx", "httpcore", "aiohttp", "aiogram", "sqlalchemy", "asyncio"})
+"""Roots of the loggers whose records are cleaned, their children included."""
+
+HIDDEN = "***"
+
+_NAMES = (
+    r"access_token|refresh_token|client_id|client_secret|session_key|session_secret"
+    r"|api[_-]?key|secret[_-]?key|access[_-]?key(?:[_-]?id|[_-]?secret)?|secret|password|token"
+)
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        # a header's value, as text, in a dict or in a list of pairs
+        (r"""\b(authorization)(['"]?\s*[:=,]\s*b?)(['"])[^'"]*\3""", r"\1\2\3***\3"),
+        (r"\b(authorization)(\s*[:=]\s*)[^\s'\"][^\r\n'\"]*", r"\1\2***"),
+        (r"\b(bearer|basic)\s+[\w.~+/=;-]{6,}", r"\1 ***"),
+        # keys and signatures wherever they stand
+        (r"bce-(auth-v1|v3)/[^\s'\",&<>]+", r"bce-\1/***"),
+        (r"\bsk-[\w-]{8,}", "sk-***"),
+        (r"\bbot\d+(:|%3A)[\w-]+", "bot***"),
+        # a query or a form, a JSON member
+        (rf"\b({_NAMES})=[^&\s'\"<>;,)]+", r"\1=***"),
+        (rf"""(\\?["'])({_NAMES})\1(\s*:\s*)\1[^"'\\]*\1""", r"\1\2\1\3\1***\1"),
+        # a password in a URL
+        (r"(://[^/\s:@'\"]*):[^/\s'\"]+@", r"\1:***@"),
+    )
+)
+# Every rule needs one of these: a text without them is passed on untouched, which is nearly every text.
+_SUSPECT = re.compile(rf"authorization|bearer|basic|bce-|sk-|bot\d|://[^/\s]*@|{_NAMES}", re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """`text` with every secret that can be told by its form replaced by `***`."""
+    if not _SUSPECT.search(text):
+        return text
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def install() -> Callable[[], None]:
+    """Cleans the log records of `LOGGERS` and of their children from now on; a second time changes nothing.
+
+    A filter on a logger does not see the records of its children, so records are cleaned where they are made.
+
+    Returns:
+        a function that takes it back.
+    """
+    inner = logging.getLogRecordFactory()
+    if isinstance(inner, _CleanRecords):
+        return lambda: None
+    logging.setLogRecordFactory(_CleanRecords(inner))
+
+    def remove() -> None:
+        logging.setLogRecordFactory(inner)
+
+    return remove
+
+
+class _CleanRecords:
+    """A factory of log records that cleans what `inner` makes."""
+
+    def __init__(self, inner: Callable[..., logging.LogRecord]) -> None:
+        self.inner = inner
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self.inner(*args, **kwargs)
+        if record.name.partition(".")[0] in LOGGERS:
+            _clean(record)
+        return record
+
+
+def _clean(record: logging.LogRecord) -> None:
+    try:
+        text = record.getMessage()
+    except Exception:  # a malformed record: keep its words, without the arguments that do not fit
+        text = f"{record.msg} {record.args!r}"
+    record.msg, record.args = redact(text), None
+    if record.exc_info and not record.exc_text and record.exc_info[0] is not None:
+        record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
+    if record.stack_info:
+        record.stack_info = redact(record.stack_info)
