@@ -1,1 +1,89 @@
-"""The event-driven chatbot engine."""
+"""duihua (对话): a chatbot framework people can trust with their conversations.
+
+Everything a user of the library needs is imported from here. What is heavy is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from duihua.config import Settings
+from duihua.engine import ChatEngine
+from duihua.errors import (
+    AskUser,
+    ConfigError,
+    DuihuaError,
+    InputTooLong,
+    InvalidOptions,
+    MissingKey,
+    NotFound,
+    ProviderError,
+    SessionBusy,
+    SkillError,
+    StorageError,
+    TurnError,
+)
+from duihua.events import (
+    AnyEvent,
+    ApprovalRequested,
+    HistoryCleared,
+    Notice,
+    Retracted,
+    SkillFinished,
+    SkillProgress,
+    SkillStarted,
+    TextDelta,
+    ThinkingDelta,
+    TurnFailed,
+    TurnFinished,
+    TurnRestarted,
+    TurnSnapshot,
+    TurnStarted,
+)
+from duihua.messages import Address, Text, Turn, Usage
+from duihua.options import ModelOptions
+from duihua.session import Reply, Session, Ticket
+from duihua.skills.contract import Context
+from duihua.skills.schema import skill
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Address",
+    "AnyEvent",
+    "ApprovalRequested",
+    "AskUser",
+    "ChatEngine",
+    "ConfigError",
+    "Context",
+    "DuihuaError",
+    "HistoryCleared",
+    "InputTooLong",
+    "InvalidOptions",
+    "MissingKey",
+    "ModelOptions",
+    "NotFound",
+    "Notice",
+    "ProviderError",
+    "Reply",
+    "Retracted",
+    "Session",
+    "SessionBusy",
+    "Settings",
+    "SkillError",
+    "SkillFinished",
+    "SkillProgress",
+    "SkillStarted",
+    "StorageError",
+    "Text",
+    "TextDelta",
+    "ThinkingDelta",
+    "Ticket",
+    "Turn",
+    "TurnError",
+    "TurnFailed",
+    "TurnFinished",
+    "TurnRestarted",
+    "TurnSnapshot",
+    "TurnStarted",
+    "Usage",
+    "skill",
+]

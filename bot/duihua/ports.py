@@ -526,6 +526,14 @@ class Store(Protocol):
         """Keeps a small value of the program's own."""
         ...
 
+    async def leases(self) -> Sequence[tuple[int, str]]:
+        """(session, token) of all live leases, whoever holds them."""
+        ...
+
+    async def sweep(self) -> int:
+        """Deletes the keys of answered inputs after three days; returns how many."""
+        ...
+
     async def scrub(self) -> None:
         """After an erase: leaves no erased text in the files (SQLite: truncates the WAL)."""
         ...

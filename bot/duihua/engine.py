@@ -1,0 +1,368 @@
+"""The engine: puts store, platforms, skills, personas and front ends together, and owns their lives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+
+from duihua.config import Settings
+from duihua.delivery import Delivery
+from duihua.errors import ConfigError, DuihuaError, InvalidOptions
+from duihua.events import AnyEvent
+from duihua.history import History
+from duihua.lanes import Lanes
+from duihua.messages import Address, Options, Part, Text, Turn, TurnRef
+from duihua.options import ModelOptions
+from duihua.ports import Accepted, Dialect, Frontend, Input, Provider, Skill, Store, Work
+from duihua.providers import registry as providers
+from duihua.relay import Channel, Relay
+from duihua.session import ContextView, Reply, Session
+from duihua.skills.registry import Registry
+from duihua.skills.runner import Runner
+from duihua.turn import Brief, Rules, Turns
+
+if TYPE_CHECKING:
+    import httpx
+
+    from duihua_prompts import Persona, PersonaLibrary
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 4_096
+"""Sessions whose settings are kept in memory."""
+
+
+class ChatEngine:
+    """Many conversations over one store. Use it as an async context manager.
+
+    Args:
+        model: `provider/model`; None: the setting `DUIHUA_MODEL`.
+        skills: what models may call; None: the bundled skills that `DUIHUA_SKILLS` names.
+        settings: None: read from the environment and `.env`, once, now.
+        store: None: the database of `DUIHUA_DATABASE_URL`.
+        provider: clients by name that are used instead of our own (tests, platforms of your own).
+
+    Raises:
+        ConfigError: a setting is wrong. MissingKey: the platform's key is not set.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        skills: Sequence[Skill] | None = None,
+        settings: Settings | None = None,
+        store: Store | None = None,
+        provider: Mapping[str, Provider] | None = None,
+    ) -> None:
+        from duihua_prompts import PersonaLibrary, language
+
+        self.settings = settings or Settings.load()
+        self.model = model or self.settings.model.split(",")[0].strip()
+        self.locale = language(self.settings.lang)
+        self.timezone = _zone(self.settings.timezone)
+        self.registry = Registry.of(skills) if skills is not None else Registry.bundled(self.settings.skills)
+        self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
+        self.relay = Relay()
+        self._providers: dict[str, Provider] = dict(provider or {})
+        self._models: dict[str, tuple[Provider, str, Dialect]] = {}
+        self._sessions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._briefs: OrderedDict[bytes, Brief] = OrderedDict()
+        self._fronts: dict[str, Frontend] = {}
+        self._live: set[str] = set()
+        self._views: set[asyncio.Task[None]] = set()
+        self._http: httpx.AsyncClient | None = None
+        self._open = False
+        self.resolve(self.model)
+        self.personas.get(self.settings.persona)
+        self.store: Store = store or self._make_store()
+        self.runner = Runner()
+        self.history = History(self.store)
+        self.delivery = Delivery(self.store, self._fronts)
+        self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
+        self._turns = Turns(
+            self.store,
+            self.relay,
+            self.history,
+            self._brief,
+            self.runner,
+            Rules(
+                deadline=self.settings.turn_timeout,
+                max_steps=self.settings.max_steps,
+                policy=self.settings.moderation,
+                approval=self.settings.approval_timeout,
+                lease=self.settings.lease,
+            ),
+            opened=self._opened,
+            finished=self.delivery.poke,
+        )
+
+    # ------------------------------------------------------------ life
+
+    async def __aenter__(self) -> ChatEngine:
+        await self.store.open()
+        self._open = True
+        self.lanes.open()
+        self.delivery.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Lets running turns finish for a while, hands over the others, closes everything."""
+        if not self._open:
+            return
+        self._open = False
+        await self.lanes.aclose(self.settings.shutdown_timeout)
+        self.relay.close()
+        await self.delivery.aclose()
+        for task in self._views:
+            task.cancel()
+        await asyncio.gather(*self._views, return_exceptions=True)
+        for provider in self._providers.values():
+            await provider.aclose()
+        if self._http is not None:
+            await self._http.aclose()
+        await self.store.aclose()
+
+    def attach(self, frontend: Frontend, *, live: bool = False) -> None:
+        """Delivers the outbox of the front end's addresses to it; `live`: shows it running turns too."""
+        self._fronts[frontend.name] = frontend
+        if live:
+            self._live.add(frontend.name)
+        self.delivery.poke()
+
+    # ------------------------------------------------------------ use
+
+    def session(self, to: str | Address, *, name: str = "", external: str = "") -> Session:
+        """The handle of a conversation: of an address, or of a name of your own (front `embed`).
+
+        Args:
+            to: name or address.
+            name: what the person who speaks is called.
+            external: the person's id at the front end; empty: one person per session.
+        """
+        address = Address("embed", to) if isinstance(to, str) else to
+        return Session(self, address, name=name, external=external)
+
+    async def ask(self, key: str, text: str, *, options: ModelOptions | None = None) -> Reply:
+        """Says something in the session `key` and returns the whole reply."""
+        return await self.session(key).ask(text, options=options)
+
+    def stream(self, key: str, text: str, *, options: ModelOptions | None = None) -> AsyncIterator[AnyEvent]:
+        """Says something in the session `key` and yields the turn's events."""
+        return self.session(key).say(text, options=options)
+
+    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]:
+        """All events of this process; a slow subscriber loses the oldest and never slows a turn."""
+        return self.relay.subscribe()
+
+    async def forget_user(self, front: str, external: str, tenant: str = "main") -> int:
+        """Erases a person with everything stored about them; returns how many sessions went."""
+        user = await self.store.user(tenant, front, external)
+        if user is None:
+            return 0
+        sessions = await self.store.sessions(user)
+        count = await self.store.forget_user(user)
+        for info in sessions:
+            await self.lanes.abandon(info.id)
+            self.drop(info.address, info.id)
+        await self.store.scrub()
+        return count
+
+    # ------------------------------------------------------------ for handles
+
+    def check_open(self) -> None:
+        """Raises DuihuaError if the engine is not running."""
+        if not self._open:
+            raise DuihuaError("the engine is closed; use it inside `async with ChatEngine(...)`")
+
+    async def accept(self, input: Input) -> Accepted:
+        """Writes an input down and sets its session to work."""
+        self.check_open()
+        accepted = await self.store.accept(
+            input, cap=self.settings.max_pending, token=self.lanes.token(), lease=self.lanes.lease
+        )
+        if accepted.work is not None:
+            self.lanes.start(accepted.work)
+        return accepted
+
+    async def check(self, address: Address, parts: Sequence[Part], options: ModelOptions | None) -> None:
+        """Refuses what the session's model cannot take, before it is accepted."""
+        self.check_open()
+        settings = await self.session_settings(address)
+        brief = self._make(settings, "", options)
+        brief.dialect.admit(brief.system, parts)
+
+    async def session_settings(self, address: Address) -> Mapping[str, Any]:
+        """The session's own settings, as last seen."""
+        key = f"{address.tenant}:{address.key}"
+        found = self._sessions.get(key)
+        if found is None:
+            info = await self.store.session(address)
+            found = info.settings if info else {}
+            self._sessions[key] = found
+            while len(self._sessions) > REMEMBERED:
+                self._sessions.popitem(last=False)
+        return found
+
+    def drop(self, address: Address, session: int) -> None:
+        """Forgets what is kept in memory of a session."""
+        self._sessions.pop(f"{address.tenant}:{address.key}", None)
+        self.history.drop(TurnRef(session, 0))
+
+    def resolve(self, name: str) -> tuple[Provider, str, Dialect]:
+        """Client, model and dialect of `provider/model`.
+
+        Raises:
+            ConfigError: no such platform, or (MissingKey) its key is not set.
+        """
+        found = self._models.get(name)
+        if found is None:
+            platform, model = providers.split(name)
+            if platform not in self._providers:
+                self._providers[platform] = providers.create(platform, self.settings)
+            provider = self._providers[platform]
+            found = self._models[name] = (provider, model, provider.dialect(model))
+        return found
+
+    async def context(self, address: Address, content: str) -> ContextView:
+        """What the next request of a session would hold."""
+        info = await self.store.session(address)
+        settings = await self.session_settings(address)
+        brief = self._make(settings, "", None)
+        past: Sequence[Turn] = ()
+        if info:
+            past = await self.store.path(info.id, info.head, since=info.window_from)
+        current = Turn(TurnRef(info.id if info else 0, 0), input=(Text(content),), state="running")
+        packed = brief.dialect.pack(
+            brief.system, (*past, current), brief.tools, start=info.window_from if info else 0
+        )
+        return ContextView(
+            model=brief.dialect.name,
+            system=orjson.loads(packed.system) if packed.system else "",
+            messages=tuple(orjson.loads(m) for m in packed.messages),
+            turns=tuple(r.seq or None if r else None for r in packed.rounds),
+            skills=tuple(t.name for t in brief.tools),
+            tokens=packed.tokens,
+            limit=brief.dialect.soft.tokens,
+            start=packed.start,
+        )
+
+    # ------------------------------------------------------------ inside
+
+    async def _run(self, work: Work, lane: Any) -> Work | None:
+        return await self._turns.run(work, lane)
+
+    async def _brief(self, work: Work) -> Brief:
+        given = next((p for p in work.turn.input if isinstance(p, Options)), None)
+        options = ModelOptions.parse(given.values) if given else None
+        name = work.turn.author.name if work.turn.author else ""
+        return self._make(work.settings, name, options, work.locale)
+
+    def _make(
+        self, settings: Mapping[str, Any], name: str, options: ModelOptions | None, locale: str = ""
+    ) -> Brief:
+        """Resolves settings to a brief; the same settings give the same brief, made once."""
+        own = {k: v for k, v in settings.items() if v}
+        key = orjson.dumps(
+            [own, name, options.given() if options else None, options.extra if options else None, locale],
+            option=orjson.OPT_SORT_KEYS,
+            default=str,
+        )
+        found = self._briefs.get(key)
+        if found is not None:
+            return found
+        persona: Persona = self.personas.get(str(own.get("persona") or self.settings.persona))
+        provider, model, dialect = self.resolve(str(own.get("model") or self.model))
+        stored = ModelOptions.parse(own["options"]) if own.get("options") else None
+        merged = (options or ModelOptions()).over(stored).over(persona.options)
+        offered = persona.skills
+        skills = {
+            name: skill
+            for name, skill in self.registry.items()
+            if dialect.functions != "none" and (offered == "all" or name in offered)
+        }
+        locale = locale or self.locale
+        brief = Brief(
+            provider=provider,
+            model=model,
+            dialect=dialect,
+            system=persona.render(locale=locale, user=name),
+            persona=persona.name,
+            options=_checked(dialect, merged, persona.options, explicit=options is not None or bool(stored)),
+            skills=skills,
+            tools=tuple(skill.spec for skill in skills.values()),
+            locale=locale,
+            timezone=self.timezone,
+            skill_settings=self.settings.skill_settings,
+            http=self._client(),
+        )
+        self._briefs[key] = brief
+        while len(self._briefs) > REMEMBERED:
+            self._briefs.popitem(last=False)
+        return brief
+
+    def _client(self) -> httpx.AsyncClient:
+        """The HTTP client of skills; it opens nothing until it is used."""
+        if self._http is None:
+            from duihua.providers.http import client
+
+            self._http = client(self.settings)
+        return self._http
+
+    def _make_store(self) -> Store:
+        from duihua_storage import open_store
+
+        return open_store(self.settings.database_url, synchronous=self.settings.sqlite_synchronous)
+
+    def _opened(self, channel: Channel, work: Work) -> None:
+        front = self._fronts.get(work.address.front)
+        if front is None or front.name not in self._live:
+            return
+        task = asyncio.create_task(_show(front, work.address, channel))
+        self._views.add(task)
+        task.add_done_callback(self._views.discard)
+
+
+async def _show(front: Frontend, address: Address, channel: Channel) -> None:
+    with channel.reader() as queue:
+        try:
+            await front.present(address, aiter(queue))
+        except Exception:  # a live view may fail; the outbox is complete alone
+            log.exception("front end %s failed to show a turn", front.name)
+
+
+def _checked(
+    dialect: Dialect, options: ModelOptions, persona: ModelOptions, *, explicit: bool
+) -> Mapping[str, Any]:
+    """The options under the platform's names; a persona's own are dropped where they do not fit."""
+    try:
+        return dialect.check(options)
+    except InvalidOptions:
+        if explicit:
+            raise
+        log.warning(
+            "the persona's options %s do not fit %s: the defaults are used", persona.given(), dialect.name
+        )
+        return dialect.check(ModelOptions())
+
+
+def _zone(name: str) -> tzinfo | None:
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(
+            f"DUIHUA_TIMEZONE={name} is no time zone; use a name such as Asia/Shanghai"
+        ) from None

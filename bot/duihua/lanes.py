@@ -1,0 +1,209 @@
+"""Who works when: one lane per claimed session, all lanes side by side.
+
+A lane drains its session, turn by turn in the order of arrival, as long as it holds the session's lease.
+A ticker takes up sessions that nobody works on (a crash, a lost wake-up); a renewer prolongs the leases of
+lanes that really run, and learns what other processes want: that a turn stop, or that a lease is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import logging
+import os
+import random
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from duihua.errors import StorageError, Superseded
+from duihua.messages import TurnRef
+from duihua.ports import Store, Work
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0
+"""Seconds between two looks for sessions without a worker."""
+
+SWEEP = 3_600
+"""Ticks between two sweeps of old inbox keys."""
+
+
+def machine() -> str:
+    """Names this machine, since its last start, as far as processes see each other."""
+    facts = [socket.gethostname()]
+    for read in (
+        lambda: Path("/proc/sys/kernel/random/boot_id").read_text(),
+        lambda: os.readlink("/proc/self/ns/pid"),
+    ):
+        try:
+            facts.append(read())
+        except OSError:
+            facts.append("")
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+
+
+class Lane:
+    """One claimed session and the task that works on it."""
+
+    __slots__ = ("session", "stop", "task", "token", "turn")
+
+    def __init__(self, session: int, token: str) -> None:
+        self.session, self.token = session, token
+        self.turn: TurnRef | None = None
+        self.stop: Callable[[], None] | None = None  # stops the running turn
+        self.task: asyncio.Task[None] | None = None
+
+
+class Lanes:
+    """The lanes of this process.
+
+    Args:
+        store: where sessions are claimed.
+        run: works on one turn; returns the session's next one, taken with the same lease, or None.
+        lease: seconds that a claim lasts without renewal.
+    """
+
+    def __init__(
+        self, store: Store, run: Callable[[Work, Lane], Awaitable[Work | None]], *, lease: float
+    ) -> None:
+        self._store, self._run = store, run
+        self.lease = int(lease * 1000)
+        self._prefix = f"{machine()}:{os.getpid()}:{secrets.token_hex(4)}/"
+        self._numbers = itertools.count(1)
+        self._lanes: dict[str, Lane] = {}
+        self._background: list[asyncio.Task[None]] = []
+        self._closing = False
+
+    def token(self) -> str:
+        """A new name for every claim."""
+        return f"{self._prefix}{next(self._numbers)}"
+
+    def open(self) -> None:
+        """Starts ticker and renewer."""
+        self._background = [
+            asyncio.create_task(self._tick(), name="duihua ticker"),
+            asyncio.create_task(self._renew(), name="duihua renewer"),
+        ]
+
+    async def aclose(self, timeout: float) -> None:
+        """Lets running turns finish for `timeout` seconds; what is still running is handed over."""
+        self._closing = True
+        tasks = [lane.task for lane in self._lanes.values() if lane.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout)
+        for task in (*self._background, *tasks):
+            task.cancel()
+        await asyncio.gather(*self._background, *tasks, return_exceptions=True)
+
+    def start(self, work: Work) -> None:
+        """Works on a claimed session until it has no more inputs."""
+        lane = Lane(work.turn.ref.session, work.fence.token)
+        self._lanes[lane.token] = lane
+        lane.task = asyncio.create_task(self._drain(lane, work), name=f"duihua session {lane.session}")
+
+    async def wake(self, session: int) -> None:
+        """Takes the session up if it has work that nobody does."""
+        if self._closing:
+            return
+        work = await self._store.claim(session, self.token(), lease=self.lease)
+        if work is not None:
+            self.start(work)
+
+    def stop(self, ref: TurnRef) -> bool:
+        """Stops a turn if it runs here."""
+        for lane in self._lanes.values():
+            if lane.turn == ref and lane.stop:
+                lane.stop()
+                return True
+        return False
+
+    async def abandon(self, session: int) -> None:
+        """Cancels what runs here for a session whose turns were erased."""
+        tasks = [lane.task for lane in self._lanes.values() if lane.session == session and lane.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _drain(self, lane: Lane, work: Work) -> None:
+        next_work: Work | None = work
+        try:
+            while next_work is not None:
+                lane.turn = next_work.turn.ref
+                next_work = await self._run(next_work, lane)
+                if next_work is not None and self._closing:
+                    break
+        except Superseded:
+            return  # another claim holds the session now, or it was erased
+        except StorageError as e:
+            log.error("session %d: %s; the turn will be taken up again", lane.session, e)
+        finally:
+            # Nothing to release after a plain end: then the lease is gone already and this is a no-op.
+            self._lanes.pop(lane.token, None)
+            if next_work is not None:
+                await self._release(lane)
+
+    async def _release(self, lane: Lane) -> None:
+        try:
+            await asyncio.shield(self._store.release(lane.session, lane.token))
+        except StorageError as e:
+            log.warning("session %d keeps its lease until it runs out: %s", lane.session, e)
+
+    async def _tick(self) -> None:
+        rng = random.Random()
+        for number in itertools.count():
+            try:
+                if number % 10 == 0:
+                    await self._bury()
+                for session in await self._store.due():
+                    await self.wake(session)
+                if number % SWEEP == SWEEP - 1:
+                    await self._store.sweep()
+            except StorageError as e:
+                log.warning("looking for waiting sessions failed: %s", e)
+            await asyncio.sleep(TICK * rng.uniform(0.8, 1.2))
+
+    async def _bury(self) -> None:
+        """Gives back the leases of dead processes of this machine: nobody waits for them to run out."""
+        here = self._prefix.split(":", 1)[0]
+        for session, token in await self._store.leases():
+            where, _, rest = token.partition(":")
+            pid = rest.partition(":")[0]
+            if where == here and pid.isdigit() and not _alive(int(pid)):
+                await self._store.release(session, token)
+                await self.wake(session)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease / 4000)
+            claims = [(lane.session, lane.token) for lane in self._lanes.values()]
+            if not claims:
+                continue
+            try:
+                held = {h.token: h for h in await self._store.renew(claims, lease=self.lease)}
+            except StorageError as e:
+                log.warning("renewing %d leases failed: %s", len(claims), e)
+                continue
+            for _, token in claims:
+                lane = self._lanes.get(token)
+                if lane is None:
+                    continue
+                if token not in held:
+                    if lane.task:
+                        lane.task.cancel()
+                elif held[token].stop and lane.stop:
+                    lane.stop()
+
+
+def _alive(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # nothing there asks without harm
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,414 @@
+"""The handle of one conversation: every verb there is. Cheap to make, keeps nothing but names."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from duihua.errors import NotFound, TurnError
+from duihua.events import (
+    END,
+    AnyEvent,
+    TurnFailed,
+    TurnFinished,
+    TurnSnapshot,
+    TurnStarted,
+)
+from duihua.messages import (
+    Address,
+    Author,
+    Call,
+    Decision,
+    InputKind,
+    Options,
+    Part,
+    Text,
+    Turn,
+    TurnRef,
+    Usage,
+)
+from duihua.options import ModelOptions
+from duihua.ports import Input, Progress, SessionInfo, StoredCall
+
+if TYPE_CHECKING:
+    from duihua.engine import ChatEngine
+
+POLL = 0.25
+"""Seconds between two looks at a turn that runs in another process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An accepted input: it is durable. `new` is False if the same input was accepted before."""
+
+    session: int
+    inbox: int
+    new: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A finished turn. `finish`: stop, length, stopped, approval, flagged."""
+
+    text: str
+    calls: tuple[Call, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+    finish: str = "stop"
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContextView:
+    """What the next request would hold, part by part. `tokens` is estimated."""
+
+    model: str
+    system: str
+    messages: tuple[Mapping[str, Any], ...]
+    turns: tuple[int | None, ...]  # messages[i] comes from this turn
+    skills: tuple[str, ...]
+    tokens: int
+    limit: int | None
+    start: int
+
+
+class Session:
+    """One conversation. Any number of handles may point to the same one, in any process.
+
+    A turn belongs to its session, not to who reads it: leaving an iterator never stops a turn, `stop()` does.
+    """
+
+    __slots__ = ("_engine", "_external", "_name", "address")
+
+    def __init__(self, engine: ChatEngine, address: Address, *, name: str = "", external: str = "") -> None:
+        self._engine, self.address = engine, address
+        self._name, self._external = name, external
+
+    def __repr__(self) -> str:
+        return f"Session({self.address.key!r})"
+
+    # ------------------------------------------------------------ talking
+
+    async def say(
+        self,
+        content: str | Sequence[Part],
+        *,
+        options: ModelOptions | None = None,
+        reply_to: int | None = None,
+    ) -> AsyncGenerator[AnyEvent, None]:
+        """Says something; yields the turn's events to its end. Once it yields, the input is durable.
+
+        Raises:
+            SessionBusy: too many inputs wait already.
+            InputTooLong: larger than the model takes at all.
+            InvalidOptions: an option outside of the model's range.
+        """
+        async for event in self.events(await self.submit(content, options=options, reply_to=reply_to)):
+            yield event
+
+    async def ask(
+        self,
+        content: str | Sequence[Part],
+        *,
+        options: ModelOptions | None = None,
+        reply_to: int | None = None,
+    ) -> Reply:
+        """Says something and returns the whole reply.
+
+        Raises:
+            TurnError: the turn ended without an answer; and what `say` raises.
+        """
+        return await self._reply(self.events(await self.submit(content, options=options, reply_to=reply_to)))
+
+    async def submit(
+        self,
+        content: str | Sequence[Part],
+        *,
+        options: ModelOptions | None = None,
+        reply_to: int | None = None,
+        key: tuple[str, str] | None = None,
+    ) -> Ticket:
+        """Hands an input in and returns once it is durable; `events` reads the turn that answers it.
+
+        Args:
+            content: text, or parts.
+            options: model options of this input alone.
+            reply_to: number of the turn to go on from; None: where the conversation stands.
+            key: (source, id) that names this input for ever; the same key again is a duplicate.
+        """
+        parts: tuple[Part, ...] = (Text(content),) if isinstance(content, str) else tuple(content)
+        await self._engine.check(self.address, parts, options)
+        if options is not None and (values := _plain(options)):
+            parts = (*parts, Options(values))
+        return await self._accept("message", parts, reply_to=reply_to, key=key)
+
+    async def events(self, ticket: Ticket) -> AsyncGenerator[AnyEvent, None]:
+        """Attaches to the turn that answers an input, running, waiting or done, in whatever process."""
+        relay, store = self._engine.relay, self._engine.store
+        begun = False
+        shown = ""
+        while True:
+            channel = relay.of_input(ticket.inbox)
+            if channel is not None:
+                with channel.reader() as queue:
+                    async for event in queue:
+                        if begun and isinstance(event, TurnStarted):
+                            continue
+                        begun = True
+                        yield event
+                        if isinstance(event, END):
+                            return
+            progress = await store.progress(ticket.inbox)
+            for event in _told(self.address.key, progress, begun=begun, shown=shown):
+                begun = True
+                shown = event.text if isinstance(event, TurnSnapshot) else shown
+                yield event
+                if isinstance(event, END):
+                    return
+            if relay.of_input(ticket.inbox) is None:
+                self._engine.check_open()
+                await relay.wait(ticket.inbox, POLL)
+
+    async def retry(self) -> AsyncGenerator[AnyEvent, None]:
+        """Answers the last input anew, as a sibling of the first answer, which stays stored."""
+        info = await self._found("turn", "retry")
+        if not info.head:
+            raise NotFound("turn", "retry")
+        async for event in self.events(await self._accept("retry", (), reply_to=info.head)):
+            yield event
+
+    async def continue_(self) -> AsyncGenerator[AnyEvent, None]:
+        """Lets the model go on with an answer that was cut."""
+        await self._found("turn", "continue")
+        go_on = "继续" if self._engine.locale == "zh" else "Continue."
+        async for event in self.events(await self._accept("continue", (Text(go_on),))):
+            yield event
+
+    async def decide(self, call: str, approve: bool) -> Ticket:
+        """Answers a held call, once; the turn that carries the decision out is read by `events`.
+
+        Raises:
+            NotFound: no such call in this session.
+        """
+        stored = await self._engine.store.stored_call(call)
+        info = await self._engine.store.session(self.address)
+        if stored is None or info is None or stored.ref.session != info.id:
+            raise NotFound("call", call)
+        key = (f"decision/{info.id}.{info.generation}", call)
+        return await self._accept("decision", (Decision(call, approve),), key=key)
+
+    async def stop(self) -> bool:
+        """Stops the running turn; it ends with what was said. False if none runs."""
+        info = await self._engine.store.session(self.address)
+        if info is None:
+            return False
+        ref = await self._engine.store.stop(info.id)
+        if ref is None:
+            return False
+        self._engine.lanes.stop(ref)
+        return True
+
+    # ------------------------------------------------------------ the path
+
+    async def undo(self) -> bool:
+        """Takes the last turn back (a running one is stopped first); it stays stored as a branch."""
+        if await self.stop():
+            await self._idle()
+        info = await self._engine.store.session(self.address)
+        if info is None or not info.head:
+            return False
+        turn = await self._engine.store.turn(TurnRef(info.id, info.head))
+        await self._engine.store.move_head(info.id, turn.parent if turn else 0)
+        return True
+
+    async def new(self) -> None:
+        """Starts an empty path; the old one stays stored."""
+        if info := await self._engine.store.session(self.address):
+            await self._engine.store.move_head(info.id, 0)
+
+    async def fork(self, to: str | Address) -> Session:
+        """Copies the conversation into a new session.
+
+        Raises:
+            NotFound: there is nothing to copy.
+            SessionBusy: the other session exists and holds turns.
+        """
+        info = await self._found("session", self.address.key)
+        other = self._engine.session(to)
+        await self._engine.store.fork(info.id, info.head, other.address)
+        return other
+
+    async def forget(self) -> int:
+        """Erases the conversation with everything derived from it; returns how many turns went."""
+        info = await self._engine.store.session(self.address)
+        if info is None:
+            return 0
+        count = await self._engine.store.erase(info.id)
+        await self._engine.lanes.abandon(info.id)
+        self._engine.drop(self.address, info.id)
+        await self._engine.store.scrub()
+        return count
+
+    # ------------------------------------------------------------ looking
+
+    async def history(self, limit: int = 50) -> list[Turn]:
+        """The newest turns of the current path, oldest first."""
+        info = await self._engine.store.session(self.address)
+        return list(await self._engine.store.path(info.id, info.head, limit=limit)) if info else []
+
+    async def context(self, content: str = "") -> ContextView:
+        """Exactly what the next request would hold if `content` were said now."""
+        return await self._engine.context(self.address, content)
+
+    async def waiting(self) -> list[Ticket]:
+        """The inputs without an answer yet, oldest first: from before a crash, or from another process."""
+        info = await self._engine.store.session(self.address)
+        if info is None:
+            return []
+        return [Ticket(info.id, inbox, new=False) for inbox in await self._engine.store.waiting(info.id)]
+
+    async def held(self) -> list[StoredCall]:
+        """The calls that wait for `decide`, oldest first."""
+        info = await self._engine.store.session(self.address)
+        return list(await self._engine.store.held(info.id)) if info else []
+
+    async def usage(self) -> list[tuple[str, int, Usage]]:
+        """(model, turns, usage) of the session's owner, over all days."""
+        info = await self._engine.store.session(self.address)
+        return list(await self._engine.store.usage(info.owner)) if info else []
+
+    async def settings(self) -> dict[str, Any]:
+        """The session's own settings: persona, options, model, as far as they are set."""
+        return dict(await self._engine.session_settings(self.address))
+
+    async def configure(
+        self,
+        *,
+        persona: str | None = None,
+        options: ModelOptions | None = None,
+        model: str | None = None,
+    ) -> None:
+        """Sets the session's own settings; what is None stays, an empty text or no options unsets.
+
+        Raises:
+            NotFound: no such persona.
+            InvalidOptions: an option outside of the model's range.
+            ConfigError: no such platform, or its key is not set.
+        """
+        values = await self.settings()
+        if persona is not None:
+            if persona:
+                self._engine.personas.get(persona)
+            values["persona"] = persona
+        if model is not None:
+            if model:
+                self._engine.resolve(model)
+            values["model"] = model
+        if options is not None:
+            self._engine.resolve(values.get("model") or self._engine.model)[2].check(options)
+            values["options"] = _plain(options)
+        kept = {name: value for name, value in values.items() if value}
+        info = await self._engine.store.ensure(self.address, self._external, self._name)
+        await self._engine.store.settings(info.id, kept)
+        self._engine.drop(self.address, info.id)
+
+    # ------------------------------------------------------------ inside
+
+    async def _accept(
+        self,
+        kind: InputKind,
+        parts: tuple[Part, ...],
+        *,
+        reply_to: int | None = None,
+        key: tuple[str, str] | None = None,
+    ) -> Ticket:
+        source, source_id = key or ("local", secrets.token_hex(16))
+        author = Author(0, self._name) if self._external or self._name else None
+        accepted = await self._engine.accept(
+            Input(
+                source=source,
+                source_id=source_id,
+                address=self.address,
+                author=author,
+                external=self._external,
+                kind=kind,
+                parts=parts,
+                reply_to=reply_to,
+            )
+        )
+        return Ticket(accepted.session, accepted.inbox, accepted.new)
+
+    async def _reply(self, events: AsyncIterator[AnyEvent]) -> Reply:
+        async for event in events:
+            if isinstance(event, TurnFailed):
+                raise TurnError(event.error, event.values)
+            if isinstance(event, TurnFinished):
+                calls = await self._calls_of(event.turn) if event.step or event.finish == "approval" else ()
+                return Reply(event.text, calls, event.usage, event.model, event.finish, event.turn)
+        raise TurnError("superseded")
+
+    async def _calls_of(self, seq: int) -> tuple[Call, ...]:
+        info = await self._found("session", self.address.key)
+        turn = await self._engine.store.turn(TurnRef(info.id, seq))
+        return tuple(c for s in turn.steps for c in s.calls) if turn else ()
+
+    async def _found(self, what: str, name: str) -> SessionInfo:
+        info = await self._engine.store.session(self.address)
+        if info is None:
+            raise NotFound(what, name)
+        return info
+
+    async def _idle(self) -> None:
+        """Until no input waits."""
+        for ticket in await self.waiting():
+            async for _ in self.events(ticket):
+                pass
+
+
+def _told(key: str, progress: Progress, *, begun: bool, shown: str) -> list[AnyEvent]:
+    """What a stored turn tells a reader who does not hear it live."""
+    turn = progress.turn
+    where: dict[str, Any] = {
+        "session": key,
+        "turn": turn.ref.seq if turn else 0,
+        "attempt": progress.attempt,
+    }
+    out: list[AnyEvent] = []
+    if progress.state == "pending":
+        return out
+    if turn is None:
+        if progress.state == "taken":
+            return out
+        return [TurnFailed(**where, error="forgotten")]
+    if not begun:
+        out.append(TurnStarted(**where))
+    if turn.state == "running":
+        text = progress.partial
+        if text and text != shown:
+            out.append(TurnSnapshot(**where, text=text))
+        return out
+    where["step"] = max(0, len(turn.steps) - 1)
+    if turn.text and turn.text != shown:
+        out.append(TurnSnapshot(**where, text=turn.text))
+    if turn.state == "failed":
+        out.append(TurnFailed(**where, error=progress.error or "internal"))
+    else:
+        out.append(
+            TurnFinished(
+                **where, text=turn.text, finish=turn.finish, model=progress.model, usage=progress.usage
+            )
+        )
+    return out
+
+
+def _plain(options: ModelOptions) -> dict[str, Any]:
+    """Options as plain data that JSON can hold."""
+    values = options.given()
+    if options.extra:
+        values["extra"] = dict(options.extra)
+    plain: dict[str, Any] = orjson.loads(orjson.dumps(values))
+    return plain

@@ -1,0 +1,101 @@
+"""The outbox: what front ends owe is sent once, in order, and again when it certainly was not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import orjson
+
+from duihua.errors import Gone, NotSent, SendUnknown
+from duihua.events import AnyEvent
+from duihua.messages import Address
+from duihua.ports import Send
+from tests.engine.conftest import Make, collect
+
+
+class Post:
+    """A front end that writes down what it is given."""
+
+    name = "post"
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.sent: list[Send] = []
+        self.tries = 0
+        self.shown: list[str] = []
+        self.arrived = asyncio.Event()
+
+    async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
+        async for event in events:
+            self.shown.append(event.kind)
+
+    async def send(self, send: Send) -> str:
+        self.tries += 1
+        if self.errors:
+            self.arrived.set()
+            raise self.errors.pop(0)
+        self.sent.append(send)
+        self.arrived.set()
+        return "m1"
+
+
+HERE = Address("post", "a")
+
+
+async def test_an_answer_is_delivered_once(make: Make) -> None:
+    engine, _ = await make(["hello"])
+    post = Post()
+    engine.attach(post)
+    await collect(engine.session(HERE).say("hi"))
+    await post.arrived.wait()
+    await engine.aclose()
+    assert [orjson.loads(s.body)["text"] for s in post.sent] == ["hello"]
+    again, _ = await make([])
+    later = Post()
+    again.attach(later)
+    await again.aclose()
+    assert not later.sent
+
+
+async def test_an_answer_nobody_was_there_to_send_waits(make: Make) -> None:
+    engine, _ = await make(["hello"])
+    await collect(engine.session(HERE).say("hi"))
+    await engine.aclose()
+    again, _ = await make([])
+    post = Post()
+    again.attach(post)
+    await post.arrived.wait()
+    assert len(post.sent) == 1
+
+
+async def test_what_was_not_sent_is_sent_again(make: Make) -> None:
+    engine, _ = await make(["hello"])
+    post = Post(NotSent("busy", retry_after=0))
+    engine.attach(post)
+    await collect(engine.session(HERE).say("hi"))
+    while not post.sent:
+        post.arrived.clear()
+        await post.arrived.wait()
+    assert post.tries == 2
+
+
+async def test_what_may_have_been_sent_is_not_sent_again(make: Make) -> None:
+    for error in (SendUnknown("?"), Gone("left"), RuntimeError("bug")):
+        engine, _ = await make(["hello"])
+        post = Post(error)
+        engine.attach(post)
+        await collect(engine.session(HERE).say("hi"))
+        await post.arrived.wait()
+        await engine.aclose()
+        assert post.tries == 1
+
+
+async def test_a_live_front_end_sees_the_turn(make: Make) -> None:
+    engine, _ = await make(["hello"])
+    post = Post()
+    engine.attach(post, live=True)
+    await collect(engine.session(HERE).say("hi"))
+    await post.arrived.wait()
+    assert post.shown[0] == "turn_started"
+    assert post.shown[-1] == "turn_finished"

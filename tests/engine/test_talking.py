@@ -1,0 +1,295 @@
+"""Saying, asking, waiting, stopping, failing."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from duihua import (
+    DuihuaError,
+    InputTooLong,
+    InvalidOptions,
+    ModelOptions,
+    ProviderError,
+    SessionBusy,
+    TextDelta,
+    TurnError,
+    TurnFailed,
+    TurnFinished,
+    TurnSnapshot,
+)
+from tests.engine.conftest import Make, collect, kinds, said
+
+
+async def test_a_turn_streams_and_ends_once(make: Make) -> None:
+    engine, _ = await make([["Hel", "lo"]])
+    events = await collect(engine.session("a").say("hi"))
+    assert kinds(events) == ["turn_started", "text_delta", "turn_finished"]
+    assert said(events) == events[-1].text == "Hello"
+    assert [e.position for e in events if isinstance(e, TextDelta)] == ["1.0.0", "1.0.3"]
+    assert {e.session for e in events} == {"embed/a"}
+
+
+async def test_the_model_reads_what_was_said_before(make: Make) -> None:
+    engine, model = await make(["one", "two"])
+    await engine.ask("a", "first")
+    reply = await engine.ask("a", "second")
+    assert reply.text == "two"
+    assert [m["content"] for m in model.sent[1]] == ["first", "one", "second"]
+
+
+async def test_sessions_share_nothing(make: Make) -> None:
+    engine, model = await make(["one", "two"])
+    await engine.ask("a", "first")
+    await engine.ask("b", "second")
+    assert [m["content"] for m in model.sent[1]] == ["second"]
+
+
+async def test_what_was_said_survives_the_engine(make: Make) -> None:
+    first, _ = await make(["one"])
+    await first.ask("a", "first")
+    await first.aclose()
+    second, model = await make(["two"])
+    await second.ask("a", "second")
+    assert [m["content"] for m in model.sent[0]] == ["first", "one", "second"]
+
+
+async def test_leaving_the_stream_does_not_stop_the_turn(make: Make) -> None:
+    gate = asyncio.Event()
+    engine, _ = await make([["Hel", gate, "lo"]])
+    session = engine.session("a")
+    async with aclosing(session.say("hi")) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                break
+    tickets = await session.waiting()
+    gate.set()
+    await collect(session.events(tickets[0]))
+    assert (await session.history())[0].text == "Hello"
+
+
+async def test_a_late_reader_gets_one_snapshot_then_what_follows(make: Make) -> None:
+    gate = asyncio.Event()
+    engine, _ = await make([["Hel", gate, "lo"]])
+    session = engine.session("a")
+    ticket = await session.submit("hi")
+    early = session.events(ticket)
+    while not isinstance(await anext(early), TextDelta):
+        pass
+    late = session.events(ticket)
+    first = [await anext(late), await anext(late)]
+    gate.set()
+    rest = await collect(late)
+    assert isinstance(first[1], TurnSnapshot)
+    assert first[1].text == "Hel"
+    assert said(rest) == "lo"
+    await collect(early)
+
+
+async def test_a_reader_after_the_end_is_told_the_end(make: Make) -> None:
+    engine, _ = await make(["Hello"])
+    session = engine.session("a")
+    ticket = await session.submit("hi")
+    await collect(session.events(ticket))
+    again = await collect(session.events(ticket))
+    assert again[-1].text == "Hello"
+    assert again[-1].kind == "turn_finished"
+
+
+async def test_inputs_are_answered_one_by_one_in_order(make: Make) -> None:
+    gate = asyncio.Event()
+    engine, model = await make([[gate, "1"], "2", "3"])
+    session = engine.session("a")
+    tickets = [await session.submit(text) for text in ("a", "b", "c")]
+    gate.set()
+    ends = [(await collect(session.events(t)))[-1] for t in tickets]
+    assert [e.text for e in ends] == ["1", "2", "3"]
+    assert [m["content"] for m in model.sent[2]] == ["a", "1", "b", "2", "c"]
+
+
+async def test_sessions_do_not_wait_for_each_other(make: Make) -> None:
+    gate = asyncio.Event()
+    engine, _ = await make(lambda r: [gate, "slow"] if b"slow" in r.packed.messages[-1] else "quick")
+    slow = await engine.session("a").submit("slow")
+    assert (await engine.ask("b", "quick")).text == "quick"
+    gate.set()
+    await collect(engine.session("a").events(slow))
+
+
+async def test_too_many_waiting_inputs_are_refused(make: Make) -> None:
+    gate = asyncio.Event()
+    engine, _ = await make(lambda r: [gate, "ok"], max_pending=2)
+    session = engine.session("a")
+    tickets = [await session.submit("x"), await session.submit("y")]
+    with pytest.raises(SessionBusy):
+        await session.submit("z")
+    gate.set()
+    for ticket in tickets:
+        await collect(session.events(ticket))
+
+
+async def test_the_same_key_is_answered_once(make: Make) -> None:
+    engine, model = await make(["one"])
+    session = engine.session("a")
+    first = await session.submit("hi", key=("test", "1"))
+    await collect(session.events(first))
+    second = await session.submit("hi", key=("test", "1"))
+    assert not second.new
+    assert (await collect(session.events(second)))[-1].text == "one"
+    assert len(model.requests) == 1
+
+
+async def test_stopping_keeps_what_was_said(make: Make) -> None:
+    gate = asyncio.Event()
+    engine, model = await make([["Hel", gate], "next"])
+    session = engine.session("a")
+    events = session.say("hi")
+    async for event in events:
+        if isinstance(event, TextDelta):
+            assert await session.stop()
+            break
+    end = (await collect(events))[-1]
+    assert isinstance(end, TurnFinished)
+    assert (end.finish, end.text) == ("stopped", "Hel")
+    await session.ask("more")
+    assert [m["content"] for m in model.sent[1]] == ["hi", "Hel", "more"]
+
+
+async def test_stopping_before_a_word_leaves_the_question_open(make: Make) -> None:
+    asked = asyncio.Event()
+
+    def script(request: object) -> object:
+        if asked.is_set():
+            return "next"
+        asked.set()
+        return [asyncio.Event()]
+
+    engine, model = await make(script)
+    session = engine.session("a")
+    events = session.say("hi")
+    await anext(events)
+    await asked.wait()
+    await session.stop()
+    assert (await collect(events))[-1].finish == "stopped"
+    await session.ask("more")
+    assert len(model.sent[1]) == 1
+    assert "hi" in model.sent[1][0]["content"]
+
+
+async def test_stop_without_a_turn_is_false(make: Make) -> None:
+    engine, _ = await make(["x"])
+    assert not await engine.session("a").stop()
+    await engine.ask("a", "hi")
+    assert not await engine.session("a").stop()
+
+
+async def test_the_deadline_ends_a_turn(make: Make) -> None:
+    engine, _ = await make([[asyncio.Event()], "ok"], turn_timeout=0.05)
+    end = (await collect(engine.session("a").say("hi")))[-1]
+    assert isinstance(end, TurnFailed)
+    assert end.error == "timeout"
+    assert (await engine.ask("a", "again")).text == "ok"
+
+
+async def test_a_platform_error_ends_the_turn_and_the_next_goes_on(make: Make) -> None:
+    error = ProviderError(
+        "no credit", provider="scripted", category="quota_exhausted", vendor_code="17", request_id="r1"
+    )
+    engine, model = await make([error, "ok"])
+    end = (await collect(engine.session("a").say("hi")))[-1]
+    assert isinstance(end, TurnFailed)
+    assert end.error == "provider.quota_exhausted"
+    assert (end.values["vendor_code"], end.values["request_id"]) == ("17", "r1")
+    await engine.ask("a", "again")
+    assert len(model.sent[1]) == 1
+    assert model.sent[1][0]["content"].split("\n") == ["hi", "again"]
+
+
+async def test_ask_raises_what_failed(make: Make) -> None:
+    engine, _ = await make([ProviderError("down", category="server")])
+    with pytest.raises(TurnError) as caught:
+        await engine.ask("a", "hi")
+    assert caught.value.code == "provider.server"
+
+
+async def test_a_bug_is_an_error_code_not_a_hang(make: Make) -> None:
+    engine, _ = await make([RuntimeError("boom"), "ok"])
+    end = (await collect(engine.session("a").say("hi")))[-1]
+    assert end.error == "internal"
+    assert (await engine.ask("a", "again")).text == "ok"
+
+
+async def test_too_long_a_context_is_trimmed_and_sent_once_more(make: Make) -> None:
+    error = ProviderError("too long", category="context_too_long")
+    engine, model = await make(["x" * 400] * 6 + [error, "ok"])
+    for number in range(6):
+        await engine.ask("a", f"{number} " + "words " * 300)
+    events = await collect(engine.session("a").say("last"))
+    assert events[-1].text == "ok"
+    assert "notice" in kinds(events)
+    assert len(model.sent[7]) < len(model.sent[6])
+    assert model.sent[7][-1]["content"] == "last"
+
+
+async def test_too_long_again_fails(make: Make) -> None:
+    error = ProviderError("too long", category="context_too_long")
+    engine, model = await make([error, error])
+    assert (await collect(engine.session("a").say("hi")))[-1].error == "provider.context_too_long"
+    assert len(model.requests) == 2
+
+
+async def test_an_input_larger_than_the_model_is_refused_before_anything(make: Make) -> None:
+    engine, model = await make(["ok"])
+    with pytest.raises(InputTooLong):
+        await engine.ask("a", "很" * 200_000)
+    assert not model.requests
+    assert await engine.session("a").history() == []
+
+
+async def test_options_are_checked_before_anything(make: Make) -> None:
+    engine, model = await make(["ok"])
+    with pytest.raises(InvalidOptions):
+        await engine.ask("a", "hi", options=ModelOptions(temperature=7))
+    assert not model.requests
+
+
+async def test_options_merge_session_below_call(make: Make) -> None:
+    engine, model = await make(["1", "2"])
+    session = engine.session("a")
+    await session.configure(options=ModelOptions(temperature=0.2, top_p=0.5))
+    await session.ask("hi")
+    await session.ask("hi", options=ModelOptions(temperature=0.9))
+    assert model.requests[0].options["temperature"] == 0.2
+    assert model.requests[1].options["temperature"] == 0.9
+    assert model.requests[1].options["top_p"] == 0.5
+
+
+async def test_a_closed_engine_says_so(make: Make) -> None:
+    engine, _ = await make(["x"])
+    await engine.aclose()
+    with pytest.raises(DuihuaError, match="closed"):
+        await engine.ask("a", "hi")
+
+
+async def test_a_subscriber_sees_all_turns(make: Make) -> None:
+    engine, _ = await make(["1", "2"])
+    async with engine.subscribe() as events:
+        await engine.ask("a", "x")
+        await engine.ask("b", "y")
+        ends = 0
+        async for event in events:
+            ends += event.kind == "turn_finished"
+            if ends == 2:
+                break
+
+
+async def test_the_context_shows_the_next_request(make: Make) -> None:
+    engine, model = await make(["one", "two"])
+    session = engine.session("a")
+    await session.ask("first")
+    view = await session.context("second")
+    await session.ask("second")
+    assert list(view.messages) == model.sent[1]
+    assert view.tokens > 0
