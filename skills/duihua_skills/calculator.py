@@ -36,6 +36,9 @@ _SERIES = Context(prec=30, Emax=9999, Emin=-9999, traps=_TRAPS)  # hides the las
 _SHOWN = Context(prec=15, rounding=ROUND_HALF_UP, Emax=9999, Emin=-9999, traps=_TRAPS)
 
 _SIGNS = str.maketrans({"×": "*", "✕": "*", "÷": "/", "−": "-", "–": "-", "＾": "^", "π": "pi"})
+_SUPERSCRIPT = re.compile(r"[⁰¹²³⁴-⁹]+")
+_ROOT = re.compile(r"√\s*(\d+(?:\.\d+)?)|√(?=\s*\()")
+_TIMES = re.compile(r"(?<=[\d)])\s*x\s*(?=[\d(])")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*%(?=\s*(?:$|[-+*/),]))")
 _FACTORIAL = re.compile(r"(?<![\w.])(\d+)\s*!")
@@ -49,9 +52,9 @@ async def calculator(
     expression: Annotated[
         str,
         Field(
-            description="For example (3+4)*5, 2^10, 15% * 80, 7 % 3, 5!, sqrt(2). Functions: sqrt cbrt exp ln "
-            "log(x, base) log2 log10 sin cos tan asin acos atan (radians) degrees radians abs round floor ceil "
-            "min max sum gcd lcm factorial pow; constants: pi e"
+            description="For example (3+4)*5, 2^10, 15% * 80, 7 % 3, 5!, sqrt(2). Functions: sqrt cbrt exp "
+            "ln log(x, base) log2 log10 sin cos tan asin acos atan (radians) degrees radians abs round floor "
+            "ceil min max sum gcd lcm factorial pow; constants: pi e"
         ),
     ],
 ) -> str:
@@ -72,8 +75,11 @@ def plain(expression: str) -> str:
     """
     if len(expression) > _LENGTH:
         raise SkillError(f"the expression is too long: {len(expression)} characters, at most {_LENGTH}")
-    text = unicodedata.normalize("NFKC", expression.translate(_SIGNS)).lower().strip()
-    text = text.rstrip("=? ").replace("^", "**")
+    text = _SUPERSCRIPT.sub(lambda found: f"**{unicodedata.normalize('NFKC', found[0])}", expression)
+    text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).lower().strip()
+    text = re.sub(r"\bmod\b", "%", text.rstrip("=? ").replace("^", "**"))
+    text = _ROOT.sub(lambda found: f"sqrt({found[1]})" if found[1] else "sqrt", text)
+    text = text if re.search(r"\b0x", text) else _TIMES.sub("*", text)  # 0x10 is no product
     if not re.search(r"[a-z]", text):  # in max(1,234) the comma means something else
         text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
     text = _PERCENT.sub(r"(\1/100)", text)
@@ -87,7 +93,7 @@ def calculate(source: str) -> Number:
         SkillError: it is no expression, has no real value, or one that is too large.
     """
     try:
-        return _value(ast.parse(source, mode="eval").body, _DEPTH)
+        return _value(ast.parse(source, mode="eval").body, source, _DEPTH)
     except (SyntaxError, RecursionError, MemoryError):
         raise SkillError(f"this is not a complete expression: {source}") from None
     except ZeroDivisionError:
@@ -99,11 +105,12 @@ def calculate(source: str) -> Number:
 
 
 def shown(value: Number) -> str:
-    """A whole number in full, any other with up to 15 digits."""
+    """A number in full if it ends within 28 digits (whole ones always), else with 15."""
     if isinstance(value, int):
         return str(value)
-    value = value.normalize(_SHOWN)
-    return format(value, "f") if -7 <= value.adjusted() <= 20 else str(value)
+    full = value.normalize(_SERIES)
+    value = full if len(full.as_tuple().digits) <= 28 else value.normalize(_SHOWN)
+    return format(value, "f") if -7 <= value.adjusted() <= 30 else str(value)
 
 
 def _joined(text: str) -> str:
@@ -127,28 +134,31 @@ def _joined(text: str) -> str:
     return "".join(parts)
 
 
-def _value(node: ast.expr, depth: int) -> Number:
+def _value(node: ast.expr, source: str, depth: int) -> Number:
     if not depth:
         raise SkillError("the expression is nested too deeply")
     match node:
         case ast.Constant(value=int(whole)):
             return _bounded(whole)
-        case ast.Constant(value=float(real)):
-            return _decimal(real)
+        case ast.Constant(value=float()):  # read from the source: a float has 17 digits at most
+            return _EXACT.create_decimal(source[node.col_offset : node.end_col_offset])
         case ast.Name(id=name) if name in _CONSTANTS:
             return _CONSTANTS[name]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            value = _value(operand, depth - 1)
+            value = _value(operand, source, depth - 1)
             return -value if isinstance(value, int) else _EXACT.minus(value)
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return _value(operand, depth - 1)
+            return _value(operand, source, depth - 1)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _bounded(_OPERATORS[type(op)](_value(left, depth - 1), _value(right, depth - 1)))
+            return _bounded(
+                _OPERATORS[type(op)](_value(left, source, depth - 1), _value(right, source, depth - 1))
+            )
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
-            values = [_value(arg, depth - 1) for arg in args]
+            values = [_value(arg, source, depth - 1) for arg in args]
             least, most = _FUNCTIONS[name][1:]
             if not least <= len(values) <= most:
-                raise SkillError(f"{name} takes {least} to {most} numbers, not {len(values)}")
+                wanted = str(least) if least == most else f"{least} to {most}"
+                raise SkillError(f"{name} takes {wanted} numbers, not {len(values)}")
             return _bounded(_FUNCTIONS[name][0](*values))
         case _:
             raise SkillError(f"this is not arithmetic: {ast.unparse(node)[:60]}")
@@ -269,7 +279,7 @@ def _float(function: Callable[[float], float]) -> Callable[[Number], Number]:
     def apply(value: Number) -> Number:
         result = function(float(value))
         # sin(pi) is 0, although the nearest float of pi is not quite pi
-        return 0 if abs(result) < 1e-15 and abs(value) > 1e-9 else _decimal(result)
+        return 0 if abs(result) < 1e-15 and abs(value) > 1e-9 else _SHOWN.plus(_decimal(result))
 
     return apply
 
@@ -286,6 +296,14 @@ def _gcd(*values: Number) -> Number:
 
 def _lcm(*values: Number) -> Number:
     return math.lcm(*map(_whole, values))
+
+
+def _least(*values: Number) -> Number:
+    return min(values)
+
+
+def _most(*values: Number) -> Number:
+    return max(values)
 
 
 def _total(*values: Number) -> Number:
@@ -328,8 +346,8 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Number], int, int]] = {  # with the le
     "round": (_round, 1, 2),
     "floor": (_integral(ROUND_FLOOR), 1, 1),
     "ceil": (_integral(ROUND_CEILING), 1, 1),
-    "min": (min, 2, 100),
-    "max": (max, 2, 100),
+    "min": (_least, 1, 100),
+    "max": (_most, 1, 100),
     "sum": (_total, 1, 100),
     "gcd": (_gcd, 2, 100),
     "lcm": (_lcm, 2, 100),

@@ -88,7 +88,7 @@ async def clock(
         "time": now.strftime("%H:%M:%S"),
         "weekday": WEEKDAYS["zh" if ctx.locale == "zh" else "en"][now.weekday()],
         "zone": str(now.tzinfo),
-        "utc_offset": now.strftime("%z"),
+        "utc_offset": now.isoformat(timespec="seconds")[-6:],
     }
 
 
@@ -104,7 +104,7 @@ def zone(place: str) -> tzinfo:
         span = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
         if span <= timedelta(hours=14):
             return timezone(-span if sign == "-" else span)
-    name = re.sub(r"[\s'._-]+", "_", place.split(",")[0].split("，")[0].strip())
+    name = re.sub(r"[\s_-]+", "_", re.sub(r"['.]|[,，].*", "", place).strip())
     known = _ZONES.get(name.lower()) or _ZONES.get(name.removesuffix("市"))
     names = [known] if known else [place, *(f"{region}/{_titled(name)}" for region in _REGIONS)]
     for candidate in names:
@@ -116,7 +116,8 @@ def zone(place: str) -> tzinfo:
 
 
 def _titled(name: str) -> str:
-    return "_".join(word.capitalize() for word in name.split("_"))
+    words = name.lower().split("_")
+    return "_".join(word if word in ("of", "es") else word.capitalize() for word in words)
 
 
 def _now(zone: tzinfo | None) -> datetime:
