@@ -128,13 +128,9 @@ async def _end(task: asyncio.Task[Any], skill: Skill) -> None:
     _ended.add(task)
     task.add_done_callback(_forget)
     coroutine: Any = task.get_coro()
-    try:
-        coroutine.close()
-    except BaseException as e:  # it awaits on even so; nothing more can be done
-        log.warning("skill %s cannot be ended: %s", skill.name, type(e).__qualname__)
-    else:
-        log.warning("skill %s ignored its cancellation and was closed", skill.name)
+    coroutine.close()  # raises GeneratorExit where the skill waits; `_outcome` swallows what comes of it
     task.cancel()  # wakes the task, which finds its coroutine closed
+    log.warning("skill %s ignored its cancellation and was closed", skill.name)
 
 
 def _forget(task: asyncio.Task[Any]) -> None:
