@@ -1,1 +1,20 @@
 """Functions that models may call: contract, schema, registry, runner."""
+
+from __future__ import annotations
+
+from duihua.skills.contract import AskUser, BadArguments, Context, SkillError
+from duihua.skills.registry import Registry, load_bundled
+from duihua.skills.runner import needs_consent, run
+from duihua.skills.schema import skill
+
+__all__ = [
+    "AskUser",
+    "BadArguments",
+    "Context",
+    "Registry",
+    "SkillError",
+    "load_bundled",
+    "needs_consent",
+    "run",
+    "skill",
+]

@@ -39,3 +39,4 @@ class Context:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])  # DUIHUA_SKILL_<NAME>_*, lower case
     http: httpx.AsyncClient | None = None  # shared; a skill never closes it
     progress: Callable[[str], None] = _quiet  # tells the user, at once, what is going on
+    approved: bool = False  # a person has consented to this very call: do not raise AskUser again

@@ -1,1 +1,7 @@
 """For the tests of those who build on duihua."""
+
+from __future__ import annotations
+
+from duihua.testing.harness import SkillHarness
+
+__all__ = ["SkillHarness"]

@@ -1,0 +1,88 @@
+"""Tells a model what is wrong with its arguments: short, whatever it sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+from pydantic import ValidationError
+
+LIMIT = 1_000
+"""Characters of a complaint, at most."""
+
+_ERRORS = 5
+
+
+def text(name: str, error: ValidationError, expected: str) -> str:
+    """What was wrong, place by place, and what is expected; at most LIMIT characters."""
+    problems = error.errors(include_url=False, include_context=False)
+    lines = [f"The arguments do not fit {name}."]
+    lines += [_line(cast("Mapping[str, Any]", problem)) for problem in problems[:_ERRORS]]
+    if len(problems) > _ERRORS:
+        lines.append(f"- and {len(problems) - _ERRORS} more")
+    return clipped("\n".join([*lines, expected]), LIMIT)
+
+
+def expected(schema: Mapping[str, Any]) -> str:
+    """One line: the parameters with their types and defaults."""
+    required = schema.get("required", ())
+    items = [
+        f"{name}: {_type(item)}" + (" (required)" if name in required else _default(item))
+        for name, item in schema["properties"].items()
+    ]
+    if not items:
+        return "Expected: no arguments, {}."
+    return clipped("Expected: a JSON object with " + "; ".join(items) + ".", LIMIT // 2)
+
+
+def clipped(text: str, limit: int) -> str:
+    """At most `limit` characters, with a mark where something is missing."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _line(problem: Mapping[str, Any]) -> str:
+    place = clipped(".".join(str(part) for part in problem["loc"]), 60)
+    match problem["type"]:
+        case "missing":
+            return f"- {place}: missing"
+        case "extra_forbidden":
+            return f"- {place}: there is no such argument"
+        case "json_invalid":
+            return "- " + clipped(problem["msg"], 150)
+        case "model_type":
+            return "- the arguments must be one JSON object"
+        case _:
+            said = f"{clipped(problem['msg'], 150)}, got {_shown(problem['input'])}"
+            return f"- {place}: {said}" if place else f"- {said}"
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case str():
+            return repr(clipped(value, 60))
+        case bool() | None:
+            return _json(value)
+        case int() | float():
+            return clipped(_json(value), 40) if abs(value) < 1e15 else "a huge number"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return " | ".join(_json(value) for value in schema["enum"])
+    if "anyOf" in schema:
+        return " | ".join(_type(item) for item in schema["anyOf"])
+    kind = str(schema.get("type", "any"))
+    return f"array of {_type(schema['items'])}" if kind == "array" and schema.get("items") else kind
+
+
+def _default(schema: Mapping[str, Any]) -> str:
+    return f" = {_json(schema['default'])}" if "default" in schema else " (optional)"
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,213 @@
+"""Runs one call to its end: whatever a skill does, the turn gets an answer within its timeout + 1 s.
+
+The cancel contract. A skill runs in a task of its own. When its time is up the task is cancelled and has half
+a second to clean up; a coroutine that swallows the cancellation is then closed, a thread is left behind and
+counted (`duihua.skills.threads`). When the *turn* is cancelled, so is the skill, and CancelledError goes on
+to the caller; a CancelledError that the skill raises by itself is a failure like any other. The one thing
+that cannot be helped is an async skill that blocks the event loop: sync work belongs into a plain `def`.
+
+What the model reads is either the skill's own text (result, `SkillError`, `BadArguments`) or a generic line.
+The log gets where a skill failed, but no message of an exception: it may hold what a person wrote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from duihua.messages import Call
+from duihua.ports import Skill
+from duihua.skills.complaint import clipped
+from duihua.skills.contract import AskUser, BadArguments, Context, SkillError
+
+log = logging.getLogger(__name__)
+
+MAX_RESULT = 8_000
+"""Characters of a result that a model is shown, unless the caller says otherwise."""
+
+_GRACE = 0.5  # seconds to clean up in
+_PROGRESS = 500  # characters of one report
+_ended: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks but weakly
+
+
+async def run(
+    call: Call,
+    skill: Skill | None,
+    context: Context,
+    *,
+    known: Iterable[str] = (),
+    limit: int = MAX_RESULT,
+    on_error: Callable[[BaseException], None] | None = None,
+) -> Call:
+    """The call with its state (`done` or `failed`) and the text the model will read.
+
+    Args:
+        call: what the model asked for.
+        skill: the skill of that name, None if there is none.
+        context: its `idempotency_key` and `deadline` are set here; a `deadline` given (the turn's) is kept.
+        known: the names there are, for the answer to an unknown one.
+        limit: characters of the result, at most.
+        on_error: is told an exception that the model sees a generic line for.
+
+    Raises:
+        AskUser: the skill wants a person's consent.
+    """
+    if skill is None:
+        return _failed(call, _unknown(call.name, tuple(known)), limit)
+    loop = asyncio.get_running_loop()
+    timeout = skill.timeout if not context.deadline else min(skill.timeout, context.deadline - loop.time())
+    if timeout <= 0:
+        return _failed(call, f"{skill.name} was not started: no time is left in this turn.", limit)
+    report = _Report(context.progress)
+    context = replace(
+        context, idempotency_key=call.id, deadline=loop.time() + timeout, progress=report.progress
+    )
+    task = loop.create_task(_outcome(skill, call.arguments, context))
+    try:
+        await asyncio.wait((task,), timeout=timeout)
+        late = not task.done()
+        if late:
+            await _end(task, skill)
+    except asyncio.CancelledError:
+        await _end(task, skill)
+        raise
+    finally:
+        report.open = False
+    ended = task.done() and not task.cancelled()
+    text, error = task.result() if ended else ("", asyncio.CancelledError())
+    if isinstance(error, AskUser):
+        raise error
+    if isinstance(error, SkillError):
+        return _failed(call, str(error) or f"{skill.name} failed.", limit)
+    if late and error is not None:
+        return _failed(call, _too_late(skill, timeout), limit)
+    if error is not None:
+        log.error("skill %s failed: %s", skill.name, _where(error))
+        if on_error is not None:
+            on_error(error)
+        return _failed(call, _generic(skill), limit)
+    return replace(call, state="done", result=_fitting(text, limit))
+
+
+def needs_consent(skill: Skill, call: Call) -> bool:
+    """Whether a person must consent to this call first. A predicate that raises counts as yes.
+
+    Wrong arguments need none: `run` will send them back to the model.
+    """
+    try:
+        return bool(skill.confirm(skill.validate(call.arguments)))
+    except BadArguments:
+        return False
+    except Exception as e:
+        log.error("the consent predicate of skill %s failed: %s", skill.name, _where(e))
+        return True
+
+
+async def _outcome(skill: Skill, arguments: str, context: Context) -> tuple[str, BaseException | None]:
+    try:
+        return _text(await skill.run(skill.validate(arguments), context)), None
+    except BaseException as e:  # SystemExit must not reach the loop; CancelledError is judged by `run`
+        return "", e
+
+
+async def _end(task: asyncio.Task[Any], skill: Skill) -> None:
+    task.cancel()
+    await asyncio.wait((task,), timeout=_GRACE)
+    if task.done():
+        return
+    _ended.add(task)
+    task.add_done_callback(_forget)
+    coroutine: Any = task.get_coro()
+    coroutine.close()  # raises GeneratorExit where the skill waits; `_outcome` swallows what comes of it
+    task.cancel()  # wakes the task, which finds its coroutine closed
+    log.warning("skill %s ignored its cancellation and was closed", skill.name)
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _ended.discard(task)
+    if not task.cancelled():
+        task.exception()
+
+
+class _Report:
+    """Progress of a running call, bounded; a call that is over reports no more."""
+
+    __slots__ = ("open", "tell")
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell, self.open = tell, True
+
+    def progress(self, text: object) -> None:
+        if self.open:
+            self.tell(clipped(str(text), _PROGRESS))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # among others whole numbers beyond 64 bits
+        return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, set | frozenset):
+        return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"a skill returned {type(value).__qualname__}, which has no JSON form")
+
+
+def _failed(call: Call, text: str, limit: int) -> Call:
+    return replace(call, state="failed", result=_fitting(text, limit))
+
+
+def _fitting(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    note = f"\n[clipped: {len(text)} characters in all]"
+    return (text[: max(limit - len(note), 0)] + note)[:limit]
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> str:
+    if not known:
+        return f"There is no skill {clipped(name, 64)!r}; none are offered here."
+    near = difflib.get_close_matches(name[:64], known, n=3, cutoff=0.4) or known[:10]
+    return f"There is no skill {clipped(name, 64)!r}. Nearest: {', '.join(near)}."
+
+
+def _too_late(skill: Skill, timeout: float) -> str:
+    return f"{skill.name} gave no answer within {timeout:.3g} seconds and was given up.{_warning(skill)}"
+
+
+def _generic(skill: Skill) -> str:
+    return f"{skill.name} failed inside, through no fault of the arguments.{_warning(skill)}"
+
+
+def _warning(skill: Skill) -> str:
+    return " It may have taken effect all the same: check before repeating it." * (skill.effect == "write")
+
+
+def _where(error: BaseException) -> str:
+    """The exception types of the chain with their frames, without any message or value."""
+    parts: list[str] = []
+    link: BaseException | None = error
+    while link is not None and len(parts) < 4:
+        parts.append(
+            f"{type(link).__qualname__}\n" + "".join(traceback.format_tb(link.__traceback__, limit=-20))
+        )
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "caused by ".join(parts).rstrip()
