@@ -480,26 +480,35 @@ class _Answer:
     # ------------------------------------------------------------ moderation
 
     async def _flagged(self, said: Said, tools: tuple[ToolSpec, ...]) -> Outcome | None:
-        """What follows from a flag. None: the turn was asked again and `self.said` is the answer."""
-        flag = said.flagged
+        """What follows from a flag. None: the model was asked once more and `self.said` is its answer."""
+        flag, packed = said.flagged, said.packed
         assert flag is not None
-        rounds = said.packed.rounds if said.packed else ()
-        verdict = moderation.judge(flag, rounds, self.turn.ref, self.rules.policy)
-        self._retract(said, verdict.retract)
-        if not (verdict.retry or verdict.probe):
-            return await self._cleared(flag, verdict.erase)
-        past = self.past
-        if verdict.retry:
-            await self._forget(verdict.erase, flag)
-            past = self.past
+        assert packed is not None
+        ruling = self._rule(said, packed, flag)
+        if ruling.drop_current:
+            return self._cleared(flag, ruling.erase)
+        if ruling.retry:
+            await self._forget(ruling.erase, flag)
         self._emit(TurnRestarted, reason="flagged")
-        again = await self._ask(tools, past=past if verdict.retry else ())
-        if again.flagged is not None:
-            self._retract(again, again.flagged.retract)
-            return await self._cleared(again.flagged, (self.turn.ref.seq,))
-        if verdict.probe:  # alone it is accepted: what came before was meant
-            await self._forget(tuple(t.ref.seq for t in self.past), flag)
+        again = await self._ask(tools, past=() if ruling.probe_alone else None)
+        if again.flagged is not None and again.packed is not None:
+            if ruling.probe_alone:
+                self._retract(again, again.flagged.retract)
+                refused = moderation.after_probe(packed, self.turn.ref, accepted=False)
+                return self._cleared(again.flagged, refused.erase)
+            final = self._rule(again, again.packed, again.flagged, retried=True)
+            return self._cleared(again.flagged, final.erase)
+        if ruling.probe_alone:
+            accepted = moderation.after_probe(packed, self.turn.ref, accepted=True)
+            await self._forget(accepted.erase, flag)
         return None
+
+    def _rule(
+        self, said: Said, packed: Packed, flag: Flagged, *, retried: bool = False
+    ) -> moderation.Verdict:
+        ruling = moderation.verdict(flag, packed, self.turn.ref, self.rules.policy, already_retried=retried)
+        self._retract(said, ruling.retract)
+        return ruling
 
     def _retract(self, said: Said, asked: bool) -> None:
         if asked and said.text:
@@ -520,12 +529,14 @@ class _Answer:
         await self._read_past()
         self._emit(HistoryCleared, policy=self.rules.policy, side=flag.side, turns=count)
 
-    async def _cleared(self, flag: Flagged, erase: Literal["session"] | tuple[int, ...]) -> Outcome:
+    def _cleared(self, flag: Flagged, erase: Literal["session"] | tuple[int, ...]) -> Outcome:
+        if erase != "session":
+            erase = tuple(sorted({*erase, self.turn.ref.seq}))
         count = len(self.past) + 1 if erase == "session" else len(erase)
         self._later(HistoryCleared, policy=self.rules.policy, side=flag.side, turns=count)
         self.steps.clear()
         self.said = Said()
-        return self._end("cleared", "flagged", erase=erase or (self.turn.ref.seq,))
+        return self._end("cleared", "flagged", erase=erase)
 
     async def _scrub(self) -> None:
         try:

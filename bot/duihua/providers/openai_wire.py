@@ -160,7 +160,9 @@ class ChatAnswer:
         """A piece of a call. Index, id or name may be missing; a new id or name begins a new call."""
         function = piece.get("function")
         fields = cast("dict[str, Any]", function) if isinstance(function, dict) else {}
-        id_, name, arguments = (_string(v) for v in (piece.get("id"), fields.get("name"), fields.get("arguments")))
+        id_, name, arguments = (
+            _string(v) for v in (piece.get("id"), fields.get("name"), fields.get("arguments"))
+        )
         at = self._place(piece.get("index"), id_, name)
         if at is None:
             at = len(self._calls)
@@ -227,7 +229,9 @@ class _Pieces:
 def _text_of(content: object) -> str:
     """The text of content that comes as a list of parts."""
     parts = cast("list[Any]", content) if isinstance(content, list) else []
-    return "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return "".join(
+        part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
+    )
 
 
 def _string(value: object) -> str:

@@ -154,7 +154,9 @@ class QianfanV2Answer(ChatAnswer):
 
 @lru_cache(maxsize=256)
 def _dialect(model: Model) -> ChatDialect:
-    options = {name: value for name, value in _RANGES.items() if name != "penalty_score" or model.takes_penalty}
+    options = {
+        name: value for name, value in _RANGES.items() if name != "penalty_score" or model.takes_penalty
+    }
     return ChatDialect(
         f"qianfan-v2/{model.name}", model.soft, model.hard, functions=model.functions, ranges=options
     )
