@@ -486,7 +486,7 @@ async def test_a_queued_call_gets_the_place_of_an_abandoned_one(stuck: threading
 async def test_two_calls_never_wait_for_one_idle_thread() -> None:
     pool, meeting = Threads(size=2), threading.Barrier(2, timeout=10)
     await pool.run(threading.get_ident, "f")
-    while not pool._idle:
+    while not pool._idle:  # noqa: ASYNC110 (no event tells that a thread is idle)
         await asyncio.sleep(0)
     await asyncio.gather(pool.run(meeting.wait, "f"), pool.run(meeting.wait, "g"))
 
