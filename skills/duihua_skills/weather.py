@@ -188,7 +188,7 @@ async def _get(url: str, path: str, query: Mapping[str, str], kind: type[Answer]
 
 def _first(day: str, days: list[date], ctx: Context) -> int:
     """The index of the day that is meant; `days` begin with the city's today."""
-    text = re.sub(r"\s+", " ", day.strip().lower())
+    text = re.sub(r"[\s_]+", " ", day.strip().lower())
     index = _RELATIVE.get(text)
     if index is None:
         index = next((i for i, candidate in enumerate(days) if _means(text, candidate)), None)

@@ -223,6 +223,11 @@ def test_whole_numbers_are_exact(tree: tuple[str, Fraction]) -> None:
     assert value(tree[0]) == str(tree[1])
 
 
+def test_logarithms_of_powers_are_whole() -> None:
+    assert value(" + ".join(f"floor(log({7**n}, 7))" for n in range(1, 30))) == str(sum(range(1, 30)))
+    assert value(" + ".join(f"floor(cbrt({n**3}))" for n in range(1, 30))) == str(sum(range(1, 30)))
+
+
 @given(NUMBERS, NUMBERS.filter(bool), st.integers(0, 3), st.integers(0, 3))
 def test_division_with_remainder_is_python_s_also_for_decimals(a: int, b: int, i: int, j: int) -> None:
     x, y = Fraction(a, 10**i), Fraction(b, 10**j)

@@ -469,6 +469,28 @@ async def test_a_queued_call_that_is_cancelled_never_runs(stuck: threading.Event
     assert not ran.is_set()
 
 
+async def test_a_queued_call_gets_the_place_of_an_abandoned_one(stuck: threading.Event) -> None:
+    pool, loop, started = Threads(size=1), asyncio.get_running_loop(), asyncio.Event()
+
+    def hang() -> None:
+        loop.call_soon_threadsafe(started.set)
+        stuck.wait()
+
+    first = asyncio.create_task(pool.run(hang, "f"))
+    second = asyncio.create_task(pool.run(lambda: 5, "g"))
+    await started.wait()
+    first.cancel()
+    assert await second == 5
+
+
+async def test_two_calls_never_wait_for_one_idle_thread() -> None:
+    pool, meeting = Threads(size=2), threading.Barrier(2, timeout=10)
+    await pool.run(threading.get_ident, "f")
+    while not pool._idle:  # noqa: ASYNC110 (no event tells that a thread is idle)
+        await asyncio.sleep(0)
+    await asyncio.gather(pool.run(meeting.wait, "f"), pool.run(meeting.wait, "g"))
+
+
 async def test_threads_are_used_again() -> None:
     pool = Threads(size=64)
     used = {await pool.run(threading.get_ident, "f") for _ in range(50)}

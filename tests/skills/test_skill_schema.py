@@ -435,6 +435,7 @@ def test_a_complaint_echoes_little_of_a_huge_input() -> None:
         )
     assert len(str(caught.value)) <= 1_000
     assert "zzz" in str(caught.value)
+    assert "z" * 70 not in str(caught.value)
 
 
 def test_a_complaint_about_many_arguments_is_bounded() -> None:
@@ -442,6 +443,15 @@ def test_a_complaint_about_many_arguments_is_bounded() -> None:
         book.validate(orjson.dumps({f"{i}" * 50: i for i in range(1_000)}).decode())
     assert len(str(caught.value)) <= 1_000
     assert "more" in str(caught.value)
+
+
+def test_many_long_complaints_are_bounded_together() -> None:
+    names = [f"parameter_with_quite_a_long_name_of_its_own_number_{i:08}" for i in range(5)]
+    function: dict[str, Any] = {}
+    exec(f"def f({', '.join(f'{n}: int' for n in names)}):\n    'Does it.'", function)
+    with pytest.raises(BadArguments) as caught:
+        skill(function["f"]).validate(json.dumps(dict.fromkeys(names, "y" * 1_000)))
+    assert len(str(caught.value)) == 1_000
 
 
 def test_what_a_type_s_own_validator_says_is_shown_bounded() -> None:

@@ -41,7 +41,7 @@ def _object(node: Schema, definitions: Mapping[str, Any], within: tuple[str, ...
         return {**target, **_object(_without(node, "$ref"), definitions, within)}
     out: Schema = {}
     for key, value in node.items():
-        if key == "discriminator" or (key == "title" and isinstance(value, str)):
+        if key in ("title", "discriminator"):
             continue
         if key in _BY_NAME:
             out[key] = {name: _any(item, definitions, within) for name, item in value.items()}
