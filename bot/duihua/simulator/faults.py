@@ -45,7 +45,7 @@ LONGEST = 1_000_000
 """Most characters that `!long` gives."""
 
 _COMMAND = re.compile(
-    r"(?:^|(?<=[\s,。,.!?:;、]))!(flag-output|flag|poison|ratelimit|overload|expire|cut|timeout|down|slow|long"
+    r"(?:^|(?<=[\s,，。.!！?？:：;；、]))!(flag-output|flag|poison|ratelimit|overload|expire|cut|timeout|down|slow|long"
     r"|badargs|twocalls|malformed)(?![\w-])(?:[ \t]+(\d{1,9})(?!\w))?"
 )
 
