@@ -33,7 +33,10 @@ CALCULATOR = {
 CLOCK = {
     "name": "clock",
     "description": "Tells the current time.",
-    "parameters": {"type": "object", "properties": {"place": {"type": "string", "description": "zone or city"}}},
+    "parameters": {
+        "type": "object",
+        "properties": {"place": {"type": "string", "description": "zone or city"}},
+    },
 }
 FUNCTIONS = [WEATHER, CALCULATOR, CLOCK]
 

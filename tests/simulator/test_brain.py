@@ -16,7 +16,9 @@ TUESDAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
 OFFERED = tuple(Function(f["name"], f["description"], f["parameters"]) for f in FUNCTIONS)
 
 
-def ask(*said: str, functions: tuple[Function, ...] = (), more: tuple[Message, ...] = (), **given: Any) -> Ask:
+def ask(
+    *said: str, functions: tuple[Function, ...] = (), more: tuple[Message, ...] = (), **given: Any
+) -> Ask:
     messages: list[Message] = []
     for text in said:
         messages += [Message("user", text), Message("assistant", "好的。")]
@@ -99,8 +101,16 @@ def test_two_equal_asks_have_equal_answers() -> None:
         ("明天上海会下雨吗?", "weather", {"city": "上海", "day": "明天"}),
         ("帮我查一下北京市的天气", "weather", {"city": "北京"}),
         ("What's the weather in Paris tomorrow?", "weather", {"city": "Paris", "day": "tomorrow"}),
-        ("Will it rain in New York the day after tomorrow?", "weather", {"city": "New York", "day": "day after tomorrow"}),
-        ("what is the weather like in springfield today?", "weather", {"city": "springfield", "day": "today"}),
+        (
+            "Will it rain in New York the day after tomorrow?",
+            "weather",
+            {"city": "New York", "day": "day after tomorrow"},
+        ),
+        (
+            "what is the weather like in springfield today?",
+            "weather",
+            {"city": "springfield", "day": "today"},
+        ),
         ("阿特兰蒂斯今天天气怎么样?", "weather", {"city": "阿特兰蒂斯", "day": "今天"}),
         ("周五深圳天气如何?", "weather", {"city": "深圳", "day": "2026-03-13"}),
         ("3天后广州天气?", "weather", {"city": "广州", "day": "3天后"}),
@@ -150,9 +160,15 @@ def test_asks_for_the_city() -> None:
 @pytest.mark.parametrize(
     ("schema", "expected"),
     [
-        ({"location": {"type": "string"}, "days_ahead": {"type": "integer"}}, {"location": "北京", "days_ahead": 2}),
+        (
+            {"location": {"type": "string"}, "days_ahead": {"type": "integer"}},
+            {"location": "北京", "days_ahead": 2},
+        ),
         ({"地点": {"type": "string"}, "日期": {"type": "string"}}, {"地点": "北京", "日期": "后天"}),
-        ({"city": {"type": "string"}, "days": {"type": "integer", "maximum": 7}}, {"city": "北京", "days": 3}),
+        (
+            {"city": {"type": "string"}, "days": {"type": "integer", "maximum": 7}},
+            {"city": "北京", "days": 3},
+        ),
         ({"q": {"type": "string"}}, {"q": "北京"}),
         (
             {"city": {"type": "string"}, "day": {"anyOf": [{"enum": ["today", "后天"]}, {"type": "null"}]}},
@@ -165,7 +181,9 @@ def test_asks_for_the_city() -> None:
     ],
 )
 def test_fills_the_parameters_that_the_schema_has(schema: dict[str, Any], expected: dict[str, Any]) -> None:
-    offered = Function("get_weather", "天气", {"type": "object", "properties": schema, "required": list(schema)[:1]})
+    offered = Function(
+        "get_weather", "天气", {"type": "object", "properties": schema, "required": list(schema)[:1]}
+    )
     assert called("北京后天天气怎么样?", functions=(offered,)) == [("get_weather", expected)]
 
 
@@ -213,9 +231,12 @@ def test_two_calls_of_the_only_function_differ() -> None:
 def test_bad_arguments_first_then_good_ones_then_an_answer() -> None:
     fault, question = Fault("badargs"), "!badargs 北京天气怎么样?"
     broken = brain.reply(ask(question, functions=OFFERED), fault).calls[0]
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(json.JSONDecodeError):
         json.loads(broken.arguments)
-    more = (Message("assistant", calls=(broken,)), Message("function", '{"error":"not JSON"}', name="weather"))
+    more = (
+        Message("assistant", calls=(broken,)),
+        Message("function", '{"error":"not JSON"}', name="weather"),
+    )
     good = brain.reply(ask(question, functions=OFFERED, more=more), fault).calls[0]
     assert json.loads(good.arguments) == {"city": "北京"}
     more += (Message("assistant", calls=(good,)), Message("function", "晴朗", name="weather"))
@@ -234,9 +255,12 @@ def test_reads_the_last_paragraph_alone() -> None:
 DESCRIBED = {
     "one line each": "You may use functions.\nAction: name\nAction Input: {json}\n\n"
     + "\n".join(f"- {f['name']}: {f['description']} {json.dumps(f['parameters'])}" for f in FUNCTIONS),
-    "whole objects": "你可以使用函数。\nAction: 名字\nAction Input: {json}\n" + json.dumps(FUNCTIONS, ensure_ascii=False),
+    "whole objects": "你可以使用函数。\nAction: 名字\nAction Input: {json}\n"
+    + json.dumps(FUNCTIONS, ensure_ascii=False),
     "name, then schema": "Note: be brief.\nAction: x\nAction Input: {}\n"
-    + "\n".join(f"### {f['name']}\n{f['description']}\nParameters: {json.dumps(f['parameters'])}\n" for f in FUNCTIONS),
+    + "\n".join(
+        f"### {f['name']}\n{f['description']}\nParameters: {json.dumps(f['parameters'])}\n" for f in FUNCTIONS
+    ),
 }
 
 
@@ -258,7 +282,10 @@ def test_calls_functions_described_in_text_by_two_lines(
 
 
 def test_recognises_the_result_of_a_call_in_text() -> None:
-    more = (Message("assistant", 'Action: weather\nAction Input: {"city": "北京"}'), Message("user", "Observation: 晴朗"))
+    more = (
+        Message("assistant", 'Action: weather\nAction Input: {"city": "北京"}'),
+        Message("user", "Observation: 晴朗"),
+    )
     said = ask("北京今天天气怎么样?", system=DESCRIBED["one line each"], more=more)
     assert "晴朗" in brain.reply(said).text
     assert "Action" not in brain.reply(said).text
@@ -271,4 +298,6 @@ def test_finds_the_description_at_the_head_of_the_first_message() -> None:
 
 
 def test_text_functions_need_the_convention() -> None:
-    assert brain.reply(ask("北京天气怎么样?", system=json.dumps(FUNCTIONS))) == Answer(answer("北京天气怎么样?"))
+    assert brain.reply(ask("北京天气怎么样?", system=json.dumps(FUNCTIONS))) == Answer(
+        answer("北京天气怎么样?")
+    )

@@ -54,13 +54,31 @@ REFUSED: dict[str, tuple[Any, int, str]] = {
     "no functions in the list": ({"messages": [U], "functions": []}, 336003, "functions"),
     "function without a name": ({"messages": [U], "functions": [{**WEATHER, "name": ""}]}, 336003, "name"),
     "function twice": ({"messages": [U], "functions": [WEATHER, WEATHER]}, 336003, "unique"),
-    "function without words": ({"messages": [U], "functions": [{**WEATHER, "description": ""}]}, 336003, "description"),
-    "parameters without properties": (
-        {"messages": [U], "functions": [{**WEATHER, "parameters": {"type": "object"}}]}, 336003, "properties",
+    "function without words": (
+        {"messages": [U], "functions": [{**WEATHER, "description": ""}]},
+        336003,
+        "description",
     ),
-    "parameters empty": ({"messages": [U], "functions": [{**WEATHER, "parameters": {}}]}, 336003, "properties"),
-    "unknown function field": ({"messages": [U], "functions": [{**WEATHER, "strict": True}]}, 336003, "strict"),
-    "tool_choice auto": ({"messages": [U], "functions": FUNCTIONS, "tool_choice": "auto"}, 336003, "tool_choice"),
+    "parameters without properties": (
+        {"messages": [U], "functions": [{**WEATHER, "parameters": {"type": "object"}}]},
+        336003,
+        "properties",
+    ),
+    "parameters empty": (
+        {"messages": [U], "functions": [{**WEATHER, "parameters": {}}]},
+        336003,
+        "properties",
+    ),
+    "unknown function field": (
+        {"messages": [U], "functions": [{**WEATHER, "strict": True}]},
+        336003,
+        "strict",
+    ),
+    "tool_choice auto": (
+        {"messages": [U], "functions": FUNCTIONS, "tool_choice": "auto"},
+        336003,
+        "tool_choice",
+    ),
     "choice not offered": (
         {
             "messages": [U],
@@ -75,16 +93,24 @@ REFUSED: dict[str, tuple[Any, int, str]] = {
     "result of another": ({"messages": [U, CALL, {**RESULT, "name": "clock"}]}, 336006, "name"),
     "call without a result": ({"messages": [U, CALL, U]}, 336006, "function"),
     "call without a name": (
-        {"messages": [U, {**CALL, "function_call": {"name": "", "arguments": "{}"}}, RESULT]}, 336003, "can't be blank",
+        {"messages": [U, {**CALL, "function_call": {"name": "", "arguments": "{}"}}, RESULT]},
+        336003,
+        "can't be blank",
     ),
     "arguments as an object": (
-        {"messages": [U, {**CALL, "function_call": {"name": "weather", "arguments": {}}}, RESULT]}, 336003, "string",
+        {"messages": [U, {**CALL, "function_call": {"name": "weather", "arguments": {}}}, RESULT]},
+        336003,
+        "string",
     ),
     "call of a user": ({"messages": [{**U, "function_call": CALL["function_call"]}]}, 336003, "assistant"),
     "too many characters": ({"messages": [{"role": "user", "content": "x" * 20_001}]}, 336007, "20000"),
     "characters with system": ({"messages": [U], "system": "x" * 20_000}, 336007, "20000"),
-    "too many tokens": ({"messages": [{"role": "user", "content": "字" * 11_000}]}, 336103, "tokens too long"),
-}  # fmt: skip
+    "too many tokens": (
+        {"messages": [{"role": "user", "content": "字" * 11_000}]},
+        336103,
+        "tokens too long",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -158,7 +184,11 @@ async def test_only_post(v1: V1, http: aiohttp.ClientSession) -> None:
 async def test_answers_whole(v1: V1) -> None:
     answer = await v1.say("我叫小明", "我叫什么名字?")
     assert "小明" in answer["result"]
-    assert (answer["finish_reason"], answer["is_truncated"], answer["need_clear_history"]) == ("normal", False, False)
+    assert (answer["finish_reason"], answer["is_truncated"], answer["need_clear_history"]) == (
+        "normal",
+        False,
+        False,
+    )
     usage = answer["usage"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] > 0
 
@@ -239,7 +269,9 @@ async def test_bad_arguments_are_broken_json(v1: V1) -> None:
 
 async def test_counts_tokens(v1: V1, http: aiohttp.ClientSession) -> None:
     url = f"{v1.simulator.url}/rpc/2.0/ai_custom/v1/wenxinworkshop/tokenizer/erniebot"
-    async with http.post(url, params={"access_token": v1.token}, json={"prompt": "你好世界", "model": "x"}) as r:
+    async with http.post(
+        url, params={"access_token": v1.token}, json={"prompt": "你好世界", "model": "x"}
+    ) as r:
         assert (await r.json())["usage"]["total_tokens"] == 2
 
 
@@ -285,13 +317,11 @@ async def test_an_expired_token_stays_expired(v1: V1, http: aiohttp.ClientSessio
 
 async def test_cuts_a_stream_in_the_middle(v1: V1, http: aiohttp.ClientSession) -> None:
     body = {"messages": users("!cut"), "stream": True}
-    got = b""
     async with http.post(v1.url(), params={"access_token": v1.token}, json=body) as r:
+        got = await r.content.readuntil(b"\n\n")
         with pytest.raises(aiohttp.ClientPayloadError):
-            async for chunk in r.content.iter_any():
-                got += chunk
+            await r.read()
     assert b'"result"' in got
-    assert b'"is_end":true' not in got
     assert (await v1.stream("!cut"))[-1]["is_end"] is True
 
 
@@ -301,10 +331,14 @@ async def test_cuts_a_whole_answer(v1: V1, http: aiohttp.ClientSession) -> None:
             await r.read()
 
 
+async def hangs(simulator: Simulator) -> None:
+    while not any(s.outcome == "timeout" for s in simulator.requests):  # noqa: ASYNC110 - in one loop
+        await asyncio.sleep(0)
+
+
 async def test_gives_no_answer_until_the_client_leaves(v1: V1, http: aiohttp.ClientSession) -> None:
     request = asyncio.ensure_future(v1.say("!timeout"))
-    while not any(seen.outcome == "timeout" for seen in v1.simulator.requests):
-        await asyncio.sleep(0)
+    await hangs(v1.simulator)
     assert not request.done()
     request.cancel()
     await asyncio.wait([request])
@@ -315,15 +349,16 @@ async def test_closing_does_not_wait_for_what_hangs(http: aiohttp.ClientSession)
     async with Simulator() as simulator:
         v1 = await connect(simulator, http)
         request = asyncio.ensure_future(v1.say("!timeout 9"))
-        while not any(seen.outcome == "timeout" for seen in simulator.requests):
-            await asyncio.sleep(0)
+        await hangs(simulator)
     with pytest.raises(aiohttp.ClientError):
         await request
 
 
 async def test_down_is_a_gateway_page(v1: V1, http: aiohttp.ClientSession) -> None:
     for _ in range(2):
-        async with http.post(v1.url(), params={"access_token": v1.token}, json={"messages": users("!down")}) as r:
+        async with http.post(
+            v1.url(), params={"access_token": v1.token}, json={"messages": users("!down")}
+        ) as r:
             assert (r.status, r.content_type) == (503, "text/html")
 
 

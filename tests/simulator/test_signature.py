@@ -73,7 +73,9 @@ def sign(simulator: Simulator, method: str, path: str, query: str = "", secret: 
     keys, host = simulator.keys, simulator.url.removeprefix("http://")
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     prefix = f"bce-auth-v1/{keys.access_key_id}/{date}/300"
-    canonical = f"{method}\n{path}\n{query}\nhost:{host.replace(':', '%3A')}\nx-bce-date:{date.replace(':', '%3A')}"
+    canonical = (
+        f"{method}\n{path}\n{query}\nhost:{host.replace(':', '%3A')}\nx-bce-date:{date.replace(':', '%3A')}"
+    )
     key = hmac.new((secret or keys.access_key_secret).encode(), prefix.encode(), hashlib.sha256).hexdigest()
     signature = hmac.new(key.encode(), canonical.encode(), hashlib.sha256).hexdigest()
     return {"Host": host, "x-bce-date": date, "Authorization": f"{prefix}/host;x-bce-date/{signature}"}
@@ -110,7 +112,9 @@ async def test_lists_services_to_a_signed_request(http: aiohttp.ClientSession) -
 async def test_makes_a_bearer_that_opens_v2(http: aiohttp.ClientSession) -> None:
     path, query = "/v1/BCE-BEARER/token", "expireInSeconds=600"
     async with Simulator() as simulator:
-        async with http.get(f"{simulator.url}{path}?{query}", headers=sign(simulator, "GET", path, query)) as r:
+        async with http.get(
+            f"{simulator.url}{path}?{query}", headers=sign(simulator, "GET", path, query)
+        ) as r:
             body = await r.json()
         began, ends = (datetime.fromisoformat(body[k]) for k in ("createTime", "expireTime"))
         assert ends - began == timedelta(seconds=600)
