@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from duihua.simulator.ask import Ask, Message
+from duihua.simulator.ask import Ask, Call, Message
 from duihua.simulator.faults import Fault, Faults, command, without_command
 
 
@@ -77,6 +77,19 @@ def test_poison_is_found_later_with_its_round() -> None:
     assert faults.take(ask("早", "!poison 秘密", "午"), "p") == Fault("history", 1)
     assert faults.take(ask("!poison", "早", "午", "晚"), "p") == Fault("history", 0)
     assert faults.take(ask("早", "晚"), "p") == Fault()
+
+
+@pytest.mark.parametrize(("paired", "round_"), [(True, 2), (False, 1)])
+def test_a_result_begins_a_round_where_the_wire_counts_pairs(paired: bool, round_: int) -> None:
+    call = (Message("assistant", calls=(Call("f", "{}"),)), Message("function", "1", name="f"))
+    told = (
+        Message("assistant", "好"),
+        Message("user", "!poison"),
+        Message("assistant", "好"),
+        Message("user", "晚"),
+    )
+    messages = (Message("user", "早"), *call, *told)
+    assert Faults().take(Ask(messages, paired=paired), "p") == Fault("history", round_)
 
 
 def test_the_new_input_is_flagged_before_the_history() -> None:

@@ -49,7 +49,9 @@ def normalised(ask: Ask) -> Ask:
     offered = tuple(_described(ask.system)) if _CONVENTION.search(ask.system) else ()
     if not offered and messages == ask.messages:
         return ask
-    return replace(ask, messages=messages, functions=offered, parallel=False, as_text=bool(offered))
+    return replace(
+        ask, messages=messages, functions=offered, parallel=False, as_text=bool(offered), paired=True
+    )
 
 
 def rendered(ask: Ask, answer: Answer) -> Answer:
