@@ -50,7 +50,8 @@ class Ask:
 
     `choice` is auto, none, required or the name of a function; `parallel` says whether the wire carries more
     than one call in an answer; `today` is the simulator's date; `as_text` marks functions that were described
-    in the system text and are called in plain lines.
+    in the system text and are called in plain lines; `paired` says that a function's result begins a round of
+    the platform's counting, like a user message.
     """
 
     messages: tuple[Message, ...]
@@ -60,6 +61,7 @@ class Ask:
     parallel: bool = True
     today: date | None = None
     as_text: bool = False
+    paired: bool = False
 
     @property
     def last(self) -> int:

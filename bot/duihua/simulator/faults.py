@@ -45,7 +45,7 @@ LONGEST = 1_000_000
 """Most characters that `!long` gives."""
 
 _COMMAND = re.compile(
-    r"(?:^|(?<=[\s,。,.!?:;、]))!(flag-output|flag|poison|ratelimit|overload|expire|cut|timeout|down|slow|long"
+    r"(?:^|(?<=[\s,，。.!！?？:：;；、]))!(flag-output|flag|poison|ratelimit|overload|expire|cut|timeout|down|slow|long"
     r"|badargs|twocalls|malformed)(?![\w-])(?:[ \t]+(\d{1,9})(?!\w))?"
 )
 
@@ -130,7 +130,15 @@ def _last_line(text: str) -> str:
 
 
 def _poisoned(ask: Ask) -> int | None:
-    for number, text in enumerate(ask.said[:-1]):
-        if any((found := _COMMAND.search(line)) and found.group(1) == "poison" for line in text.splitlines()):
+    number = -1
+    for message in ask.messages[: ask.last]:
+        begins = message.role == "user" or (ask.paired and message.role == "function")
+        number += begins
+        if message.role == "user" and "!poison" in message.text and _is_poison(message.text):
             return number
     return None
+
+
+def _is_poison(text: str) -> bool:
+    found = (_COMMAND.search(line) for line in text.splitlines())
+    return any(f is not None and f.group(1) == "poison" for f in found)

@@ -60,12 +60,12 @@ _WEATHER = re.compile(
     re.I,
 )
 _ASKING = re.compile(
-    r"[??]|吗|呢|怎么样|怎样|如何|什么|多少|几[点度号]|查|看看|告诉|预报|会不会|是否|要不要"
+    r"[?？]|吗|呢|怎么样|怎样|如何|什么|多少|几[点度号]|查|看看|告诉|预报|会不会|是否|要不要"
     r"|\b(?:what|how|will|is|does|tell|show|check|give|get|forecast|do|should)\b",
     re.I,
 )
 _FOLLOW = re.compile(
-    r"^(?:那么?|还有|再).{1,16}$|^.{1,12}呢[??。!!]?$|^(?:and|what about|how about|then)\b.{1,60}$", re.I
+    r"^(?:那么?|还有|再).{1,16}$|^.{1,12}呢[?？。!！]?$|^(?:and|what about|how about|then)\b.{1,60}$", re.I
 )
 _NOISE = re.compile(
     r"请问一?下?|请|帮我|帮忙|麻烦你?|查一下|查查|查询|查|看一下|看看|告诉我|我想知道|想知道|知道|你|那么?|现在|最近|这几天"
@@ -78,7 +78,7 @@ _NO_PLACE = re.compile(
 _EN_PLACE = re.compile(r"\b(?:in|for|at|of)\s+((?:[A-Z][\w'’.-]*)(?:\s+[A-Z][\w'’.-]*)*)")
 _EN_LOWER_PLACE = re.compile(
     r"\b(?:weather|forecast|rain|snow|raining|snowing)\b.{0,20}?\b(?:in|for|at)\s+([a-z][a-z' -]{1,30}?)"
-    r"(?=\s+(?:today|tonight|tomorrow|now|on|the day|in|next|this)\b|[??.!,]|$)"
+    r"(?=\s+(?:today|tonight|tomorrow|now|on|the day|in|next|this)\b|[?？.!！,，]|$)"
 )
 _EN_NOT_PLACE = re.compile(r"^(?:the|me|my|us|it|here|there|today|tomorrow|next|this|a|an)\b", re.I)
 
@@ -92,8 +92,8 @@ _TIME = re.compile(
 _WORDS = (
     (re.compile(r"×|✕"), "*"),
     (re.compile(r"÷"), "/"),
-    (re.compile(r"("), "("),
-    (re.compile(r")"), ")"),
+    (re.compile(r"（"), "("),
+    (re.compile(r"）"), ")"),
     (re.compile(r"(?<=[\d)])\s*(?:加上?|\bplus\b)\s*(?=[\d(])", re.I), "+"),
     (re.compile(r"(?<=[\d)])\s*(?:减去?|\bminus\b)\s*(?=[\d(])", re.I), "-"),
     (re.compile(r"(?<=[\d)])\s*(?:乘以?|\btimes\b|\bmultiplied by\b|[xX])\s*(?=[\d(])", re.I), "*"),
@@ -104,7 +104,9 @@ _WORDS = (
 _RUN = re.compile(r"[\d(.][\d\s.()+\-*/^%]*[\d)]|\d")
 _OPERATION = re.compile(r"[\d)]\s*(?:\*\*|//|[-+*/^%])\s*[-(]*\s*[\d.]")
 _COUNTING = re.compile(
-    r"等于|多少|是几|得几|计算|算|=|[??]|\b(?:what|calculate|compute|evaluate|how much|equals?|solve)\b", re.I
+    r"等于|多少|是几|得几|计算|算|[=＝?？]"
+    r"|\b(?:what|calculate|compute|evaluate|how much|equals?|solve)\b",
+    re.I,
 )
 
 
@@ -220,7 +222,7 @@ def _expression(text: str) -> str:
     if not runs:
         return ""
     longest = _balanced(max(runs, key=len))
-    alone = longest == text.strip().rstrip("=? ?。.!")
+    alone = longest == text.strip().rstrip("=＝?？ 。.!！")
     return longest if counting or alone else ""
 
 

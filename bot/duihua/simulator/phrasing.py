@@ -17,22 +17,22 @@ ECHO = 300
 """Characters of a question that are said back."""
 
 _SAID: dict[str, dict[Language, str]] = {
-    "weather": {"zh": "我查到的天气:{0}", "en": "Here is the weather: {0}"},
-    "time": {"zh": "现在的时间:{0}", "en": "The time is: {0}"},
-    "arithmetic": {"zh": "{1} 的结果:{0}", "en": "The result of {1}: {0}"},
-    "": {"zh": "结果:{0}", "en": "The result: {0}"},
-    "error": {"zh": "没有成功:{0}", "en": "That did not work: {0}"},
+    "weather": {"zh": "我查到的天气：{0}", "en": "Here is the weather: {0}"},
+    "time": {"zh": "现在的时间：{0}", "en": "The time is: {0}"},
+    "arithmetic": {"zh": "{1} 的结果：{0}", "en": "The result of {1}: {0}"},
+    "": {"zh": "结果：{0}", "en": "The result: {0}"},
+    "error": {"zh": "没有成功：{0}", "en": "That did not work: {0}"},
 }
 _ECHO: dict[Language, str] = {
-    "zh": "你说:“{0}”。这是我看到的第 {1} 轮。",
+    "zh": "你说：“{0}”。这是我看到的第 {1} 轮。",
     "en": 'You said: "{0}". This is round {1} that I have seen.',
 }
 WHICH_CITY: dict[Language, str] = {
-    "zh": "请问你想查哪个城市的天气?",
+    "zh": "请问你想查哪个城市的天气？",
     "en": "Which city's weather would you like?",
 }
 REFUSAL: dict[Language, str] = {
-    "zh": "很抱歉,这个问题我不能回答。我们换个话题吧。",
+    "zh": "很抱歉，这个问题我不能回答。我们换个话题吧。",
     "en": "Sorry, I cannot answer that. Let us talk about something else.",
 }
 
@@ -83,11 +83,11 @@ def _content(text: str, tongue: Language) -> tuple[str, bool]:
             break
     said = _flat(value, tongue).strip()
     failed = failed or said.lower().startswith(("error", "错误"))
-    return (said[:LONGEST] or {"zh": "(空)", "en": "(nothing)"}[tongue]), failed
+    return (said[:LONGEST] or {"zh": "（空）", "en": "(nothing)"}[tongue]), failed
 
 
 def _flat(value: Any, tongue: Language, depth: int = 0) -> str:
-    comma, colon = {"zh": (",", ":"), "en": (", ", ": ")}[tongue]
+    comma, colon = {"zh": ("，", "："), "en": (", ", ": ")}[tongue]
     if depth > 8:
         return "…"
     if isinstance(value, dict):
@@ -101,6 +101,6 @@ def _flat(value: Any, tongue: Language, depth: int = 0) -> str:
 
 
 def _stopped(sentence: str, tongue: Language) -> str:
-    if sentence.endswith(("。", ".", "!", "!", "?", "?", "…")):
+    if sentence.endswith(("。", ".", "!", "！", "?", "？", "…")):
         return sentence
     return sentence + {"zh": "。", "en": "."}[tongue]

@@ -38,7 +38,14 @@ def read(body: Any, model: Model, *, system_with_functions: bool = True) -> Ask:
         raise Refused(CHECK_FAILED, "system is not supported when functions are set")
     messages = _messages(fields["messages"], model)
     _check_size(messages, system, model)
-    return Ask(messages, functions, system, _choice(fields.get("tool_choice"), functions), parallel=False)
+    return Ask(
+        messages,
+        functions,
+        system,
+        _choice(fields.get("tool_choice"), functions),
+        parallel=False,
+        paired=True,
+    )
 
 
 def _within(low: float, high: float, *, above: bool = False) -> Callable[[Any], bool]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from duihua.simulator import qianfan_models as v1
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -16,21 +18,11 @@ class Model:
     thinks: bool = False
     refused: frozenset[str] = frozenset()
 
-    @property
-    def hottest(self) -> float:
-        """The largest temperature."""
-        return 1.0 if self.name.startswith("ernie") else 2.0
-
-    @property
-    def most_output(self) -> int:
-        """The largest `max_tokens`."""
-        return 2_048 if "-8k" in self.name else 16_384
-
 
 _NO_PENALTY = frozenset({"penalty_score"})
 _X1 = frozenset({"penalty_score", "stop", "seed", "response_format"})
 
-MODELS: dict[str, Model] = {
+_SHOWN: dict[str, Model] = {
     m.name: m
     for m in (
         Model("ernie-4.0-turbo-128k", 516_096, 126_976, tools=True),
@@ -60,3 +52,12 @@ MODELS: dict[str, Model] = {
         Model("qwq-32b", 114_688, 28_672, tools=True, thinks=True, refused=_NO_PENALTY),
     )
 }
+
+_DATED = {
+    m.name.lower(): Model(m.name.lower(), m.characters, m.tokens)
+    for m in v1.MODELS.values()
+    if m.name.startswith("ERNIE-") and "system" in m.fields and m.tokens is not None
+}
+
+MODELS: dict[str, Model] = {**_DATED, **_SHOWN}
+"""Name -> model: those that version 2 shows, and the dated ones of version 1."""

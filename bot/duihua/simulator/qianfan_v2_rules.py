@@ -87,6 +87,9 @@ def _metadata(value: Any) -> bool:
 _FORMATS = ("text", "json_object", "json_schema")
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "stream": (_flag, "must be a boolean"),
+    "temperature": (_within(0, 2), "should be in the range [0, 2]"),
+    "max_tokens": (lambda v: is_integer(v) and v >= 1, "should be at least 1"),
+    "max_completion_tokens": (lambda v: is_integer(v) and v >= 1, "should be at least 1"),
     "stream_options": (_object, "must be an object"),
     "top_p": (_within(0, 1), "should be in the range [0, 1]"),
     "penalty_score": (_within(1, 2), "should be in the range [1, 2]"),
@@ -120,15 +123,6 @@ def _check_fields(fields: Mapping[str, Any], model: Model) -> None:
         rule = _RULES.get(name)
         if rule and not rule[0](value):
             raise _argument(f"{name} {rule[1]}")
-    temperature = fields.get("temperature", 0.5)
-    above = temperature > 0 if model.hottest == 1.0 and is_number(temperature) else True
-    if not _within(0, model.hottest)(temperature) or not above:
-        opening = "(" if model.hottest == 1.0 else "["
-        raise _argument(f"temperature should be in the range {opening}0, {model.hottest}]")
-    for name in ("max_tokens", "max_completion_tokens"):
-        value = fields.get(name, 2)
-        if not is_integer(value) or not 2 <= value <= model.most_output:
-            raise _argument(f"{name} should be in the range [2, {model.most_output}]")
     if "stream_options" in fields and not fields.get("stream"):
         raise _argument("stream_options is only allowed when stream is true")
 

@@ -21,15 +21,15 @@ from duihua.simulator.ask import Answer, Ask, Call, Function, Message
 
 _CONVENTION = re.compile(r"Action\s*:.*?Action\s+Input\s*:", re.DOTALL | re.IGNORECASE)
 _ACTION = re.compile(
-    r"^[ \t]*Action[ \t]*[::][ \t]*(?P<name>[\w.-]+)[ \t]*\r?\n[ \t]*Action[ \t]+Input[ \t]*[::][ \t]*",
+    r"^[ \t]*Action[ \t]*[:：][ \t]*(?P<name>[\w.-]+)[ \t]*\r?\n[ \t]*Action[ \t]+Input[ \t]*[:：][ \t]*",
     re.MULTILINE | re.IGNORECASE,
 )
 _HEADED = re.compile(
-    r"^[\w \t-]{0,40}?(?:observation|result|output|观察|结果|返回)[^::\n{]{0,60}[::]\s*", re.IGNORECASE
+    r"^[\w \t-]{0,40}?(?:observation|result|output|观察|结果|返回)[^:：\n{]{0,60}[:：]\s*", re.IGNORECASE
 )
 _NAME_LINE = re.compile(
-    r"^[\s\-*#>•\d.、)(]*(?:(?:tool|name|function|skill|action|工具|函数|技能|名称|名字)\s*[::]\s*)?"
-    r"[`\"'*\[]*(?P<name>[A-Za-z_][\w.-]{0,63})[`\"'*\]]*\s*(?P<mark>[::—–((,,-]|$)?"
+    r"^[\s\-*#>•\d.、)(]*(?:(?:tool|name|function|skill|action|工具|函数|技能|名称|名字)\s*[:：]\s*)?"
+    r"[`\"'*\[]*(?P<name>[A-Za-z_][\w.-]{0,63})[`\"'*\]]*\s*(?P<mark>[:：—–(（,，-]|$)?"
 )
 _NO_NAME = re.compile(
     r"(?:tools?|names?|functions?|skills?|action|parameters?|params|schema|arg(?:ument)?s?|input|json|output|description"
@@ -49,7 +49,9 @@ def normalised(ask: Ask) -> Ask:
     offered = tuple(_described(ask.system)) if _CONVENTION.search(ask.system) else ()
     if not offered and messages == ask.messages:
         return ask
-    return replace(ask, messages=messages, functions=offered, parallel=False, as_text=bool(offered))
+    return replace(
+        ask, messages=messages, functions=offered, parallel=False, as_text=bool(offered), paired=True
+    )
 
 
 def rendered(ask: Ask, answer: Answer) -> Answer:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-KEPT = 10_000
+KEPT = 1_000
 """Requests that are remembered; older ones are only counted."""
 
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
@@ -46,7 +46,7 @@ class Traffic:
         seen = Seen(
             platform,
             request.method,
-            request.path,
+            _plain(request.path),
             _without(request.query, _SECRET_FIELDS),
             _without(request.headers, _SECRET_HEADERS),
         )
@@ -67,7 +67,12 @@ class Traffic:
 
 
 def _without(fields: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
-    return {k: "***" if k.lower() in secret else v for k, v in fields.items()}
+    return {_plain(k): "***" if k.lower() in secret else _plain(v) for k, v in fields.items()}
+
+
+def _plain(text: str) -> str:
+    """The text as a plain str that JSON takes: a header may hold bytes that are no UTF-8."""
+    return str(text).encode("utf-8", "replace").decode()
 
 
 @dataclass(slots=True)
