@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from duihua import ChatEngine, Settings, TurnFinished
+from duihua import ChatEngine, Settings, TurnFinished, skill
+from duihua.ports import Skill
 
 CHUNKS = 2_000
 
@@ -49,9 +50,9 @@ def cpu() -> float:
 class Platform:
     """The simulator in a process of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, pieces: int | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.server"],
+            [sys.executable, "-m", "benchmarks.server", *([str(pieces)] if pieces else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -64,7 +65,7 @@ class Platform:
     def cpu(self) -> float:
         """CPU seconds of the platform's process so far."""
         with urllib.request.urlopen(f"{self.url}/_simulator/cpu", timeout=10) as reply:
-            return float(json.load(reply)["seconds"])
+            return float(json.load(reply)["cpu_ms"]) / 1000
 
     def close(self) -> None:
         """Ends the process."""
@@ -73,7 +74,7 @@ class Platform:
         self._process.wait(10)
 
 
-def engine(folder: Path, name: str, values: dict[str, str]) -> ChatEngine:
+def engine(folder: Path, name: str, values: dict[str, str], skills: list[Skill] | None = None) -> ChatEngine:
     """An engine as `duihua chat` makes it, over a new file."""
     fields = {
         str(f.validation_alias.choices[0]): key  # type: ignore[union-attr]
@@ -82,7 +83,9 @@ def engine(folder: Path, name: str, values: dict[str, str]) -> ChatEngine:
     }
     known = {fields[key]: value for key, value in values.items() if key in fields}
     url = f"sqlite+aiosqlite:///{folder}/{name}.db"
-    return ChatEngine(settings=Settings.load(env_file=None, database_url=url, lang="en", **known))
+    return ChatEngine(
+        skills=skills, settings=Settings.load(env_file=None, database_url=url, lang="en", **known)
+    )
 
 
 async def turn(session: Any, text: str) -> TurnFinished:
@@ -117,6 +120,16 @@ async def measured(platform: Platform, run: Callable[[], Awaitable[int]], rounds
     return min(best)
 
 
+@skill(effect="read")
+async def weather(city: str) -> str:
+    """Weather of a city.
+
+    Args:
+        city: name of the city
+    """
+    return f"{city}: fine, 20 °C"
+
+
 async def plain(platform: Platform, folder: Path, rounds: int) -> Figure:
     async with engine(folder, "plain", platform.settings) as it:
         numbers = iter(range(10**9))
@@ -133,13 +146,13 @@ async def plain(platform: Platform, folder: Path, rounds: int) -> Figure:
 
 
 async def with_skill(platform: Platform, folder: Path, rounds: int) -> Figure:
-    async with engine(folder, "skill", platform.settings) as it:
+    async with engine(folder, "skill", platform.settings, [weather]) as it:
         numbers = iter(range(10**9))
 
         async def run() -> int:
             session = it.session(f"skill-{next(numbers)}")
             for _ in range(20):
-                end = await turn(session, "What is 12*3?")
+                end = await turn(session, "How is the weather in Paris?")
                 assert end.step == 1, "no skill was called"
             return 20
 
@@ -148,25 +161,26 @@ async def with_skill(platform: Platform, folder: Path, rounds: int) -> Figure:
     return Figure("turn with a skill call", "ms", mine, 3.0, server)
 
 
-async def streamed(platform: Platform, folder: Path, rounds: int) -> Figure:
-    async with engine(folder, "stream", platform.settings) as it:
-        numbers = iter(range(10**9))
+async def streamed(folder: Path, rounds: int) -> Figure:
+    """The same long answer in many pieces and in one: the difference is what a piece costs."""
+    costs: list[tuple[float, float]] = []
+    for pieces in (CHUNKS, 1):
+        platform = Platform(pieces)
+        try:
+            async with engine(folder, f"stream-{pieces}", platform.settings) as it:
+                numbers = iter(range(10**9))
 
-        async def run(text: str) -> int:
-            session = it.session(f"stream-{next(numbers)}")
-            for _ in range(5):
-                await turn(session, text)
-            return 5
+                async def run(it: ChatEngine = it, numbers: Iterator[int] = numbers) -> int:
+                    session = it.session(f"stream-{next(numbers)}")
+                    for _ in range(5):
+                        await turn(session, f"!long {CHUNKS * 4}")
+                    return 5
 
-        async def long() -> int:
-            return await run(f"!chunks {CHUNKS}")
-
-        async def short() -> int:
-            return await run("!chunks 1")
-
-        await long()
-        many, server = await measured(platform, long, rounds * 3)
-        one, _ = await measured(platform, short, rounds * 3)
+                await run()
+                costs.append(await measured(platform, run, rounds * 3))
+        finally:
+            platform.close()
+    (many, server), (one, _) = costs
     return Figure("streamed chunk, bulk", "µs", (many - one) * 1000 / (CHUNKS - 1), 12.0, server)
 
 
@@ -239,7 +253,7 @@ async def bench(rounds: int) -> list[Figure]:
             figures = [
                 await plain(platform, folder, rounds),
                 await with_skill(platform, folder, rounds),
-                await streamed(platform, folder, rounds),
+                await streamed(folder, rounds),
                 await flat(platform, folder, rounds),
             ]
             print(show(figures), flush=True)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -66,10 +65,15 @@ class Settings(BaseSettings):
         "https://qianfan.baidubce.com/v2", validation_alias=_named("QIANFAN_V2_BASE_URL")
     )
 
-    skill_settings: Mapping[str, Mapping[str, str]] = Field(
-        default_factory=dict[str, Mapping[str, str]], validation_alias=_named("duihua_skill_settings")
+    skill_settings: Mapping[str, str] = Field(
+        default_factory=dict[str, str], validation_alias=_named("duihua_skill_settings")
     )
-    """Settings of skills: skill name (lower case) -> setting (lower case) -> text."""
+    """Settings of skills: what follows `DUIHUA_SKILL_` in lower case -> text. See `of_skill`."""
+
+    def of_skill(self, name: str) -> dict[str, str]:
+        """The settings of one skill: `DUIHUA_SKILL_<NAME>_<SETTING>`, by setting in lower case."""
+        prefix = name.lower().replace("-", "_") + "_"
+        return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
     @field_validator("skills", mode="before")
     @classmethod
@@ -85,6 +89,8 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: a value is wrong; the text names the setting and the reason, never the value.
         """
+        from dotenv import dotenv_values  # 30 ms that only this needs
+
         values = {k: v for k, v in (dotenv_values(env_file) if env_file else {}).items() if v is not None}
         values.update(os.environ)
         overrides.setdefault("skill_settings", _skill_settings(values))  # by prefix, not by field
@@ -104,11 +110,9 @@ def _setting(loc: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in loc)
 
 
-def _skill_settings(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    out: dict[str, dict[str, str]] = {}
-    for name, value in values.items():
-        if name.upper().startswith(SKILL_PREFIX) and value:
-            skill, _, setting = name[len(SKILL_PREFIX) :].lower().partition("_")
-            if setting:
-                out.setdefault(skill, {})[setting] = value
-    return out
+def _skill_settings(values: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name[len(SKILL_PREFIX) :].lower(): value
+        for name, value in values.items()
+        if name.upper().startswith(SKILL_PREFIX) and value
+    }

@@ -21,8 +21,7 @@ from duihua.history import History
 from duihua.lanes import Lanes
 from duihua.messages import Address, Options, Part, Text, Turn, TurnRef
 from duihua.options import ModelOptions
-from duihua.ports import Accepted, Dialect, Frontend, Input, Provider, Skill, Store, Work
-from duihua.providers import registry as providers
+from duihua.ports import Accepted, Dialect, Frontend, Input, Limiter, Provider, Skill, Store, Work
 from duihua.relay import Channel, Relay
 from duihua.session import ContextView, Reply, Session
 from duihua.skills.registry import Registry, load_bundled
@@ -73,6 +72,7 @@ class ChatEngine:
         self.relay = Relay()
         self._providers: dict[str, Provider] = dict(provider or {})
         self._models: dict[str, tuple[Provider, str, Dialect]] = {}
+        self._limiter = _limiter()
         self._sessions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._briefs: OrderedDict[bytes, Brief] = OrderedDict()
         self._fronts: dict[str, Frontend] = {}
@@ -190,6 +190,7 @@ class ChatEngine:
             input, cap=self.settings.max_pending, token=self.lanes.token(), lease=self.lanes.lease
         )
         if accepted.work is not None:
+            self._turns.open(accepted.work)
             self.lanes.start(accepted.work)
         return accepted
 
@@ -206,7 +207,7 @@ class ChatEngine:
         found = self._sessions.get(key)
         if found is None:
             info = await self.store.session(address)
-            found = info.settings if info else {}
+            found = info.settings if info else dict[str, Any]()
             self._sessions[key] = found
             while len(self._sessions) > REMEMBERED:
                 self._sessions.popitem(last=False)
@@ -225,9 +226,12 @@ class ChatEngine:
         """
         found = self._models.get(name)
         if found is None:
-            platform, model = providers.split(name)
+            platform, _, model = name.partition("/")
             if platform not in self._providers:
-                self._providers[platform] = providers.create(platform, self.settings)
+                from duihua.providers import registry  # brings httpx along: not for `import duihua`
+
+                platform, model = registry.split(name)
+                self._providers[platform] = registry.create(name, self.settings, self._limiter)
             provider = self._providers[platform]
             found = self._models[name] = (provider, model, provider.dialect(model))
         return found
@@ -287,7 +291,7 @@ class ChatEngine:
         skills = {
             skill.name: skill
             for skill in self.registry
-            if dialect.functions != "none" and (offered is None or skill.name in offered)
+            if dialect.functions != "none" and (offered == "all" or skill.name in offered)
         }
         locale = locale or self.locale
         brief = Brief(
@@ -301,7 +305,7 @@ class ChatEngine:
             tools=tuple(skill.spec for skill in skills.values()),
             locale=locale,
             timezone=self.timezone,
-            skill_settings=self.settings.skill_settings,
+            skill_settings={name: self.settings.of_skill(name) for name in skills},
             http=self._client(),
         )
         self._briefs[key] = brief
@@ -321,7 +325,11 @@ class ChatEngine:
     def _make_store(self) -> Store:
         from duihua_storage import open_store
 
-        return open_store(self.settings.database_url, synchronous=self.settings.sqlite_synchronous)
+        return open_store(
+            self.settings.database_url,
+            synchronous=self.settings.sqlite_synchronous,
+            lease=int(self.settings.lease * 1000),
+        )
 
     def _opened(self, channel: Channel, work: Work) -> None:
         front = self._fronts.get(work.address.front)
@@ -353,6 +361,12 @@ def _checked(
             "the persona's options %s do not fit %s: the defaults are used", persona.given(), dialect.name
         )
         return dialect.check(ModelOptions())
+
+
+def _limiter() -> Limiter:
+    from duihua.providers.limiter import RateLimiter
+
+    return RateLimiter()
 
 
 def _zone(name: str) -> tzinfo | None:

@@ -91,11 +91,15 @@ class SessionBusy(DuihuaError):
 
 
 class NotFound(DuihuaError):
-    """No such thing: `what` is its kind (turn, call, persona, skill, model), `name` what was asked for."""
+    """No such thing: `what` is its kind (turn, call, persona, skill, model), `name` what was asked for.
 
-    def __init__(self, what: str, name: object) -> None:
-        super().__init__(f"no such {what}: {name}")
-        self.what, self.name = what, name
+    `known` holds the names there are, where they are few.
+    """
+
+    def __init__(self, what: str, name: object, known: tuple[str, ...] = ()) -> None:
+        choice = f" (there are {', '.join(known)})" if known else ""
+        super().__init__(f"no such {what}: {name}{choice}")
+        self.what, self.name, self.known = what, name, known
 
 
 class TurnError(DuihuaError):

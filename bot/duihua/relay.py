@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from duihua.events import (
     END,
@@ -134,10 +135,10 @@ class Channel:
         self._relay.forget(self)
 
     @contextmanager
-    def reader(self) -> Iterator[Queue]:
+    def reader(self) -> Generator[Queue, None, None]:
         """A queue with what was shown so far and all that follows."""
         queue = Queue()
-        where = {"session": self.key, "turn": self.ref.seq, "attempt": self.attempt}
+        where: dict[str, Any] = {"session": self.key, "turn": self.ref.seq, "attempt": self.attempt}
         queue.put(TurnStarted(**where) if self.attempt == 1 else TurnRestarted(**where))
         if self._pieces:
             queue.put(self._snapshot())
@@ -225,7 +226,7 @@ class Relay:
             queue.put(event)
 
     @asynccontextmanager
-    async def subscribe(self) -> AsyncIterator[AsyncIterator[AnyEvent]]:
+    async def subscribe(self) -> AsyncGenerator[AsyncIterator[AnyEvent], None]:
         """All events of this process from now on."""
         queue = Queue()
         self.subscribers.append(queue)

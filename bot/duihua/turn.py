@@ -164,10 +164,17 @@ class Turns:
         self.brief, self.rules = brief, rules
         self._opened, self._finished = opened, finished
 
+    def open(self, work: Work) -> Channel:
+        """The channel of a claimed turn; opened before it runs, its first reader misses nothing."""
+        channel = self.relay.of_turn(work.turn.ref)
+        if channel is None or channel.attempt != work.fence.attempt:
+            channel = self.relay.open(work.turn.ref, work.address.key, work.inbox, work.fence.attempt)
+            self._opened(channel, work)
+        return channel
+
     async def run(self, work: Work, lane: Lane) -> Work | None:
         """Answers one turn and ends it; returns the session's next one, claimed with the same lease."""
-        channel = self.relay.open(work.turn.ref, work.address.key, work.inbox, work.fence.attempt)
-        self._opened(channel, work)
+        channel = self.open(work)
         answer = _Answer(self, work, channel)
         lane.stop = answer.stop
         try:
@@ -397,7 +404,7 @@ class _Answer:
             await _together([self._call(call, number) for call in open_calls])
         return any(c.state == "held" for c in self.steps[number].calls)
 
-    async def _call(self, call: Call, number: int | None) -> Call:
+    async def _call(self, call: Call, number: int | None, *, approved: bool = False) -> Call:
         """Runs one call; its result is stored before anything else happens with it."""
         skill = self._brief.skills.get(call.name)
         self._emit(SkillStarted, call=call.id, name=call.name, arguments=call.arguments)
@@ -406,7 +413,8 @@ class _Answer:
                 return await self._settle(replace(call, state="unknown", result=""), number)
             await _whole(self.store.call(self.fence, call.id, "running"))
         try:
-            result = await run(call, skill, self._context(call), known=self._brief.skills)
+            context = self._context(call, approved)
+            result = await run(call, skill, context, known=self._brief.skills)
         except AskUser as e:
             result = replace(call, state="held", result=str(e))
         return await self._settle(result, number)
@@ -426,7 +434,7 @@ class _Answer:
                 self._emit(Notice, code="unknown_call", values={"name": call.name})
         return call
 
-    def _context(self, call: Call) -> Context:
+    def _context(self, call: Call, approved: bool) -> Context:
         brief = self._brief
 
         def progress(text: str) -> None:
@@ -438,7 +446,8 @@ class _Answer:
             locale=brief.locale,
             timezone=brief.timezone,
             deadline=self._deadline,
-            settings=brief.skill_settings.get(call.name.lower(), {}),
+            settings=brief.skill_settings.get(call.name, {}),
+            approved=approved,
             http=brief.http,
             progress=progress,
         )
@@ -465,7 +474,7 @@ class _Answer:
                 call = await self._settle(replace(call, state="refused", result="expired"), None)
                 self._emit(Notice, code="expired", values={"name": call.name})
             else:
-                call = await self._call(call, None)
+                call = await self._call(call, None, approved=True)
         self.turns.history.drop(self.turn.ref)
         await self._read_past()
         if any(c.id == call.id for t in self.past[-1:] for s in t.steps for c in s.calls):

@@ -275,6 +275,11 @@ _DUE = Statement(
     .order_by(S.due)
     .limit(bindparam("n"))
 )
+_LIVE = Statement(
+    select(S.id, S.lease_owner).where(
+        S.pending > const(0), S.lease_until > now(), S.lease_owner.is_not(null())
+    )
+)
 _STOP = Statement(
     update(turns)
     .values(stop_by=bindparam("u"))
@@ -302,6 +307,12 @@ def due(limit: int) -> Tx[Sequence[int]]:
     """Sessions whose input has waited for a second without a live lease, the longest wait first."""
     rows = yield _DUE, {"n": limit}
     return [cast(int, row[0]) for row in rows]
+
+
+def live() -> Tx[Sequence[tuple[int, str]]]:
+    """(session, token) of the leases that have not run out."""
+    rows = yield _LIVE, {}
+    return [(row[0], row[1]) for row in rows]
 
 
 def stop(session: int, by: int) -> Tx[TurnRef | None]:

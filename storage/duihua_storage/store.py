@@ -126,6 +126,10 @@ class SqlStore:
         """Sessions whose input has waited for a second without a live lease, the longest wait first."""
         return await self._db.read(lambda: leases.due(limit))
 
+    async def leases(self) -> Sequence[tuple[int, str]]:
+        """(session, token) of all live leases, whoever holds them."""
+        return await self._db.read(leases.live)
+
     async def stop(self, session: int, by: int = 0) -> TurnRef | None:
         """Asks the running turn to stop; its worker learns it when it renews."""
         return await self._db.write(lambda: leases.stop(session, by), "stop")

@@ -257,18 +257,16 @@ async def test_a_late_approval_is_a_refusal(make: Make) -> None:
 
 
 async def test_a_skill_may_ask_before_it_acts(make: Make) -> None:
-    asked: list[str] = []
-
     @skill(effect="write")
     def careful(context: Context) -> str:
         """Asks first."""
-        if not asked:
-            asked.append(context.idempotency_key)
+        if not context.approved:
             raise AskUser("really?")
         return "did it"
 
-    engine, _ = await make([call("careful"), "done"], skills=[careful])
+    engine, model = await make([call("careful"), "done"], skills=[careful])
     session = engine.session("a")
     events = await collect(session.say("go"))
     name = next(e.call for e in events if isinstance(e, ApprovalRequested))
     assert (await collect(session.events(await session.decide(name, True))))[-1].text == "done"
+    assert "did it" in str(model.sent[1])

@@ -13,6 +13,7 @@ import orjson
 from duihua.errors import ProviderError
 from duihua.messages import FinishReason, Usage
 from duihua.ports import CallDelta, Delta, Finish, Flagged, Packed, TextDelta, ThinkingDelta
+from duihua.providers.exchange import members
 from duihua.providers.faults import FaultTable, report_in, request_id
 from duihua.providers.reader import Item, Reader
 
@@ -45,7 +46,7 @@ def chat_body(model: str, packed: Packed, tools: bytes, options: Mapping[str, An
     if tools:
         parts += (b',"tools":', tools)
     if options:
-        parts += (b",", orjson.dumps(options)[1:-1])
+        parts += (b",", members(options))
     parts.append(b"}")
     return b"".join(parts)
 
@@ -229,9 +230,8 @@ class _Pieces:
 def _text_of(content: object) -> str:
     """The text of content that comes as a list of parts."""
     parts = cast("list[Any]", content) if isinstance(content, list) else []
-    return "".join(
-        part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
-    )
+    texts = (cast("dict[str, Any]", part).get("text") for part in parts if isinstance(part, dict))
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _string(value: object) -> str:

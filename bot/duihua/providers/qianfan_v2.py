@@ -12,7 +12,7 @@ from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
 from duihua.ports import Delta, Flagged, Limiter, Request
 from duihua.providers import qianfan_faults
-from duihua.providers.exchange import HEADERS, converse
+from duihua.providers.exchange import converse, post
 from duihua.providers.faults import FaultTable
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 from duihua.providers.qianfan_auth import Auth
@@ -44,12 +44,13 @@ class QianfanV2:
     """Client of the second wire; `ports.Provider`.
 
     Args:
-        client: carries the requests; whoever made it closes it.
+        client: carries the requests.
         auth: a bearer key, or a bearer minted from a pair of keys.
         base_url: ends in `/v2`.
         limiter: keeps within the platform's rate limits; None: nothing does.
         retry: when and how to try again.
         streaming: False asks for whole answers; the deltas are the same, only fewer.
+        owned: the client is nobody else's: it is closed with the provider.
     """
 
     name = "qianfan-v2"
@@ -63,8 +64,9 @@ class QianfanV2:
         limiter: Limiter | None = None,
         retry: Retry | None = None,
         streaming: bool = True,
+        owned: bool = False,
     ) -> None:
-        self.streaming = streaming
+        self.streaming, self._owned = streaming, owned
         self.client, self.auth = client, auth
         self.url = base_url.rstrip("/") + "/chat/completions"
         self._limiter, self._retry = limiter, retry or Retry()
@@ -78,8 +80,10 @@ class QianfanV2:
         return converse(_Chat(self, request), self._limiter, self._retry)
 
     async def aclose(self) -> None:
-        """Ends what is under way; the client is closed by whoever made it."""
+        """Ends what is under way, and every connection if the client is the provider's own."""
         await self.auth.aclose()
+        if self._owned:
+            await self.client.aclose()
 
 
 class _Chat:
@@ -104,13 +108,7 @@ class _Chat:
 
     async def send(self, timeout: Mapping[str, float | None]) -> httpx.Response:
         url, headers, self._token = await self._provider.auth.prove("POST", self._provider.url)
-        request = httpx.Request(
-            "POST",
-            url,
-            headers=[*HEADERS, *headers],
-            content=self._body,
-            extensions={"timeout": dict(timeout)},
-        )
+        request = post(url, headers, self._body, timeout)
         return await self._provider.client.send(request, stream=True)
 
     def answer(self, response: httpx.Response) -> ChatAnswer:

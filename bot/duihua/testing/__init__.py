@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from duihua.testing.harness import SkillHarness
+from duihua.testing.scripted import ScriptedModel
 
-__all__ = ["SkillHarness"]
+__all__ = ["ScriptedModel", "SkillHarness"]

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, cast
 
 import orjson
 
 from duihua.dialect import ChatDialect
 from duihua.messages import Usage
-from duihua.ports import CallDelta, Delta, Finish, Flagged, Request, TextDelta
-from duihua.providers import qianfan
+from duihua.ports import CallDelta, Delta, Finish, Flagged, Limits, Request, TextDelta
+from duihua.ranges import Range
 
 Answer = str | Exception | Flagged | asyncio.Event | CallDelta
-Script = Sequence[Answer | Sequence[Answer]] | Callable[[Request], Answer | Sequence[Answer]]
+Entry = Answer | Sequence[Answer]
+Script = Sequence[Entry] | Callable[[Request], Entry]
+
+STRICT = ChatDialect(
+    "scripted/any",
+    Limits(20_000, 5_120),
+    Limits(24_000, 6_144),
+    alternating=True,
+    system="field",
+    calls="function_call",
+    ranges={"temperature": Range("temperature", 0, 1, open_low=True), "top_p": Range("top_p", 0, 1)},
+)
+"""The strictest wire there is: an odd number of messages, strictly alternating, small limits."""
 
 
 class ScriptedModel:
@@ -29,10 +42,10 @@ class ScriptedModel:
 
     name = "scripted"
 
-    def __init__(self, script: Script, dialect: ChatDialect | None = None) -> None:
-        self._script, self._dialect = script, dialect or qianfan.dialect("ernie-3.5-8k")
+    def __init__(self, script: Script, dialect: ChatDialect = STRICT) -> None:
+        self._script, self._dialect = script, dialect
         self.requests: list[Request] = []
-        self.sent: list[list[dict[str, object]]] = []
+        self.sent: list[list[dict[str, Any]]] = []
 
     def dialect(self, model: str) -> ChatDialect:
         """The dialect given at construction, for every model."""
@@ -44,8 +57,9 @@ class ScriptedModel:
         self.requests.append(request)
         self.sent.append([orjson.loads(m) for m in request.packed.messages])
         entry = self._script(request) if callable(self._script) else self._script[number]
+        pieces = entry if isinstance(entry, (list, tuple)) else (entry,)
         called = False
-        for piece in entry if isinstance(entry, (list, tuple)) else (entry,):
+        for piece in cast("Sequence[Answer]", pieces):
             match piece:
                 case str():
                     yield TextDelta(piece)
@@ -53,11 +67,9 @@ class ScriptedModel:
                     await piece.wait()
                 case Exception():
                     raise piece
-                case CallDelta():
-                    called = True
+                case CallDelta() | Flagged():
+                    called = called or isinstance(piece, CallDelta)
                     yield piece
-                case _:
-                    yield piece  # pyright: ignore[reportReturnType]
         yield Finish("calls" if called else "stop", Usage(10, 5), request.model)
 
     async def aclose(self) -> None:
