@@ -144,6 +144,10 @@ async def test_refuses_function_messages_on_a_model_without_them(v1: V1) -> None
     assert (await v1.send({"messages": [U, A, RESULT]}, "ernie_speed"))["error_code"] == 336006
 
 
+async def test_long_models_give_longer_answers(v1: V1) -> None:
+    assert "result" in await v1.say("你好", model="ernie-3.5-128k", max_output_tokens=4096)
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -339,6 +343,7 @@ async def hangs(simulator: Simulator) -> None:
 async def test_gives_no_answer_until_the_client_leaves(v1: V1, http: aiohttp.ClientSession) -> None:
     request = asyncio.ensure_future(v1.say("!timeout"))
     await hangs(v1.simulator)
+    assert "result" in await v1.say("早")
     assert not request.done()
     request.cancel()
     await asyncio.wait([request])

@@ -154,7 +154,7 @@ class Qianfan:
             case "down":
                 return wire.down()
             case "timeout":
-                return await wire.never(request, self.desk)
+                return await wire.never()
             case "ratelimit":
                 raise _refused(QPS_LIMIT)
             case "overload":
