@@ -286,8 +286,9 @@ async def test_flags_the_input(v1: V1) -> None:
     answer = await v1.say("早", "!flag")
     assert (answer["need_clear_history"], answer["ban_round"]) == (True, -1)
     assert answer["result"]
-    last = (await v1.stream("!flag"))[-1]
-    assert (last["need_clear_history"], last["ban_round"], last["is_end"]) == (True, -1, True)
+    [only] = await v1.stream("!flag")
+    assert (only["need_clear_history"], only["ban_round"], only["is_end"]) == (True, -1, True)
+    assert only["result"] == (await v1.say("!flag"))["result"]
 
 
 async def test_flags_the_output_after_some_text(v1: V1) -> None:
