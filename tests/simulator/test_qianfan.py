@@ -144,6 +144,10 @@ async def test_refuses_function_messages_on_a_model_without_them(v1: V1) -> None
     assert (await v1.send({"messages": [U, A, RESULT]}, "ernie_speed"))["error_code"] == 336006
 
 
+async def test_long_models_give_longer_answers(v1: V1) -> None:
+    assert "result" in await v1.say("你好", model="ernie-3.5-128k", max_output_tokens=4096)
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -282,8 +286,9 @@ async def test_flags_the_input(v1: V1) -> None:
     answer = await v1.say("早", "!flag")
     assert (answer["need_clear_history"], answer["ban_round"]) == (True, -1)
     assert answer["result"]
-    last = (await v1.stream("!flag"))[-1]
-    assert (last["need_clear_history"], last["ban_round"], last["is_end"]) == (True, -1, True)
+    [only] = await v1.stream("!flag")
+    assert (only["need_clear_history"], only["ban_round"], only["is_end"]) == (True, -1, True)
+    assert only["result"] == (await v1.say("!flag"))["result"]
 
 
 async def test_flags_the_output_after_some_text(v1: V1) -> None:
@@ -339,6 +344,7 @@ async def hangs(simulator: Simulator) -> None:
 async def test_gives_no_answer_until_the_client_leaves(v1: V1, http: aiohttp.ClientSession) -> None:
     request = asyncio.ensure_future(v1.say("!timeout"))
     await hangs(v1.simulator)
+    assert "result" in await v1.say("早")
     assert not request.done()
     request.cancel()
     await asyncio.wait([request])

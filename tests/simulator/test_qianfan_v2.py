@@ -13,11 +13,12 @@ from .conftest import FUNCTIONS, V1, V2, connect, users
 TOOLS = [{"type": "function", "function": f} for f in FUNCTIONS]
 U = {"role": "user", "content": "你好"}
 A = {"role": "assistant", "content": "你好"}
-CALL = {
+CALL: dict[str, Any] = {
     "role": "assistant",
     "content": None,
     "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}],
 }
+TWO_CALLS = {**CALL, "tool_calls": [*CALL["tool_calls"], {**CALL["tool_calls"][0], "id": "c2"}]}
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "晴"}
 M = {"model": "ernie-3.5-8k"}
 
@@ -86,6 +87,7 @@ REFUSED: dict[str, tuple[Any, int, str]] = {
         "invalid_messages",
     ),
     "call without a result": ({**M, "messages": [U, CALL, U]}, 400, "invalid_messages"),
+    "one of two results": ({**M, "messages": [U, TWO_CALLS, RESULT, A, U]}, 400, "invalid_messages"),
     "call last": ({**M, "messages": [U, CALL]}, 400, "invalid_messages"),
     "question after a result": ({**M, "messages": [U, CALL, RESULT, U]}, 400, "invalid_messages"),
     "call without an id": (

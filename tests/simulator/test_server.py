@@ -143,7 +143,7 @@ async def test_speed_mode_calls_once(http: aiohttp.ClientSession, functions_firs
         assert (call["name"], json.loads(call["arguments"])["city"]) == ("weather", "上海")
         messages += [
             {"role": "assistant", "content": None, "function_call": call},
-            {"role": "function", "name": "weather", "content": "{}"},
+            {"role": "function", "name": "weather", "content": "天气: 晴"},
         ]
         assert "function_call" not in await v1.send(body)
         tools = [{"type": "function", "function": f} for f in offered["functions"]]

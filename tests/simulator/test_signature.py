@@ -68,6 +68,14 @@ def test_refuses_anything_else(tampered: Callable[[], str], reason: str) -> None
     assert tampered().startswith(reason)
 
 
+def test_the_host_must_be_signed() -> None:
+    prefix = "bce-auth-v1/AKID/2016-04-28T03:49:33Z/300"
+    key = hmac.new(b"SKEY", prefix.encode(), hashlib.sha256).hexdigest()
+    canonical = f"POST\n{PATH}\n\nx-bce-date:2016-04-28T03%3A49%3A33Z"
+    signature = hmac.new(key.encode(), canonical.encode(), hashlib.sha256).hexdigest()
+    assert check(signature, signed="x-bce-date").startswith("SignatureDoesNotMatch")
+
+
 def sign(simulator: Simulator, method: str, path: str, query: str = "", secret: str = "") -> dict[str, str]:
     """A signature over host and date, made by hand for ASCII paths and queries."""
     keys, host = simulator.keys, simulator.url.removeprefix("http://")

@@ -176,6 +176,7 @@ def test_weather_is_sane_everywhere(latitude: float, longitude: float, day: date
     assert -70 < weather.low < weather.high < 60
     assert 0 <= weather.chance <= 100
     assert 0 <= weather.humidity <= 100
+    assert weather.high >= 2 or weather.code not in (51, 61, 63, 80, 95), "rain in the frost"
     assert 0 <= weather.sunrise <= weather.sunset <= 24
     assert weather.low <= weather.temperature(9) <= weather.high + 0.1
 

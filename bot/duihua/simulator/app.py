@@ -91,7 +91,7 @@ class Simulator:
                 web.post("/_simulator/reset", self._post_reset),
             ]
         )
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         try:
             await web.TCPSite(runner, HOST, self._wanted).start()
@@ -108,7 +108,6 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._runner is not None:
-            self.desk.closing.set()
             runner, self._runner = self._runner, None
             await runner.cleanup()
 

@@ -154,7 +154,7 @@ class Qianfan:
             case "down":
                 return wire.down()
             case "timeout":
-                return await wire.never(request, self.desk)
+                return await wire.never()
             case "ratelimit":
                 raise _refused(QPS_LIMIT)
             case "overload":
@@ -289,7 +289,10 @@ class _Reply:
         return data[: len(data) // 2] if self.fault.kind == "malformed" else data
 
     def frames(self) -> list[bytes]:
-        """The events of a stream; the last one has `is_end: true`."""
+        """The events of a stream; the last one has `is_end: true`. A refusal is that one alone."""
+        if self.fault.kind in ("flag", "history"):
+            refused = self._chunk(0, self.answer.text, self._size())
+            return [event(refused | {"is_end": True, "finish_reason": self.finish, **self.ban})]
         pieces = cut(self.answer.text, self.pieces) if self.answer.text else []
         if self.fault.kind == "flag-output":
             pieces = pieces[: max(1, len(pieces) // 2)]

@@ -120,7 +120,7 @@ class QianfanV2:
             case "down":
                 return wire.down()
             case "timeout":
-                return await wire.never(request, self.desk)
+                return await wire.never()
             case "ratelimit":
                 raise _limited("Rate limit reached for RPM", "rpm_rate_limit_exceeded")
             case "overload":

@@ -59,14 +59,13 @@ class Settings:
 
 
 class Desk:
-    """What all platforms of one simulator share: settings, faults, traffic, numbers and closing time."""
+    """What all platforms of one simulator share: settings, faults, traffic, limits and numbers."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.faults = Faults()
         self.traffic = Traffic()
         self.rates = Rates(settings.requests_per_minute, settings.tokens_per_minute)
-        self.closing = asyncio.Event()
         self._number = 0
 
     def now(self) -> float:
@@ -148,11 +147,10 @@ async def half(request: web.Request, body: bytes, headers: Mapping[str, str]) ->
     return response
 
 
-async def never(request: web.Request, desk: Desk) -> web.Response:
-    """Gives no answer: waits until the client leaves or the simulator closes."""
-    await desk.closing.wait()
-    drop(request)
-    return web.Response(status=503)
+async def never() -> web.Response:
+    """Gives no answer: the server cancels this when the client leaves or the simulator closes."""
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets the event")
 
 
 def down() -> web.Response:
