@@ -15,7 +15,7 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from duihua.errors import StorageError, Superseded
@@ -91,12 +91,11 @@ class Lanes:
     async def aclose(self, timeout: float) -> None:
         """Lets running turns finish for `timeout` seconds; what is still running is handed over."""
         self._closing = True
+        await _ended(self._background)
         tasks = [lane.task for lane in self._lanes.values() if lane.task]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout)
-        for task in (*self._background, *tasks):
-            task.cancel()
-        await asyncio.gather(*self._background, *tasks, return_exceptions=True)
+        await _ended(tasks)
 
     def start(self, work: Work) -> None:
         """Works on a claimed session until it has no more inputs."""
@@ -195,6 +194,12 @@ class Lanes:
                         lane.task.cancel()
                 elif held[token].stop and lane.stop:
                     lane.stop()
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _alive(pid: int) -> bool:
