@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Protocol
 
 import httpx
+import orjson
 
 from duihua.errors import ProviderError
 from duihua.ports import Delta, Limiter
@@ -27,10 +29,12 @@ TAIL_TIMEOUT = 0.25
 """Seconds to wait for the end of a body whose answer is complete, so that its connection is used again."""
 ERROR_BODY = 1 << 16
 
-HEADERS = (
-    ("Content-Type", "application/json"),
-    ("Accept-Encoding", "identity"),  # streams are read raw
-    ("User-Agent", "duihua"),
+HEADERS = httpx.Headers(
+    [
+        ("Content-Type", "application/json"),
+        ("Accept-Encoding", "identity"),  # streams are read raw
+        ("User-Agent", "duihua"),
+    ]
 )
 
 
@@ -164,10 +168,9 @@ def _late(exchange: Exchange) -> ProviderError:
 
 
 def _body(response: httpx.Response) -> AsyncIterator[bytes]:
-    if response.headers.get("content-encoding", "identity") == "identity" and isinstance(
-        response.stream, httpx.AsyncByteStream
-    ):
-        return aiter(response.stream)
+    stream = response.stream
+    if "content-encoding" not in response.headers and isinstance(stream, httpx.AsyncByteStream):
+        return aiter(stream)
     return response.aiter_bytes()
 
 
@@ -218,6 +221,31 @@ async def read_all(response: httpx.Response, limit: int) -> bytes:
         if len(body) >= limit:
             break
     return bytes(body)
+
+
+def post(
+    url: str, headers: Iterable[tuple[str, str]], body: bytes, timeout: Mapping[str, float | None]
+) -> httpx.Request:
+    """A request with a JSON body whose answer may be a stream; `headers` are added to the usual ones."""
+    request = httpx.Request(
+        "POST", _parsed(url), headers=HEADERS, content=body, extensions={"timeout": dict(timeout)}
+    )
+    for name, value in headers:
+        request.headers[name] = value
+    return request
+
+
+@lru_cache(maxsize=64)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+def members(fields: Mapping[str, Any]) -> bytes:
+    """Further fields of a request's body, as the inside of a JSON object. Raises ProviderError."""
+    try:
+        return orjson.dumps(fields)[1:-1]
+    except TypeError as e:
+        raise ProviderError(f"an option is no JSON value: {e}", category="bad_request") from None
 
 
 def _learn(limiter: Limiter, key: str, response: httpx.Response) -> None:

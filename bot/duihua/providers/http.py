@@ -12,6 +12,7 @@ import contextlib
 import io
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator
+from http.cookiejar import CookieJar
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -44,8 +45,19 @@ def client(*, proxy: str | None = None, verify: ssl.SSLContext | bool = True) ->
         transport=Transport(proxy=proxy, verify=verify),
         timeout=httpx.Timeout(30.0, connect=10.0, pool=None),
         follow_redirects=False,
+        cookies=_NoCookies(),
         trust_env=False,
     )
+
+
+class _NoCookies(CookieJar):
+    """Keeps none and sends none: what one request brings must not go with another."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        pass
+
+    def add_cookie_header(self, request: Any) -> None:
+        pass
 
 
 class Transport(httpx.AsyncBaseTransport):

@@ -13,6 +13,7 @@ import orjson
 from duihua.errors import ProviderError
 from duihua.messages import FinishReason, Usage
 from duihua.ports import CallDelta, Delta, Finish, Flagged, Packed, TextDelta, ThinkingDelta
+from duihua.providers.exchange import members
 from duihua.providers.faults import FaultTable, report_in, request_id
 from duihua.providers.reader import Item, Reader
 
@@ -45,7 +46,7 @@ def chat_body(model: str, packed: Packed, tools: bytes, options: Mapping[str, An
     if tools:
         parts += (b',"tools":', tools)
     if options:
-        parts += (b",", orjson.dumps(options)[1:-1])
+        parts += (b",", members(options))
     parts.append(b"}")
     return b"".join(parts)
 
@@ -67,7 +68,7 @@ class ChatAnswer:
         self._reader = Reader()
         self._calls: list[_Call] = []
         self._finish: FinishReason = "stop"
-        self._usage = Usage()
+        self._counts: object = None
 
     def flagged(self, body: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[Flagged, bool] | None:
         """A platform's own sign of sensitive content, and whether this chunk's text may be shown."""
@@ -88,7 +89,7 @@ class ChatAnswer:
             )
             return out
         reason = "calls" if self._calls and self._finish == "stop" else self._finish
-        out.append(Finish(reason, self._usage, self._model, self._id))
+        out.append(Finish(reason, _usage(self._counts), self._model, self._id))
         return out
 
     def _take(self, items: list[Item]) -> list[Delta]:
@@ -98,8 +99,7 @@ class ChatAnswer:
             choices = body.get("choices")
             if (not choices or "error" in body or "error_code" in body) and self._fails(body):
                 break
-            if usage := body.get("usage"):
-                self._usage = _usage(usage) or self._usage
+            self._counts = body.get("usage") or self._counts  # in the last chunk, or in every one
             if isinstance(choices, list):
                 for choice in cast("list[Any]", choices):
                     if isinstance(choice, dict):
@@ -160,7 +160,9 @@ class ChatAnswer:
         """A piece of a call. Index, id or name may be missing; a new id or name begins a new call."""
         function = piece.get("function")
         fields = cast("dict[str, Any]", function) if isinstance(function, dict) else {}
-        id_, name, arguments = (_string(v) for v in (piece.get("id"), fields.get("name"), fields.get("arguments")))
+        id_, name, arguments = (
+            _string(v) for v in (piece.get("id"), fields.get("name"), fields.get("arguments"))
+        )
         at = self._place(piece.get("index"), id_, name)
         if at is None:
             at = len(self._calls)
@@ -227,7 +229,8 @@ class _Pieces:
 def _text_of(content: object) -> str:
     """The text of content that comes as a list of parts."""
     parts = cast("list[Any]", content) if isinstance(content, list) else []
-    return "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+    texts = (cast("dict[str, Any]", part).get("text") for part in parts if isinstance(part, dict))
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _string(value: object) -> str:
@@ -236,9 +239,9 @@ def _string(value: object) -> str:
     return "" if value is None else orjson.dumps(value).decode()
 
 
-def _usage(value: object) -> Usage | None:
+def _usage(value: object) -> Usage:
     if not isinstance(value, dict):
-        return None
+        return Usage()
     counts = cast("dict[str, Any]", value)
     return Usage(
         _count(counts, "prompt_tokens"),

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import httpx
 import orjson
 
 from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
-from duihua.messages import FinishReason, Usage
-from duihua.ports import CallDelta, Delta, Finish, Flagged, Limiter, Request, TextDelta, ThinkingDelta
+from duihua.ports import Delta, Limiter, Request
 from duihua.providers import qianfan_faults
-from duihua.providers.exchange import HEADERS, converse
-from duihua.providers.faults import FaultTable, report_in, request_id
+from duihua.providers.exchange import converse, members, post
+from duihua.providers.faults import FaultTable
 from duihua.providers.qianfan_auth import Auth, KeyPair, ask_json
 from duihua.providers.qianfan_models import Model, find, is_path
-from duihua.providers.reader import Item, Reader
+from duihua.providers.qianfan_wire import QianfanAnswer
 from duihua.providers.retry import Retry
 from duihua.ranges import Range
 
@@ -41,14 +40,13 @@ _RANGES: Mapping[str, Range] = {
     "response_format": Range("response_format", choices=("text", "json_object")),
 }
 _LONG_OUTPUT = Range("max_output_tokens", 2, 4096)
-_FINISH: Mapping[str, FinishReason] = {"length": "length", "content_filter": "flagged"}
 
 
 class Qianfan:
     """Client of the first wire; `ports.Provider`.
 
     Args:
-        client: carries the requests; whoever made it closes it.
+        transport: carries the requests.
         auth: an access token or a pair of keys.
         base_url: scheme and host.
         limiter: keeps within the platform's rate limits; None: nothing does.
@@ -56,13 +54,14 @@ class Qianfan:
         keys: where they exist, the platform can be asked for its list of services.
         list_url: scheme and host of that list.
         streaming: False asks for whole answers; the deltas are the same, only fewer.
+        owned: the transport is nobody else's: it is closed with the provider.
     """
 
     name = "qianfan"
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         auth: Auth,
         *,
         base_url: str = "https://aip.baidubce.com",
@@ -71,9 +70,10 @@ class Qianfan:
         keys: KeyPair | None = None,
         list_url: str = "https://qianfan.baidubce.com",
         streaming: bool = True,
+        owned: bool = False,
     ) -> None:
-        self.streaming = streaming
-        self._client, self._auth, self._keys = client, auth, keys
+        self.streaming, self._owned = streaming, owned
+        self._transport, self._auth, self._keys = transport, auth, keys
         self._base, self._list_url = base_url.rstrip("/") + SERVICE, list_url.rstrip("/") + LIST_PATH
         self._limiter, self._retry = limiter, retry or Retry()
         self._moved: dict[str, str] = {}  # model -> suffix, as the platform lists it
@@ -88,22 +88,18 @@ class Qianfan:
         return converse(_Chat(self, request), self._limiter, self._retry)
 
     async def aclose(self) -> None:
-        """Ends what is under way; the client is closed by whoever made it."""
+        """Ends what is under way, and every connection if the transport is the provider's own."""
         await self._auth.aclose()
+        if self._owned:
+            await self._transport.aclose()
 
     async def post(
         self, suffix: str, body: bytes, timeout: Mapping[str, float | None]
     ) -> tuple[httpx.Response, str]:
         """Sends one attempt; returns the opened answer and the token that was used."""
         url, headers, token = await self._auth.prove("POST", self._base + suffix)
-        request = httpx.Request(
-            "POST",
-            url,
-            headers=[*HEADERS, *(h for h in headers if h[0] != "Content-Type")],
-            content=body,
-            extensions={"timeout": dict(timeout)},
-        )
-        return await self._client.send(request, stream=True), token
+        request = post(url, headers, body, timeout)
+        return await self._transport.handle_async_request(request), token
 
     async def renew(self, token: str) -> bool:
         """Replaces a refused token; False if there is none."""
@@ -118,7 +114,7 @@ class Qianfan:
         if self._keys is None:
             return False
         headers = self._keys.sign("POST", httpx.URL(self._list_url))
-        body = await ask_json(self._client, qianfan_faults.V1, "POST", self._list_url, headers, b"{}")
+        body = await ask_json(self._transport, qianfan_faults.V1, "POST", self._list_url, headers, b"{}")
         found = _listed(body).get(model.name)
         if found is None or found == self.suffix(model):
             return False
@@ -150,7 +146,7 @@ class _Chat:
         suffix = self._provider.suffix(self._model)
         if not is_path(suffix.lstrip("/")):
             raise ProviderError(
-                f"{self._request.model[:80]!r} cannot be a model's name; `duihua models` lists the known ones",
+                f"{self._request.model[:80]!r} cannot be a model's name; `duihua models` lists them",
                 provider=self._provider.name,
                 category="not_found",
             )
@@ -198,147 +194,9 @@ class _Chat:
         if self._request.user:
             parts += (b',"user_id":', orjson.dumps(self._request.user))
         if self._options:
-            parts += (b",", orjson.dumps(self._options)[1:-1])
+            parts += (b",", members(self._options))
         parts.append(b"}")
         return b"".join(parts)
-
-
-class QianfanAnswer:
-    """Reads one answer of the first wire, streamed or whole; `exchange.Answer`."""
-
-    def __init__(self, model: str, *, whole: bool = False, request_id: str = "") -> None:
-        self.complete = self.done = False
-        self.error: ProviderError | None = None
-        self._model, self._whole, self._id = model, whole, request_id
-        self._reader = Reader()
-        self._calls: list[tuple[str, str]] = []  # name and arguments so far
-        self._begun = self._said = False
-        self._lone: Mapping[str, Any] | None = None
-        self._finish: FinishReason = "stop"
-        self._usage = Usage()
-
-    def feed(self, data: bytes) -> list[Delta]:
-        """The deltas in `data`; neighbouring pieces of text come as one."""
-        return self._take(self._reader.feed(data))
-
-    def close(self) -> list[Delta]:
-        """What the end completes; the last delta is the `Finish`."""
-        out = [] if self.done else self._take(self._reader.close())
-        if self.error:
-            return out
-        if not self.done and self._lone is not None and _is_answer(self._lone):
-            self._end(self._lone, [], out)  # a whole answer, though a stream was asked for
-        if not self.complete:
-            self.error = ProviderError(
-                "the answer was cut off before its end", category="truncated", request_id=self._id
-            )
-            return out
-        reason = "calls" if self._calls and self._finish == "stop" else self._finish
-        out.append(Finish(reason, self._usage, self._model, self._id))
-        return out
-
-    def _take(self, items: list[Item]) -> list[Delta]:
-        out: list[Delta] = []
-        text: list[str] = []
-        for _, body in items:
-            if ("error_code" in body or "error" in body) and self._fails(body):
-                break
-            if body.get("need_clear_history"):
-                _flush(text, out)
-                self._flag(body, out)
-                break
-            result = body.get("result")
-            if result and isinstance(result, str):
-                text.append(result)
-                self._said = True
-            if (usage := body.get("usage")) is not None:
-                self._usage = _usage(usage) or self._usage
-            if (call := body.get("function_call")) is not None:
-                _flush(text, out)
-                self._call(call, out)
-            if body.get("is_end") or (self._whole and _is_answer(body)):
-                self._end(body, text, out)
-                break
-            self._lone = None if self._begun or "is_end" in body else body
-            self._begun = True
-        _flush(text, out)
-        if self._reader.error and not (self.done or self.error):
-            self.error = self._reader.error
-        return out
-
-    def _fails(self, body: Mapping[str, Any]) -> bool:
-        if report := report_in(body):
-            headers = {"x-baidu-request-id": self._id} if self._id else {}
-            self.error = qianfan_faults.V1.error(report, headers=headers, id=request_id(body))
-        return report is not None
-
-    def _flag(self, body: Mapping[str, Any], out: list[Delta]) -> None:
-        round_ = body.get("ban_round")
-        if not isinstance(round_, int) or isinstance(round_, bool):
-            round_ = None
-        side: Literal["input", "history"] = "history" if round_ is not None and round_ >= 0 else "input"
-        out.append(Flagged(side, round_, retract=self._said))
-        self._finish = "flagged"
-        self._complete(body)
-
-    def _call(self, call: object, out: list[Delta]) -> None:
-        """A call as a whole, in pieces, or repeated with what came before."""
-        if not isinstance(call, dict):
-            return
-        fields = cast("dict[str, Any]", call)
-        name, arguments = fields.get("name"), fields.get("arguments")
-        name = name if isinstance(name, str) else ""
-        if not isinstance(arguments, str):
-            arguments = "" if arguments is None else orjson.dumps(arguments).decode()
-        thoughts = fields.get("thoughts")
-        if thoughts and isinstance(thoughts, str):
-            out.append(ThinkingDelta(thoughts))
-        if not self._calls or (name and name != self._calls[-1][0]):
-            self._calls.append((name, arguments))
-            out.append(CallDelta(len(self._calls) - 1, "", name, arguments))
-            return
-        known, so_far = self._calls[-1]
-        more = arguments[len(so_far) :] if name and arguments.startswith(so_far) else arguments
-        if more:
-            self._calls[-1] = known, so_far + more
-            out.append(CallDelta(len(self._calls) - 1, "", "", more))
-
-    def _end(self, body: Mapping[str, Any], text: list[str], out: list[Delta]) -> None:
-        reason = body.get("finish_reason")
-        self._finish = _FINISH.get(reason, "stop") if isinstance(reason, str) else "stop"
-        if body.get("is_truncated") and self._finish == "stop":
-            self._finish = "length"
-        if self._finish == "flagged":
-            _flush(text, out)
-            out.append(Flagged("output"))
-        self._complete(body)
-
-    def _complete(self, body: Mapping[str, Any]) -> None:
-        self._id = self._id or request_id(body)
-        self._usage = _usage(body.get("usage")) or self._usage
-        self.complete = self.done = True
-
-
-def _is_answer(body: Mapping[str, Any]) -> bool:
-    return "result" in body or "function_call" in body
-
-
-def _flush(text: list[str], out: list[Delta]) -> None:
-    if text:
-        out.append(TextDelta(text[0] if len(text) == 1 else "".join(text)))
-        text.clear()
-
-
-def _usage(value: object) -> Usage | None:
-    """Tokens; in streams `completion_tokens` is not reliable, the total is."""
-    if not isinstance(value, dict):
-        return None
-    counts = cast("dict[str, Any]", value)
-    prompt, answer, total = (
-        n if isinstance(n := counts.get(f"{what}_tokens"), int) else 0
-        for what in ("prompt", "completion", "total")
-    )
-    return Usage(prompt, total - prompt if total > prompt else answer)
 
 
 def _with_system(messages: tuple[bytes, ...], system: bytes) -> tuple[bytes, ...]:

@@ -12,7 +12,7 @@ from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
 from duihua.ports import Delta, Flagged, Limiter, Request
 from duihua.providers import qianfan_faults
-from duihua.providers.exchange import HEADERS, converse
+from duihua.providers.exchange import converse, post
 from duihua.providers.faults import FaultTable
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 from duihua.providers.qianfan_auth import Auth
@@ -44,28 +44,30 @@ class QianfanV2:
     """Client of the second wire; `ports.Provider`.
 
     Args:
-        client: carries the requests; whoever made it closes it.
+        transport: carries the requests.
         auth: a bearer key, or a bearer minted from a pair of keys.
         base_url: ends in `/v2`.
         limiter: keeps within the platform's rate limits; None: nothing does.
         retry: when and how to try again.
         streaming: False asks for whole answers; the deltas are the same, only fewer.
+        owned: the transport is nobody else's: it is closed with the provider.
     """
 
     name = "qianfan-v2"
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         auth: Auth,
         *,
         base_url: str = "https://qianfan.baidubce.com/v2",
         limiter: Limiter | None = None,
         retry: Retry | None = None,
         streaming: bool = True,
+        owned: bool = False,
     ) -> None:
-        self.streaming = streaming
-        self.client, self.auth = client, auth
+        self.streaming, self._owned = streaming, owned
+        self.transport, self.auth = transport, auth
         self.url = base_url.rstrip("/") + "/chat/completions"
         self._limiter, self._retry = limiter, retry or Retry()
 
@@ -78,8 +80,10 @@ class QianfanV2:
         return converse(_Chat(self, request), self._limiter, self._retry)
 
     async def aclose(self) -> None:
-        """Ends what is under way; the client is closed by whoever made it."""
+        """Ends what is under way, and every connection if the transport is the provider's own."""
         await self.auth.aclose()
+        if self._owned:
+            await self.transport.aclose()
 
 
 class _Chat:
@@ -104,14 +108,8 @@ class _Chat:
 
     async def send(self, timeout: Mapping[str, float | None]) -> httpx.Response:
         url, headers, self._token = await self._provider.auth.prove("POST", self._provider.url)
-        request = httpx.Request(
-            "POST",
-            url,
-            headers=[*HEADERS, *headers],
-            content=self._body,
-            extensions={"timeout": dict(timeout)},
-        )
-        return await self._provider.client.send(request, stream=True)
+        request = post(url, headers, self._body, timeout)
+        return await self._provider.transport.handle_async_request(request)
 
     def answer(self, response: httpx.Response) -> ChatAnswer:
         return QianfanV2Answer(self.faults, self._name, response.headers.get("x-baidu-request-id", ""))
@@ -154,7 +152,9 @@ class QianfanV2Answer(ChatAnswer):
 
 @lru_cache(maxsize=256)
 def _dialect(model: Model) -> ChatDialect:
-    options = {name: value for name, value in _RANGES.items() if name != "penalty_score" or model.takes_penalty}
+    options = {
+        name: value for name, value in _RANGES.items() if name != "penalty_score" or model.takes_penalty
+    }
     return ChatDialect(
         f"qianfan-v2/{model.name}", model.soft, model.hard, functions=model.functions, ranges=options
     )

@@ -59,5 +59,5 @@ MODELS = tuple(_BY_NAME.values())
 
 
 def find(name: str) -> Model:
-    """The model of a name; an unknown one is sent as it is, with the smallest limits and functions as text."""
+    """The model of a name; an unknown one is sent as it is, with the smallest limits."""
     return _BY_NAME.get(name.strip().lower()) or Model(name.strip(), "text", v1.SMALLEST, v1.UNKNOWN)
