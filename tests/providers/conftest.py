@@ -131,7 +131,9 @@ def retry(clock: Clock) -> Retry:
     return Retry(sleep=clock.sleep)
 
 
-WEATHER = ToolSpec("weather", "The weather of a place.", {"type": "object", "properties": {"place": {"type": "string"}}})
+WEATHER = ToolSpec(
+    "weather", "The weather of a place.", {"type": "object", "properties": {"place": {"type": "string"}}}
+)
 
 
 def ask(

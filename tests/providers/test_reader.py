@@ -27,9 +27,11 @@ BARE = (
     '{"id":"c","choices":[{"index":0,"delta":{"content":"我是"},"finish_reason":null}]}\n'
     '{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
 ).encode()
-PRETTY = '{\n  "error_code": 336003,\n  "error_msg": "the \\"messages\\" }{ are\\nwrong"\n}'.encode()
+PRETTY = b'{\n  "error_code": 336003,\n  "error_msg": "the \\"messages\\" }{ are\\nwrong"\n}'
 JOINED = b'{"a":1}{"b":[{"c":"}"}]} {"d":null}\n'
-NAMED = b"id: 7\nretry: 10\nevent: pluginMeta\ndata: {\"a\":1}\n\nevent:chat\ndata: {\"b\":2}\n\ndata: {\"c\":3}\n\n"
+NAMED = (
+    b'id: 7\nretry: 10\nevent: pluginMeta\ndata: {"a":1}\n\nevent:chat\ndata: {"b":2}\n\ndata: {"c":3}\n\n'
+)
 SPREAD = b'data: {\ndata:   "a": 1\ndata: }\n\ndata: {"b":2}\n\n'
 BOM = b'\xef\xbb\xbfdata: {"a":1}\n\n'
 RECORDED = {
@@ -157,7 +159,21 @@ def test_random_damage_never_hangs_raises_or_invents_text() -> None:
     print(f"seed {seed}")
     rng = random.Random(seed)
     recorded = list(RECORDED.values())
-    pieces = [b"\n", b"\r\n", b"data:", b"{", b"}", b'"', b"\\", b"[DONE]", b"\xff", b"event:", b"\\ud83d", b"]", b"\0"]
+    pieces = [
+        b"\n",
+        b"\r\n",
+        b"data:",
+        b"{",
+        b"}",
+        b'"',
+        b"\\",
+        b"[DONE]",
+        b"\xff",
+        b"event:",
+        b"\\ud83d",
+        b"]",
+        b"\0",
+    ]
     for _ in range(10_000):
         data = bytearray(rng.choice(recorded))
         for _ in range(rng.randint(1, 6)):

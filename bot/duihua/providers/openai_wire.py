@@ -76,11 +76,11 @@ class ChatAnswer:
 
     def feed(self, data: bytes) -> list[Delta]:
         """The deltas in `data`; neighbouring pieces of text come as one."""
-        return self._take(self._reader.feed(data))
+        return [] if self.done or self.error else self._take(self._reader.feed(data))
 
     def close(self) -> list[Delta]:
         """What the end completes; the last delta is the `Finish`."""
-        out = [] if self.done else self._take(self._reader.close())
+        out = [] if self.done or self.error else self._take(self._reader.close())
         if self.error:
             return out
         if not (self.complete or self._reader.done):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -158,8 +159,8 @@ def _missing(settings: Settings, *ways: tuple[str, ...]) -> tuple[str, ...]:
 
 def _url(setting: str, value: str) -> str:
     try:
-        url = httpx.URL(value)
-    except httpx.InvalidURL:
+        url = httpx.URL(urlsplit(value).geturl())
+    except (ValueError, httpx.InvalidURL):
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise ConfigError(f"{setting} must be a URL such as https://host/path")
