@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from duihua.errors import ProviderError
 from duihua.ports import Delta, Packed, Request, TextDelta, ToolSpec
 from duihua.providers.http import Transport
 from duihua.providers.retry import Retry
@@ -40,6 +41,7 @@ class Wire:
     base: str = ""
     handlers: list[Handler] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def then(self, *handlers: Handler) -> None:
         self.handlers.extend(handlers)
@@ -47,6 +49,7 @@ class Wire:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.seen.append(Seen(request.method, request.raw_path, dict(request.headers), body))
+        self.arrived.set()
         handler = self.handlers.pop(0) if len(self.handlers) > 1 else self.handlers[0]
         return await handler(request)
 
@@ -158,3 +161,20 @@ async def collect(stream: AsyncIterator[Delta]) -> list[Delta]:
 
 def text(deltas: list[Delta]) -> str:
     return "".join(d.text for d in deltas if isinstance(d, TextDelta))
+
+
+async def until_error(stream: AsyncIterator[Delta]) -> tuple[list[Delta], ProviderError]:
+    """What came before the error that ends the answer, and the error."""
+    deltas: list[Delta] = []
+    try:
+        async for delta in stream:
+            deltas.append(delta)
+    except ProviderError as e:
+        return deltas, e
+    raise AssertionError("the answer ended without an error")
+
+
+async def arrived(wire: Wire) -> None:
+    """Waits until a request has arrived."""
+    async with asyncio.timeout(5):
+        await wire.arrived.wait()

@@ -9,10 +9,21 @@ import httpx
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
-from tests.providers.conftest import Clock, Wire, ask, collect, event, says, streams, text
+from tests.providers.conftest import (
+    Clock,
+    Wire,
+    arrived,
+    ask,
+    collect,
+    event,
+    says,
+    streams,
+    text,
+    until_error,
+)
 
 from duihua.errors import ProviderError
-from duihua.ports import Delta, Finish, TextDelta
+from duihua.ports import Finish, TextDelta
 from duihua.providers import exchange
 from duihua.providers.http import Transport
 from duihua.providers.limiter import RateLimiter
@@ -100,12 +111,9 @@ async def test_no_wait_goes_beyond_the_deadline(chat: QianfanV2, wire: Wire, clo
 )
 async def test_nothing_is_sent_again_after_the_first_delta(chat: QianfanV2, wire: Wire, tail: bytes) -> None:
     wire.then(streams(HI, tail, cut=not tail), GOOD)
-    deltas: list[Delta] = []
-    with pytest.raises(ProviderError) as caught:
-        async for delta in chat.stream(ask()):
-            deltas.append(delta)
+    deltas, error = await until_error(chat.stream(ask()))
     assert deltas == [TextDelta("hi")]
-    assert caught.value.category in ("network", "server", "truncated")
+    assert error.category in ("network", "server", "truncated")
     assert len(wire.seen) == 1
 
 
@@ -141,11 +149,8 @@ async def test_a_silent_platform_is_left_at_the_deadline(chat: QianfanV2, wire: 
         return response
 
     wire.then(never)
-    deltas: list[Delta] = []
-    with pytest.raises(ProviderError) as caught:
-        async for delta in chat.stream(ask(seconds=0.1)):
-            deltas.append(delta)
-    assert (deltas, caught.value.category) == ([TextDelta("hi")], "timeout")
+    deltas, error = await until_error(chat.stream(ask(seconds=0.1)))
+    assert (deltas, error.category) == ([TextDelta("hi")], "timeout")
 
 
 async def test_a_deadline_that_has_passed_sends_nothing(chat: QianfanV2, wire: Wire) -> None:
@@ -180,20 +185,19 @@ async def test_leaving_the_answer_closes_its_connection(chat: QianfanV2, wire: W
 
 
 async def test_a_cancelled_reader_closes_the_connection(chat: QianfanV2, wire: Wire) -> None:
-    gone, begun = asyncio.Event(), asyncio.Event()
+    gone = asyncio.Event()
 
     async def waits(request: web.Request) -> web.StreamResponse:
-        begun.set()
         try:
             while request.transport is not None and not request.transport.is_closing():
-                await asyncio.sleep(0.001)
+                await asyncio.wait((asyncio.create_task(asyncio.sleep(0.001)),))
             return web.Response()
         finally:
             gone.set()
 
     wire.then(waits)
     task = asyncio.create_task(collect(chat.stream(ask())))
-    await begun.wait()
+    await arrived(wire)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -7,7 +7,20 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 from pydantic import SecretStr
-from tests.providers.conftest import WEATHER, Clock, Handler, Wire, ask, collect, event, says, streams, text
+from tests.providers.conftest import (
+    WEATHER,
+    Clock,
+    Handler,
+    Wire,
+    arrived,
+    ask,
+    collect,
+    event,
+    says,
+    streams,
+    text,
+    until_error,
+)
 
 from duihua.errors import ProviderError
 from duihua.messages import Usage
@@ -146,8 +159,7 @@ async def test_one_who_leaves_does_not_take_the_token_from_the_others(oauth: Qia
     wire.then(slow, OK)
     leaver = asyncio.create_task(collect(oauth.stream(ask())))
     stayer = asyncio.create_task(collect(oauth.stream(ask())))
-    while not wire.seen:
-        await asyncio.sleep(0)
+    await arrived(wire)
     leaver.cancel()
     release.set()
     assert text(await stayer) == "你好"
@@ -459,11 +471,8 @@ async def test_an_error_with_status_200_is_an_error(signed: Qianfan, wire: Wire,
 
 async def test_an_error_in_mid_stream_comes_after_what_was_said(signed: Qianfan, wire: Wire) -> None:
     wire.then(streams(chunk("a") + event(error_code=336100, error_msg="busy")))
-    deltas: list[Delta] = []
-    with pytest.raises(ProviderError) as caught:
-        async for delta in signed.stream(ask()):
-            deltas.append(delta)
-    assert (deltas, caught.value.category) == ([TextDelta("a")], "overloaded")
+    deltas, error = await until_error(signed.stream(ask()))
+    assert (deltas, error.category) == ([TextDelta("a")], "overloaded")
 
 
 async def test_system_text_moves_to_the_question_when_the_model_refuses_it_beside_functions(
@@ -530,8 +539,7 @@ async def test_closing_ends_a_fetch_under_way(oauth: Qianfan, wire: Wire) -> Non
 
     wire.then(never)
     waiting = asyncio.create_task(collect(oauth.stream(ask())))
-    while not wire.seen:
-        await asyncio.sleep(0)
+    await arrived(wire)
     await oauth.aclose()
     with pytest.raises(ProviderError, match="closed"):
         await waiting

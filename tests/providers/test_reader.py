@@ -13,7 +13,7 @@ from duihua.providers.reader import Reader
 
 V1 = (
     'data: {"id":"as-1","sentence_id":0,"is_end":false,"result":"你好","need_clear_history":false}\n\n'
-    'data: {"id":"as-1","sentence_id":1,"is_end":false,"result":"，\\n\\"世界\\" 😀","usage":{"total_tokens":3}}\n\n'
+    'data: {"id":"as-1","sentence_id":1,"is_end":false,"result":"，\\n\\"世界\\" 😀","usage":{"total":3}}\n\n'
     'data: {"id":"as-1","sentence_id":2,"is_end":true,"result":""}\n\n'
 ).encode()
 V2 = (
