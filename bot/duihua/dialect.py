@@ -97,7 +97,7 @@ class ChatDialect:
         first = _index(turns, start)
         head = transcript.head(turns, first, shape)
         current = turns[head:]
-        now = self._joined(Transcript(self.alternating), current, turns).size
+        now = self._joined(Transcript(shape.strict), current, turns).size
         past = transcript.history(turns, first, head, shape)
         if first < head and not fits(_sum(fixed, past.size, now), limits, HIGH):
             units = transcript.units(turns, first, head, shape)

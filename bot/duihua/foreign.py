@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
-
-import orjson
 
 from duihua.messages import Call, Media, Part, Step, Text, Thinking, Turn, TurnRef, call_id
 
@@ -85,7 +84,8 @@ class _Draft:
             for n, (parts, calls) in enumerate(self.steps)
         )
         state = "done" if steps else "stopped"
-        return Turn(ref, parent=seq - 1, input=self.input, steps=steps, state=state, finish="stop")
+        finish = "stop" if steps else "stopped"
+        return Turn(ref, parent=seq - 1, input=self.input, steps=steps, state=state, finish=finish)
 
 
 class _Reading:
@@ -120,7 +120,8 @@ class _Reading:
 def _calls(message: Mapping[str, Any]) -> list[Call]:
     listed = message.get("tool_calls")
     items = cast("list[Any]", listed) if isinstance(listed, list) else []
-    found = [_call(item.get("function") or item, item.get("id")) for item in items if isinstance(item, dict)]
+    tools = [cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping)]
+    found = [_call(tool.get("function") or tool, tool.get("id")) for tool in tools]
     if not found:
         found = [_call(message.get("function_call"), None)]
     return [call for call in found if call is not None]
@@ -156,4 +157,6 @@ def _part(item: Any) -> Part | None:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
+    )

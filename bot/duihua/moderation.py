@@ -21,6 +21,7 @@ from duihua.messages import TurnRef
 from duihua.ports import Flagged, Packed
 
 Policy = Literal["clear", "drop_turn"]
+_NOTHING_SENT = Packed(b"", (), (), 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +29,38 @@ class Verdict:
     """What to do now.
 
     Attributes:
-        erase: stored turns that go, by seq and without the current one; `session` is all of them.
+        erase: stored turns that go, by seq, with the current one if it goes; `session` is all of them.
         drop_current: the current turn goes; it gets no answer.
         retry: the current turn is sent again, without what was erased.
-        probe_alone: the current input is sent again without any history, nothing is erased yet.
+        probe: the current input is sent again without any history; nothing is erased yet.
         retract: what was shown of the answer is taken back.
     """
 
     erase: Literal["session"] | tuple[int, ...] = ()
     drop_current: bool = False
     retry: bool = False
-    probe_alone: bool = False
+    probe: bool = False
     retract: bool = False
 
     @property
     def over(self) -> bool:
         """The flagged answer does not go on: it is dropped, or asked for anew."""
-        return self.drop_current or self.retry or self.probe_alone
+        return self.drop_current or self.retry or self.probe
 
 
-def verdict(
-    flagged: Flagged, packed: Packed, current: TurnRef, policy: Policy, *, already_retried: bool = False
+def judge(
+    flagged: Flagged,
+    packed: Packed | None,
+    current: TurnRef,
+    policy: Policy,
+    *,
+    already_retried: bool = False,
 ) -> Verdict:
     """What a flag means.
 
     Args:
         flagged: the platform's signal.
-        packed: the request that it answers; its `rounds` and `joined` say whose text was sent.
+        packed: the request that it answers (`rounds` and `joined` say whose text it held), None: never sent.
         current: the turn that is being answered.
         policy: `clear` or `drop_turn`.
         already_retried: the request was itself the extra one, a retry or a probe.
@@ -63,11 +69,12 @@ def verdict(
         return Verdict(retract=flagged.retract)
     if policy == "clear":
         return Verdict("session", drop_current=True, retract=flagged.retract)
+    packed = packed or _NOTHING_SENT
     past = _past(packed, current)
     named = _named(flagged, packed, current)
     if named is None:  # nothing that could be looked up
         if past and not already_retried:
-            return Verdict(probe_alone=True, retract=flagged.retract)
+            return Verdict(probe=True, retract=flagged.retract)
         return _gone(packed, current, (), flagged.retract)
     history = tuple(sorted(ref.seq for ref in named if ref in past))
     if already_retried or not history:
@@ -88,7 +95,7 @@ def after_probe(packed: Packed, current: TurnRef, *, accepted: bool) -> Verdict:
 def _gone(packed: Packed, current: TurnRef, erase: tuple[int, ...], retract: bool) -> Verdict:
     """The current turn goes, with the inputs that were sent in its own message."""
     joined = {ref.seq for place, ref in packed.joined if packed.rounds[place] == current}
-    return Verdict(tuple(sorted({*erase, *joined})), drop_current=True, retract=retract)
+    return Verdict(tuple(sorted({*erase, *joined, current.seq})), drop_current=True, retract=retract)
 
 
 def _past(packed: Packed, current: TurnRef) -> set[TurnRef]:

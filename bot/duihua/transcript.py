@@ -18,19 +18,25 @@ from duihua.tokens import estimate
 USER = "(继续 / continue)"
 ASSISTANT = "……"
 _USER, _ASSISTANT = message("user", USER), message("assistant", ASSISTANT)
-_USER_COST = round(estimate(USER)) + PER_MESSAGE
-_ASSISTANT_COST = round(estimate(ASSISTANT)) + PER_MESSAGE
 _REMEMBERED = 4  # turns to look back for a transcript that can be continued
+
+
+def _cost(text: str) -> int:
+    return round(estimate(text)) + PER_MESSAGE
+
+
+_USER_COST, _ASSISTANT_COST = _cost(USER), _cost(ASSISTANT)
 
 
 @dataclass(slots=True)
 class Transcript:
     """A list of messages in the making; the fields are those of `Packed`.
 
-    `waiting` are inputs without an answer, `last` is the kind of the last message (u, a, f or empty).
+    `strict`: no question right after a result; `waiting`: inputs without an answer; `last`: the kind of the last
+    message (u, a, f or empty).
     """
 
-    alternating: bool
+    strict: bool
     messages: list[bytes] = field(default_factory=list[bytes])
     rounds: list[TurnRef | None] = field(default_factory=list[TurnRef | None])
     joined: list[tuple[int, TurnRef]] = field(default_factory=list[tuple[int, TurnRef]])
@@ -47,7 +53,7 @@ class Transcript:
     def copy(self) -> Transcript:
         """A transcript to go on from, without changing this one."""
         return Transcript(
-            self.alternating,
+            self.strict,
             self.messages.copy(),
             self.rounds.copy(),
             self.joined.copy(),
@@ -80,7 +86,7 @@ class Transcript:
             self._append(None, _USER, "u", _USER_COST, len(USER))
 
     def _ask(self, ref: TurnRef, piece: Fragments) -> None:
-        if self.last == "f" and self.alternating:
+        if self.last == "f" and self.strict:
             self._append(None, _ASSISTANT, "a", _ASSISTANT_COST, len(ASSISTANT))
         data = piece.opening
         if self.waiting:
@@ -94,8 +100,7 @@ class Transcript:
 
     def _ask_anyway(self, ref: TurnRef, decision: str) -> None:
         if decision:
-            cost = round(estimate(decision)) + PER_MESSAGE
-            self._append(ref, message("user", decision), "u", cost, len(decision))
+            self._append(ref, message("user", decision), "u", _cost(decision), len(decision))
         else:
             self._append(None, _USER, "u", _USER_COST, len(USER))
 
@@ -124,12 +129,12 @@ def history(turns: Sequence[Turn], start: int, end: int, shape: Shape) -> Transc
     long conversation costs no more than a short one.
     """
     if start == end:
-        return Transcript(shape.alternating)
+        return Transcript(shape.strict)
     key = f"{shape.key}/history"
     known, upto = _known(turns, start, end, key)
     if known is not None and upto == end:
         return known
-    transcript = known.copy() if known else Transcript(shape.alternating)
+    transcript = known.copy() if known else Transcript(shape.strict)
     for turn in turns[upto:end]:
         piece = render(turn, shape)
         lonely = not piece.opening and piece.body and transcript.last != "f"
@@ -179,7 +184,8 @@ def units(turns: Sequence[Turn], start: int, end: int, shape: Shape) -> list[tup
         piece = render(turns[index], shape)
         tokens, characters = piece.tokens, piece.characters + 1  # a newline, if it joins the next one
         if not piece.opening and piece.body and last != "f":
-            tokens, characters = tokens + _USER_COST, characters + len(USER)
+            words = decision(turns[index], turns) or USER
+            tokens, characters = tokens + _cost(words), characters + len(words)
         if piece.last == "f":
             tokens, characters = tokens + _ASSISTANT_COST, characters + len(ASSISTANT)
         if out and last == "f" and not piece.opening:
