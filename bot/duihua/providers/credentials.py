@@ -55,8 +55,11 @@ class TokenSource:
                 await self._flight
 
     async def _fly(self) -> str:
-        # shielded: whoever leaves must not take the token from those who wait with it
-        return await asyncio.shield(self._launch())
+        flight = self._launch()
+        await asyncio.wait((flight,))  # whoever leaves does not take the token from those who wait with it
+        if flight.cancelled():
+            raise ProviderError("the client was closed", category="network", retryable=False)
+        return flight.result()
 
     def _launch(self) -> asyncio.Task[str]:
         if self._flight is None:

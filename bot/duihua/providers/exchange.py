@@ -168,10 +168,9 @@ def _late(exchange: Exchange) -> ProviderError:
 
 
 def _body(response: httpx.Response) -> AsyncIterator[bytes]:
-    if response.headers.get("content-encoding", "identity") == "identity" and isinstance(
-        response.stream, httpx.AsyncByteStream
-    ):
-        return aiter(response.stream)
+    stream = response.stream
+    if "content-encoding" not in response.headers and isinstance(stream, httpx.AsyncByteStream):
+        return aiter(stream)
     return response.aiter_bytes()
 
 

@@ -97,11 +97,13 @@ class Transport(httpx.AsyncBaseTransport):
         scheme, host = url.raw_scheme.decode(), url.raw_host.decode()
         authority = f"[{host}]" if ":" in host else host
         port = "" if url.port is None else f":{url.port}"
+        headers = CIMultiDict(request.headers.multi_items())
+        headers.pop("Transfer-Encoding", None)  # aiohttp sets it, for bodies of unknown length
         try:
             response = await self._session.request(
                 request.method,
                 URL(f"{scheme}://{authority}{port}{url.raw_path.decode('ascii')}", encoded=True),
-                headers=CIMultiDict(request.headers.multi_items()),
+                headers=headers,
                 data=_body(request),
                 allow_redirects=False,
                 proxy=self.proxy_for(scheme, host),

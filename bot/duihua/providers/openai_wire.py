@@ -68,7 +68,7 @@ class ChatAnswer:
         self._reader = Reader()
         self._calls: list[_Call] = []
         self._finish: FinishReason = "stop"
-        self._usage = Usage()
+        self._counts: object = None
 
     def flagged(self, body: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[Flagged, bool] | None:
         """A platform's own sign of sensitive content, and whether this chunk's text may be shown."""
@@ -76,11 +76,11 @@ class ChatAnswer:
 
     def feed(self, data: bytes) -> list[Delta]:
         """The deltas in `data`; neighbouring pieces of text come as one."""
-        return self._take(self._reader.feed(data))
+        return [] if self.done or self.error else self._take(self._reader.feed(data))
 
     def close(self) -> list[Delta]:
         """What the end completes; the last delta is the `Finish`."""
-        out = [] if self.done else self._take(self._reader.close())
+        out = [] if self.done or self.error else self._take(self._reader.close())
         if self.error:
             return out
         if not (self.complete or self._reader.done):
@@ -89,7 +89,7 @@ class ChatAnswer:
             )
             return out
         reason = "calls" if self._calls and self._finish == "stop" else self._finish
-        out.append(Finish(reason, self._usage, self._model, self._id))
+        out.append(Finish(reason, _usage(self._counts), self._model, self._id))
         return out
 
     def _take(self, items: list[Item]) -> list[Delta]:
@@ -99,8 +99,7 @@ class ChatAnswer:
             choices = body.get("choices")
             if (not choices or "error" in body or "error_code" in body) and self._fails(body):
                 break
-            if usage := body.get("usage"):
-                self._usage = _usage(usage) or self._usage
+            self._counts = body.get("usage") or self._counts  # in the last chunk, or in every one
             if isinstance(choices, list):
                 for choice in cast("list[Any]", choices):
                     if isinstance(choice, dict):
@@ -240,9 +239,9 @@ def _string(value: object) -> str:
     return "" if value is None else orjson.dumps(value).decode()
 
 
-def _usage(value: object) -> Usage | None:
+def _usage(value: object) -> Usage:
     if not isinstance(value, dict):
-        return None
+        return Usage()
     counts = cast("dict[str, Any]", value)
     return Usage(
         _count(counts, "prompt_tokens"),

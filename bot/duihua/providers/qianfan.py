@@ -46,7 +46,7 @@ class Qianfan:
     """Client of the first wire; `ports.Provider`.
 
     Args:
-        client: carries the requests.
+        transport: carries the requests.
         auth: an access token or a pair of keys.
         base_url: scheme and host.
         limiter: keeps within the platform's rate limits; None: nothing does.
@@ -54,14 +54,14 @@ class Qianfan:
         keys: where they exist, the platform can be asked for its list of services.
         list_url: scheme and host of that list.
         streaming: False asks for whole answers; the deltas are the same, only fewer.
-        owned: the client is nobody else's: it is closed with the provider.
+        owned: the transport is nobody else's: it is closed with the provider.
     """
 
     name = "qianfan"
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         auth: Auth,
         *,
         base_url: str = "https://aip.baidubce.com",
@@ -73,7 +73,7 @@ class Qianfan:
         owned: bool = False,
     ) -> None:
         self.streaming, self._owned = streaming, owned
-        self._client, self._auth, self._keys = client, auth, keys
+        self._transport, self._auth, self._keys = transport, auth, keys
         self._base, self._list_url = base_url.rstrip("/") + SERVICE, list_url.rstrip("/") + LIST_PATH
         self._limiter, self._retry = limiter, retry or Retry()
         self._moved: dict[str, str] = {}  # model -> suffix, as the platform lists it
@@ -88,10 +88,10 @@ class Qianfan:
         return converse(_Chat(self, request), self._limiter, self._retry)
 
     async def aclose(self) -> None:
-        """Ends what is under way, and every connection if the client is the provider's own."""
+        """Ends what is under way, and every connection if the transport is the provider's own."""
         await self._auth.aclose()
         if self._owned:
-            await self._client.aclose()
+            await self._transport.aclose()
 
     async def post(
         self, suffix: str, body: bytes, timeout: Mapping[str, float | None]
@@ -99,7 +99,7 @@ class Qianfan:
         """Sends one attempt; returns the opened answer and the token that was used."""
         url, headers, token = await self._auth.prove("POST", self._base + suffix)
         request = post(url, headers, body, timeout)
-        return await self._client.send(request, stream=True), token
+        return await self._transport.handle_async_request(request), token
 
     async def renew(self, token: str) -> bool:
         """Replaces a refused token; False if there is none."""
@@ -114,7 +114,7 @@ class Qianfan:
         if self._keys is None:
             return False
         headers = self._keys.sign("POST", httpx.URL(self._list_url))
-        body = await ask_json(self._client, qianfan_faults.V1, "POST", self._list_url, headers, b"{}")
+        body = await ask_json(self._transport, qianfan_faults.V1, "POST", self._list_url, headers, b"{}")
         found = _listed(body).get(model.name)
         if found is None or found == self.suffix(model):
             return False

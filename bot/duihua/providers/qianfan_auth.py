@@ -84,14 +84,14 @@ class AccessToken:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         base_url: str,
         api_key: SecretStr,
         secret_key: SecretStr,
         faults: FaultTable,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._client, self._url, self._faults = client, base_url + TOKEN_PATH, faults
+        self._transport, self._url, self._faults = transport, base_url + TOKEN_PATH, faults
         self._api_key, self._secret_key = api_key, secret_key
         self._source = TokenSource(self._fetch, clock)
 
@@ -117,7 +117,7 @@ class AccessToken:
                 "client_secret": self._secret_key.get_secret_value(),
             }
         )
-        body = await ask_json(self._client, self._faults, "POST", f"{self._url}?{query}", [])
+        body = await ask_json(self._transport, self._faults, "POST", f"{self._url}?{query}", [])
         token, life = body.get("access_token"), body.get("expires_in")
         if not isinstance(token, str) or not token:
             raise self._faults.error(Reported("", "the token endpoint gave no access_token"))
@@ -147,13 +147,13 @@ class MintedBearer:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         origin: str,
         keys: KeyPair,
         faults: FaultTable,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._client, self._keys, self._faults, self._clock = client, keys, faults, clock
+        self._transport, self._keys, self._faults, self._clock = transport, keys, faults, clock
         self._url = f"{origin}{BEARER_PATH}?expireInSeconds={BEARER_LIFE}"
         self._source = TokenSource(self._fetch, clock)
 
@@ -173,7 +173,7 @@ class MintedBearer:
 
     async def _fetch(self) -> tuple[str, float]:
         headers = self._keys.sign("GET", httpx.URL(self._url))
-        body = await ask_json(self._client, self._faults, "GET", self._url, headers)
+        body = await ask_json(self._transport, self._faults, "GET", self._url, headers)
         token = body.get("token")
         if not isinstance(token, str) or not token:
             raise self._faults.error(Reported("", "the bearer endpoint gave no token"))
@@ -189,7 +189,7 @@ class MintedBearer:
 
 
 async def ask_json(
-    client: httpx.AsyncClient,
+    transport: httpx.AsyncBaseTransport,
     faults: FaultTable,
     method: str,
     url: str,
@@ -201,7 +201,7 @@ async def ask_json(
         method, url, headers=headers, content=content or None, extensions={"timeout": dict(AUTH_TIMEOUT)}
     )
     try:
-        response = await client.send(request, stream=True)
+        response = await transport.handle_async_request(request)
         try:
             if not response.is_success:
                 raise await refusal(faults, response)

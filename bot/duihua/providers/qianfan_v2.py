@@ -44,20 +44,20 @@ class QianfanV2:
     """Client of the second wire; `ports.Provider`.
 
     Args:
-        client: carries the requests.
+        transport: carries the requests.
         auth: a bearer key, or a bearer minted from a pair of keys.
         base_url: ends in `/v2`.
         limiter: keeps within the platform's rate limits; None: nothing does.
         retry: when and how to try again.
         streaming: False asks for whole answers; the deltas are the same, only fewer.
-        owned: the client is nobody else's: it is closed with the provider.
+        owned: the transport is nobody else's: it is closed with the provider.
     """
 
     name = "qianfan-v2"
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         auth: Auth,
         *,
         base_url: str = "https://qianfan.baidubce.com/v2",
@@ -67,7 +67,7 @@ class QianfanV2:
         owned: bool = False,
     ) -> None:
         self.streaming, self._owned = streaming, owned
-        self.client, self.auth = client, auth
+        self.transport, self.auth = transport, auth
         self.url = base_url.rstrip("/") + "/chat/completions"
         self._limiter, self._retry = limiter, retry or Retry()
 
@@ -80,10 +80,10 @@ class QianfanV2:
         return converse(_Chat(self, request), self._limiter, self._retry)
 
     async def aclose(self) -> None:
-        """Ends what is under way, and every connection if the client is the provider's own."""
+        """Ends what is under way, and every connection if the transport is the provider's own."""
         await self.auth.aclose()
         if self._owned:
-            await self.client.aclose()
+            await self.transport.aclose()
 
 
 class _Chat:
@@ -109,7 +109,7 @@ class _Chat:
     async def send(self, timeout: Mapping[str, float | None]) -> httpx.Response:
         url, headers, self._token = await self._provider.auth.prove("POST", self._provider.url)
         request = post(url, headers, self._body, timeout)
-        return await self._provider.client.send(request, stream=True)
+        return await self._provider.transport.handle_async_request(request)
 
     def answer(self, response: httpx.Response) -> ChatAnswer:
         return QianfanV2Answer(self.faults, self._name, response.headers.get("x-baidu-request-id", ""))

@@ -29,15 +29,15 @@ class QianfanAnswer:
         self._begun = self._said = False
         self._lone: Mapping[str, Any] | None = None
         self._finish: FinishReason = "stop"
-        self._usage = Usage()
+        self._counts: object = None
 
     def feed(self, data: bytes) -> list[Delta]:
         """The deltas in `data`; neighbouring pieces of text come as one."""
-        return self._take(self._reader.feed(data))
+        return [] if self.done or self.error else self._take(self._reader.feed(data))
 
     def close(self) -> list[Delta]:
         """What the end completes; the last delta is the `Finish`."""
-        out = [] if self.done else self._take(self._reader.close())
+        out = [] if self.done or self.error else self._take(self._reader.close())
         if self.error:
             return out
         if not self.done and self._lone is not None and _is_answer(self._lone):
@@ -48,7 +48,7 @@ class QianfanAnswer:
             )
             return out
         reason = "calls" if self._calls and self._finish == "stop" else self._finish
-        out.append(Finish(reason, self._usage, self._model, self._id))
+        out.append(Finish(reason, _usage(self._counts), self._model, self._id))
         return out
 
     def _take(self, items: list[Item]) -> list[Delta]:
@@ -65,8 +65,7 @@ class QianfanAnswer:
             if result and isinstance(result, str):
                 text.append(result)
                 self._said = True
-            if (usage := body.get("usage")) is not None:
-                self._usage = _usage(usage) or self._usage
+            self._counts = body.get("usage") or self._counts  # in every chunk: the last one tells
             if (call := body.get("function_call")) is not None:
                 _flush(text, out)
                 self._call(call, out)
@@ -129,7 +128,7 @@ class QianfanAnswer:
 
     def _complete(self, body: Mapping[str, Any]) -> None:
         self._id = self._id or request_id(body)
-        self._usage = _usage(body.get("usage")) or self._usage
+        self._counts = body.get("usage") or self._counts
         self.complete = self.done = True
 
 
@@ -143,10 +142,10 @@ def _flush(text: list[str], out: list[Delta]) -> None:
         text.clear()
 
 
-def _usage(value: object) -> Usage | None:
+def _usage(value: object) -> Usage:
     """Tokens; in streams `completion_tokens` is not reliable, the total is."""
     if not isinstance(value, dict):
-        return None
+        return Usage()
     counts = cast("dict[str, Any]", value)
     prompt, answer, total = (
         n if isinstance(n := counts.get(f"{what}_tokens"), int) else 0

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import httpx
 
 from duihua.config import Settings
 from duihua.errors import ConfigError, MissingKey
 from duihua.ports import Limiter, Limits, Provider
-from duihua.providers import http, qianfan_faults, qianfan_models, qianfan_v2_models
+from duihua.providers import qianfan_faults, qianfan_models, qianfan_v2_models
+from duihua.providers.http import Transport
 from duihua.providers.qianfan import Qianfan
 from duihua.providers.qianfan_auth import AccessToken, Auth, BearerKey, KeyPair, MintedBearer
 from duihua.providers.qianfan_v2 import QianfanV2
@@ -50,7 +52,7 @@ def create(
     settings: Settings,
     limiter: Limiter | None = None,
     *,
-    client: httpx.AsyncClient | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
     retry: Retry | None = None,
 ) -> Provider:
     """The client of a platform.
@@ -59,7 +61,7 @@ def create(
         name: the platform, or `provider/model`.
         settings: keys and base URLs.
         limiter: shared by all who use the same account; None: nothing is limited.
-        client: carries the requests and stays open; None: one is made, and closed with the provider.
+        transport: carries the requests and stays open; None: one is made, and closed with the provider.
         retry: when and how to try again.
 
     Raises:
@@ -68,8 +70,8 @@ def create(
     """
     make = _known(name.partition("/")[0])
     proxy = settings.proxy.get_secret_value() if settings.proxy else None
-    common: dict[str, Any] = {"limiter": limiter, "retry": retry, "owned": client is None}
-    return make(settings, client or http.client(proxy=proxy), common)
+    common: dict[str, Any] = {"limiter": limiter, "retry": retry, "owned": transport is None}
+    return make(settings, transport or Transport(proxy=proxy), common)
 
 
 def models(settings: Settings) -> list[ModelInfo]:
@@ -95,7 +97,7 @@ def has_key(name: str, settings: Settings) -> bool:
     return bool(pair or settings.qianfan_bearer_token)
 
 
-def _known(provider: str) -> Callable[[Settings, httpx.AsyncClient, dict[str, Any]], Provider]:
+def _known(provider: str) -> Callable[[Settings, httpx.AsyncBaseTransport, dict[str, Any]], Provider]:
     make = PLATFORMS.get(provider.strip().lower())
     if make is None:
         known = ", ".join(PLATFORMS)
@@ -103,13 +105,13 @@ def _known(provider: str) -> Callable[[Settings, httpx.AsyncClient, dict[str, An
     return make
 
 
-def _qianfan(settings: Settings, client: httpx.AsyncClient, common: dict[str, Any]) -> Provider:
+def _qianfan(settings: Settings, transport: httpx.AsyncBaseTransport, common: dict[str, Any]) -> Provider:
     base = _url("QIANFAN_BASE_URL", settings.qianfan_base_url)
     keys = _keys(settings)
     auth: Auth | None = keys
     if settings.qianfan_api_key and settings.qianfan_secret_key:
         pair = settings.qianfan_api_key, settings.qianfan_secret_key
-        auth = AccessToken(client, base, *pair, qianfan_faults.V1)
+        auth = AccessToken(transport, base, *pair, qianfan_faults.V1)
     if auth is None:
         raise MissingKey(
             "qianfan",
@@ -119,23 +121,23 @@ def _qianfan(settings: Settings, client: httpx.AsyncClient, common: dict[str, An
                 ("QIANFAN_ACCESS_KEY_ID", "QIANFAN_ACCESS_KEY_SECRET"),
             ),
         )
-    return Qianfan(client, auth, base_url=base, keys=keys, list_url=_beside(base, CONSOLE), **common)
+    return Qianfan(transport, auth, base_url=base, keys=keys, list_url=_beside(base, CONSOLE), **common)
 
 
-def _qianfan_v2(settings: Settings, client: httpx.AsyncClient, common: dict[str, Any]) -> Provider:
+def _qianfan_v2(settings: Settings, transport: httpx.AsyncBaseTransport, common: dict[str, Any]) -> Provider:
     base = _url("QIANFAN_V2_BASE_URL", settings.qianfan_v2_base_url)
     auth: Auth
     if settings.qianfan_bearer_token:
         auth = BearerKey(settings.qianfan_bearer_token)
     elif keys := _keys(settings):
-        auth = MintedBearer(client, _beside(base, IAM), keys, qianfan_faults.V2)
+        auth = MintedBearer(transport, _beside(base, IAM), keys, qianfan_faults.V2)
     else:
         pair = ("QIANFAN_ACCESS_KEY_ID", "QIANFAN_ACCESS_KEY_SECRET")
         raise MissingKey("qianfan-v2", _missing(settings, ("QIANFAN_BEARER_TOKEN",), pair))
-    return QianfanV2(client, auth, base_url=base, **common)
+    return QianfanV2(transport, auth, base_url=base, **common)
 
 
-PLATFORMS: Mapping[str, Callable[[Settings, httpx.AsyncClient, dict[str, Any]], Provider]] = {
+PLATFORMS: Mapping[str, Callable[[Settings, httpx.AsyncBaseTransport, dict[str, Any]], Provider]] = {
     "qianfan": _qianfan,
     "qianfan-v2": _qianfan_v2,
 }
@@ -157,8 +159,8 @@ def _missing(settings: Settings, *ways: tuple[str, ...]) -> tuple[str, ...]:
 
 def _url(setting: str, value: str) -> str:
     try:
-        url = httpx.URL(value)
-    except httpx.InvalidURL:
+        url = httpx.URL(urlsplit(value).geturl())
+    except (ValueError, httpx.InvalidURL):
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise ConfigError(f"{setting} must be a URL such as https://host/path")

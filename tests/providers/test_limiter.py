@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.providers.conftest import Clock
+
+from duihua.errors import ProviderError
+from duihua.providers.limiter import RateLimiter
+
+FOREVER = 1e9
+
+
+def limiter(clock: Clock) -> RateLimiter:
+    return RateLimiter(clock=clock, sleep=clock.sleep)
+
+
+def limits(requests: int | None = None, tokens: int | None = None, **remaining: int) -> dict[str, str]:
+    out = {"X-Ratelimit-Limit-Requests": requests, "x-ratelimit-limit-TOKENS": tokens}
+    out |= {f"X-Ratelimit-Remaining-{k}": v for k, v in remaining.items()}
+    return {k: str(v) for k, v in out.items() if v is not None}
+
+
+async def times(limiter: RateLimiter, clock: Clock, count: int, tokens: int = 1) -> list[float]:
+    out: list[float] = []
+    for _ in range(count):
+        await limiter.acquire("k", tokens, deadline=FOREVER)
+        out.append(clock())
+    return out
+
+
+async def test_nothing_waits_when_nothing_is_known(clock: Clock) -> None:
+    await times(limiter(clock), clock, 1000)
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("limit", [1, 5, 10, 37])
+async def test_no_minute_holds_more_than_nine_tenths(clock: Clock, limit: int) -> None:
+    rates = limiter(clock)
+    rates.learn("k", limits(requests=limit))
+    at = await times(rates, clock, 3 * limit + 1)
+    allowed = max(1, int(limit * 0.9))
+    assert all(later - earlier >= 60 for earlier, later in zip(at, at[allowed:], strict=False))
+    assert at[0] == 1000.0
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(1, 100))
+def test_tokens_of_any_size_keep_to_nine_tenths(sizes: list[int], limit: int) -> None:
+    async def main() -> None:
+        clock = Clock()
+        rates = limiter(clock)
+        rates.learn("k", limits(tokens=limit))
+        gone: list[tuple[float, int]] = []
+        for size in sizes:
+            await rates.acquire("k", size, deadline=FOREVER)
+            gone.append((clock(), size))
+        for end, _ in gone:
+            minute = [size for at, size in gone if end - 60 < at <= end]
+            assert sum(minute) <= limit * 0.9 or len(minute) == 1
+
+    asyncio.run(main())
+
+
+async def test_those_who_wait_go_in_the_order_they_came(clock: Clock) -> None:
+    rates, order = limiter(clock), list[int]()
+    rates.learn("k", limits(requests=2))
+
+    async def go(number: int) -> None:
+        await rates.acquire("k", 1, deadline=FOREVER)
+        order.append(number)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(6):
+            group.create_task(go(number))
+            await asyncio.sleep(0)
+    assert order == sorted(order)
+
+
+async def test_a_deadline_that_comes_first_is_told_at_once(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.learn("k", limits(requests=1))
+    await times(rates, clock, 1)
+    with pytest.raises(ProviderError) as caught:
+        await rates.acquire("k", 1, deadline=clock() + 59)
+    assert caught.value.category == "rate_limited"
+    assert caught.value.retry_after == pytest.approx(60)
+    assert clock.slept == []
+
+
+async def test_one_who_leaves_gives_the_place_back(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.learn("k", limits(requests=1))
+    await times(rates, clock, 1)
+    for _ in range(5):
+        with pytest.raises(ProviderError):
+            await rates.acquire("k", 1, deadline=clock() + 1)
+    assert await times(rates, clock, 1) == [pytest.approx(1060)]
+
+
+async def test_use_by_others_counts(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.learn("k", limits(requests=100, Requests=15))
+    at = await times(rates, clock, 6)
+    assert at[4] == 1000.0
+    assert at[5] > 1000.0
+
+
+async def test_a_refusal_empties_the_budget_that_it_names(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.learn("k", limits(requests=600, tokens=1000))
+    rates.exhausted("k", "tokens", None)
+    await rates.acquire("k", 100, deadline=FOREVER)
+    assert 0 < clock() - 1000 <= 60
+
+
+async def test_nothing_goes_before_retry_after(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.exhausted("k", "requests", 7.5)
+    assert await times(rates, clock, 2) == [1007.5, 1007.5]
+
+
+async def test_unknown_limits_back_off_longer_each_time(clock: Clock) -> None:
+    rates, waits = limiter(clock), list[float]()
+    for _ in range(8):
+        rates.exhausted("k", "requests", None)
+        before = clock()
+        await times(rates, clock, 1)
+        waits.append(clock() - before)
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+async def test_input_and_output_tokens_are_budgets_of_their_own(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.learn("k", {"X-Ratelimit-Limit-Output-Tokens": "100", "X-Ratelimit-Remaining-Output-Tokens": "0"})
+    await rates.acquire("k", 5, deadline=FOREVER)
+    assert clock() > 1000.0
+
+
+async def test_keys_do_not_touch_each_other(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.exhausted("k", "requests", 50)
+    await rates.acquire("other", 1, deadline=FOREVER)
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("value", ["", "many", "-5", "1e9", "0", "9" * 400, "٣"])
+async def test_strange_headers_do_no_harm(clock: Clock, value: str) -> None:
+    rates = limiter(clock)
+    rates.learn("k", {"X-Ratelimit-Limit-Requests": value, "X-Ratelimit-Remaining-Requests": "x"})
+    await rates.acquire("k", 1, deadline=FOREVER)
+
+
+def bursts() -> Iterator[int]:
+    yield from (1, 3, 20)
+
+
+@pytest.mark.parametrize("burst", list(bursts()))
+async def test_waiting_together_still_keeps_the_limit(clock: Clock, burst: int) -> None:
+    rates, at = limiter(clock), list[float]()
+    rates.learn("k", limits(requests=10))
+
+    async def go() -> None:
+        await rates.acquire("k", 1, deadline=FOREVER)
+        at.append(clock())
+
+    for _ in range(3):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(burst):
+                group.create_task(go())
+    assert all(b >= a for a, b in pairwise(at))
+    assert all(later - earlier >= 60 - 1e-6 for earlier, later in zip(at, at[9:], strict=False))
