@@ -18,7 +18,7 @@ from duihua_storage.tables import sessions, skill_calls, steps, turns
 S, T, C = sessions.c, turns.c, skill_calls.c
 _FAR = 2**62
 
-_path = walk()
+_path = walk(T.seq, T.parent)
 _order = func.row_number().over(order_by=T.seq).label("place")
 _copied = (
     select(T.seq, _order)

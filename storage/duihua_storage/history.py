@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import CTE, Select, func, select, union_all
+from sqlalchemy import CTE, Column, FromClause, Select, func, select, union_all
 
 from duihua.codec import decode, decode_usage
 from duihua.messages import Author, Call, Step, Turn, TurnRef, Usage, call_id
@@ -21,23 +21,25 @@ B, C, P, S, T = inbox.c, skill_calls.c, steps.c, sessions.c, turns.c
 
 # ---------------------------------------------------------------- turns
 
-_author = func.coalesce(T.author_id, S.owner_id)
-_TURN = (T.session_id, T.seq, T.parent, T.state, T.finish, T.input, T.started, _author, name_of(_author))
+_KEPT = (T.session_id, T.seq, T.parent, T.state, T.finish, T.input, T.started, T.author_id)
 
 
-def _turns() -> Select[*tuple[Any, ...]]:
-    return select(*_TURN).join_from(turns, sessions, S.id == T.session_id)
+def _with_author(turns: FromClause) -> Select[*tuple[Any, ...]]:
+    """Rows of `turns` as `_turn` reads them: the author's id and name last."""
+    author = func.coalesce(turns.c.author_id, S.owner_id)
+    kept = [turns.c[column.name] for column in _KEPT[:-1]]
+    return select(*kept, author, name_of(author)).join_from(turns, sessions, S.id == turns.c.session_id)
 
 
-def walk() -> CTE:
-    """SQL: the numbers of the turns from `h` towards the beginning, at most `n`, none before `f`."""
+def walk(*columns: Column[Any]) -> CTE:
+    """SQL: the turns from `h` towards the beginning, at most `n`, none before `f`, one lookup for each."""
     last = (
-        select(T.seq, T.parent, const(1).label("depth"))
+        select(*columns, const(1).label("depth"))
         .where(T.session_id == number("s"), T.seq == number("h"), T.seq >= number("f"))
         .cte("walk", recursive=True)
     )
     return last.union_all(
-        select(T.seq, T.parent, last.c.depth + const(1)).where(
+        select(*columns, last.c.depth + const(1)).where(
             T.session_id == number("s"),
             T.seq == last.c.parent,
             T.seq >= number("f"),
@@ -46,14 +48,12 @@ def walk() -> CTE:
     )
 
 
-_walk = walk()
-_PATH = Statement(
-    _turns().join(_walk, _walk.c.seq == T.seq).where(T.session_id == number("s")).order_by(T.seq)
-)
-_ONE = Statement(_turns().where(T.session_id == number("s"), T.seq == number("q")))
+_walk = walk(*_KEPT)
+_PATH = Statement(_with_author(_walk).order_by(_walk.c.seq))
+_ONE = Statement(_with_author(turns).where(T.session_id == number("s"), T.seq == number("q")))
 _child = turns.alias("child")
 _HEADS = Statement(
-    _turns()
+    _with_author(turns)
     .where(
         T.session_id == number("s"),
         T.state != const("cleared"),
@@ -104,10 +104,7 @@ def steps_of(session: int, seqs: Sequence[int]) -> Tx[dict[int, tuple[Step, ...]
     if not seqs:
         return {}
     which = {"s": session, "qs": orjson.dumps(seqs).decode()}
-    rows = yield _STEPS, which
-    if not rows:
-        return {}
-    called = yield _CALLS, which
+    rows, called = yield [(_STEPS, which), (_CALLS, which)]
     calls: dict[tuple[int, int], list[Call]] = {}
     for seq, step, index, name, arguments, state, result, effect in called:
         id_ = call_id(TurnRef(session, seq), step, index)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, select, text, update
+from sqlalchemy import Insert, and_, bindparam, case, delete, func, insert, null, select, text, update
 
 from duihua.errors import SessionBusy
 from duihua.messages import Author, Turn, TurnRef
-from duihua.ports import Accepted, Input, Work
-from duihua_storage.expressions import const, now, number, word
+from duihua.ports import Accepted, Input
+from duihua_storage.expressions import blob, const, now, number, word
 from duihua_storage.lease import NEW_TURN, ROW, SessionRow, place, work
 from duihua_storage.sessions import Known, clean, person, rename, resolve
-from duihua_storage.statement import Rows, Statement, Tx
-from duihua_storage.tables import inbox, sessions
+from duihua_storage.statement import Op, Rows, Statement, Tx
+from duihua_storage.tables import inbox, sessions, turns
 
 S, B = sessions.c, inbox.c
 
@@ -38,26 +39,42 @@ _RAISE = Statement(
     .returning(*ROW)
 )
 _PENDING = Statement(select(S.pending).where(S.id == bindparam("s")))
-_NEW_INPUT = Statement(
-    lambda insert: (
-        insert(inbox)
-        .values(
-            tenant=bindparam("te"),
-            source=bindparam("so"),
-            source_id=bindparam("si"),
-            session_id=bindparam("s"),
-            author_id=bindparam("au"),
-            kind=bindparam("ki"),
-            state=bindparam("st"),
-            reply_to=bindparam("r"),
-            body=bindparam("b"),
-            turn_seq=bindparam("q"),
-            received=bindparam("t"),
-        )
-        .on_conflict_do_nothing()
-        .returning(B.id)
-    )
-)
+_claimed = S.lease_owner == _token
+
+
+def _new_input(insert: Any) -> Any:
+    values = {
+        "tenant": word("te"),
+        "source": word("so"),
+        "source_id": word("si"),
+        "session_id": S.id,
+        "author_id": func.nullif(number("au"), S.owner_id),
+        "kind": word("ki"),
+        "state": case((_claimed, const("taken")), else_=const("pending")),
+        "reply_to": number("r"),
+        "body": case((_claimed, null()), else_=blob("b")),
+        "turn_seq": case((_claimed, S.next_seq - const(1))),
+        "received": S.touched,
+    }
+    row = select(*values.values()).where(S.id == bindparam("s"))
+    return insert(inbox).from_select(list(values), row).on_conflict_do_nothing().returning(B.id)
+
+
+def _new_turn() -> Insert:
+    values = {
+        "session_id": S.id,
+        "seq": S.next_seq - const(1),
+        "parent": S.head,
+        "state": const("running"),
+        "author_id": func.nullif(number("au"), S.owner_id),
+        "input": blob("b"),
+        "started": S.touched,
+    }
+    row = select(*values.values()).where(S.id == bindparam("s"), _claimed)
+    return insert(turns).from_select(list(values), row)
+
+
+_NEW_INPUT, _NEW_TURN = Statement(_new_input), Statement(_new_turn())
 _EARLIER = Statement(
     select(B.id, B.session_id).where(
         B.tenant == bindparam("te"), B.source == bindparam("so"), B.source_id == bindparam("si")
@@ -90,50 +107,54 @@ def accept(
         SessionBusy: `cap` inputs wait already.
         Seen: the same source and source id were accepted before.
     """
-    row, known = yield from _raise(input, known, cap, token, lease)
-    author, known = yield from _author(input, known)
-    claimed = token != "" and row.lease_owner == token
-    seq = row.next_seq - 1
-    rows = yield (
-        _NEW_INPUT,
-        {
-            "te": input.address.tenant,
-            "so": input.source,
-            "si": input.source_id,
-            "s": row.id,
-            "au": None if author.id in (0, row.owner) else author.id,
-            "ki": input.kind,
-            "st": "taken" if claimed else "pending",
-            "r": input.reply_to,
-            "b": None if claimed else body,
-            "q": seq if claimed else None,
-            "t": row.now,
-        },
-    )
-    if not rows:
-        raise Seen
-    id_: int = rows[0][0]
-    claim = (yield from _begin(row, token, input, body, author, id_)) if claimed else None
-    return Accepted(row.id, id_, True, claim), known
-
-
-def _raise(
-    input: Input, known: Known | None, cap: int, token: str, lease: int
-) -> Tx[tuple[SessionRow, Known]]:
-    """Counts the input in its session's row, which it locks, and claims it if it is idle."""
     remembered = known is not None
     if known is None:
         known = yield from _resolve(input)
-    rows: Rows = yield _RAISE, {"s": known.session, "n": cap, "tok": token, "l": lease}
-    if not rows:
+    author, known = yield from _author(input, known)
+    plain = input.kind not in ("retry", "edit") and not (input.kind == "message" and input.reply_to)
+    raised, written = yield from _write(input, known, author, body, cap, token, lease, plain)
+    if not raised:
         waiting = yield _PENDING, {"s": known.session}
+        if waiting and not written:
+            raise Seen
         if waiting or not remembered:
             raise SessionBusy(waiting[0][0] if waiting else 0)
-        known = yield from _resolve(input)  # what was remembered has been forgotten meanwhile
-        rows = yield _RAISE, {"s": known.session, "n": cap, "tok": token, "l": lease}
-        if not rows:
-            raise SessionBusy(cap)
-    return SessionRow(*rows[0]), known
+        # What was remembered has been forgotten meanwhile.
+        return (yield from accept(input, None, body, cap, token, lease))
+    if not written:
+        raise Seen
+    row, id_ = SessionRow(*raised[0]), written[0][0]
+    if not token or row.lease_owner != token:
+        return Accepted(row.id, id_, True), known
+    seq, parent, parts = row.next_seq - 1, row.head, input.parts
+    if not plain:
+        parent, body, parts = yield from place(row, input.kind, input.reply_to, body, parts)
+        guest = None if author.id in (0, row.owner) else author.id
+        new = {"s": row.id, "q": seq, "p": parent, "au": guest, "b": body, "t": row.now}
+        yield [(_HEAD, {"s": row.id, "p": parent}), (NEW_TURN, new)]
+    who = Author(author.id or row.owner, author.name)
+    turn = Turn(TurnRef(row.id, seq), parent, who, parts, state="running", at=row.now)
+    return Accepted(row.id, id_, True, work(row, token, turn, kind=input.kind, inbox=(id_,))), known
+
+
+def _write(
+    input: Input, known: Known, author: Author, body: bytes, cap: int, token: str, lease: int, plain: bool
+) -> Tx[Rows]:
+    """Counts the input in its session's row, which it locks and claims if it is idle; then writes it.
+
+    When the session is full all of this is undone.
+    """
+    at = {"s": known.session, "tok": token}
+    said = {**at, "au": author.id or None, "b": body}
+    key = {"te": input.address.tenant, "so": input.source, "si": input.source_id}
+    ops: list[Op] = [
+        (_RAISE, {**at, "n": cap, "l": lease}),
+        (_NEW_INPUT, {**said, **key, "ki": input.kind, "r": input.reply_to}),
+    ]
+    if plain and token:
+        ops.append((_NEW_TURN, said))
+    raised, written, *_ = yield ops
+    return [raised, written]
 
 
 def _resolve(input: Input) -> Tx[Known]:
@@ -155,29 +176,6 @@ def _author(input: Input, known: Known) -> Tx[tuple[Author, Known]]:
         yield from rename(address.tenant, address.front, external, name)
         known = replace(known, name=name)
     return Author(0, known.name), known
-
-
-def _begin(row: SessionRow, token: str, input: Input, body: bytes, author: Author, id_: int) -> Tx[Work]:
-    """Starts the turn of an input that found its session idle."""
-    seq = row.next_seq - 1
-    parent, body, parts = yield from place(row, input.kind, input.reply_to, body, input.parts)
-    if parent != row.head:
-        yield _HEAD, {"s": row.id, "p": parent}
-    guest = author.id not in (0, row.owner)
-    yield (
-        NEW_TURN,
-        {
-            "s": row.id,
-            "q": seq,
-            "p": parent,
-            "au": author.id if guest else None,
-            "b": body,
-            "t": row.now,
-        },
-    )
-    who = author if guest else Author(row.owner, author.name)
-    turn = Turn(TurnRef(row.id, seq), parent, who, parts, state="running", at=row.now)
-    return work(row, token, turn, kind=input.kind, inbox=(id_,))
 
 
 def earlier(input: Input) -> Tx[Accepted]:

@@ -16,7 +16,7 @@ from duihua_storage.fence import MINE, hold, key, superseded
 from duihua_storage.history import parse_call
 from duihua_storage.lease import ROW, SessionRow, take
 from duihua_storage.outbox import OWE
-from duihua_storage.statement import Statement, Tx
+from duihua_storage.statement import Op, Statement, Tx
 from duihua_storage.tables import inbox, sessions, skill_calls, steps, turns
 from duihua_storage.tables import usage as usages
 
@@ -43,6 +43,14 @@ def _step(insert: Any) -> Any:
     return new.on_conflict_do_update(index_elements=[P.session_id, P.seq, P.step], set_=said)
 
 
+_asker = (
+    select(func.coalesce(T.author_id, S.owner_id))
+    .join_from(sessions, turns, T.session_id == S.id)
+    .where(S.id == bindparam("s"), T.seq == bindparam("q"))
+    .scalar_subquery()
+)
+
+
 def _call(insert: Any) -> Any:
     new = insert(skill_calls).values(
         session_id=bindparam("s"),
@@ -54,7 +62,7 @@ def _call(insert: Any) -> Any:
         state=bindparam("sta"),
         arguments=bindparam("ar"),
         result=bindparam("re"),
-        asker_id=bindparam("u"),
+        asker_id=func.coalesce(number("u"), _asker),
         expires=bindparam("x"),
     )
     asked = ("name", "effect", "state", "arguments", "result", "expires")
@@ -120,31 +128,32 @@ _PARTIAL = Statement(
 def step(fence: Fence, number: int, step: Step, used: Usage, expires: int) -> Tx[None]:
     """Journals an answer with its calls."""
     author = yield from hold(fence)
-    yield from _journal(fence, number, step, used, author, expires)
+    ops = _journal(fence, number, step, used, author, expires)
     if used != Usage():
-        yield _USE, _used(fence, step.model, used, turns=0)
+        ops.append((_USE, _used(fence, step.model, used, turns=0)))
+    yield ops
 
 
 def _journal(
     fence: Fence, number: int, step: Step, used: Usage, author: int | None, expires: int
-) -> Tx[None]:
+) -> list[Op]:
     at = {"s": fence.ref.session, "q": fence.ref.seq, "st": number}
-    yield _STEP, {**at, "c": encode(step.parts), "m": step.model, "u": encode_usage(used)}
+    said = {**at, "c": encode(step.parts), "m": step.model, "u": encode_usage(used)}
+    ops: list[Op] = [(_STEP, said)]
     for index, call in enumerate(step.calls):
-        yield (
-            _CALL,
-            {
-                **at,
-                "ix": index,
-                "na": call.name,
-                "e": call.effect,
-                "sta": call.state,
-                "ar": call.arguments.encode(),
-                "re": call.result.encode() if call.result else None,
-                "u": author,
-                "x": expires if expires and call.state == "held" else None,
-            },
-        )
+        asked = {
+            **at,
+            "ix": index,
+            "na": call.name,
+            "e": call.effect,
+            "sta": call.state,
+            "ar": call.arguments.encode(),
+            "re": call.result.encode() if call.result else None,
+            "u": author,
+            "x": expires if expires and call.state == "held" else None,
+        }
+        ops.append((_CALL, asked))
+    return ops
 
 
 def _used(fence: Fence, model: str, used: Usage, *, turns: int) -> dict[str, Any]:
@@ -208,7 +217,7 @@ _ENDED = Statement(
         partial=null(),
     )
     .where(MINE)
-    .returning(T.author_id)
+    .returning(T.seq)
 )
 _ANSWERED = Statement(
     update(inbox)
@@ -220,40 +229,33 @@ _ROW = Statement(select(*ROW).where(S.id == bindparam("s")))
 
 def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
     """Ends the turn with everything that follows from it, and starts the session's next one."""
-    mine = key(fence)
-    rows = yield _DONE, {**mine, "w": outcome.window_from, "l": lease}
-    if not rows:
+    mine, own = key(fence), fence.ref.seq
+    end = {
+        **mine,
+        "sta": outcome.state,
+        "f": outcome.finish,
+        "m": outcome.model,
+        "pe": outcome.persona,
+        "t": outcome.tokens,
+        "e": outcome.error,
+    }
+    ops: list[Op] = [
+        (_DONE, {**mine, "w": outcome.window_from, "l": lease}),
+        (_ENDED, end),
+        (_ANSWERED, mine),
+        (_USE, _used(fence, outcome.model, outcome.usage, turns=1)),
+    ]
+    goes = outcome.state == "cleared" or outcome.erase == "session" or own in outcome.erase
+    if outcome.step is not None and not goes:
+        ops += _journal(fence, outcome.number, outcome.step, outcome.usage, None, 0)
+    rows, ended, *_ = yield ops
+    if not rows or not ended:
         raise superseded(fence)
     row = SessionRow(*rows[0])
-    ended = yield (
-        _ENDED,
-        {
-            **mine,
-            "sta": outcome.state,
-            "f": outcome.finish,
-            "m": outcome.model,
-            "pe": outcome.persona,
-            "t": outcome.tokens,
-            "e": outcome.error,
-        },
-    )
-    if not ended:
-        raise superseded(fence)
-    yield _ANSWERED, mine
-    own_goes = outcome.state == "cleared" or outcome.erase == "session" or fence.ref.seq in outcome.erase
-    if own_goes or outcome.erase:
-        which = (
-            None if outcome.erase == "session" else {*outcome.erase, *([fence.ref.seq] if own_goes else ())}
-        )
-        yield from erase_turns(fence.ref.session, which, keep=fence.ref.seq if own_goes else 0)
-    if outcome.step is not None and not own_goes:
-        author = ended[0][0] or row.owner
-        yield from _journal(fence, outcome.number, outcome.step, outcome.usage, author, 0)
-    yield _USE, _used(fence, outcome.model, outcome.usage, turns=1)
-    for send in outcome.sends:
-        yield OWE, {**mine, "pa": send.part, "ki": send.kind, "b": send.body}
-    if not row.pending:
-        return None
-    if own_goes or outcome.erase:
+    if goes or outcome.erase:
+        which = None if outcome.erase == "session" else {*outcome.erase, *([own] if goes else ())}
+        yield from erase_turns(fence.ref.session, which, keep=own if goes else 0)
         row = SessionRow(*(yield _ROW, {"s": fence.ref.session})[0])
-    return (yield from take(row, fence.token))
+    if outcome.sends:
+        yield [(OWE, {**mine, "pa": o.part, "ki": o.kind, "b": o.body}) for o in outcome.sends]
+    return (yield from take(row, fence.token)) if row.pending else None

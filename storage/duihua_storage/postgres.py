@@ -134,8 +134,7 @@ class Postgres:
                 ) from None
             committing = lost = False
             try:
-                await connection.execute(cast(Any, begin))
-                result = await _run(connection, transaction())
+                result = await _run(connection, begin, transaction())
                 committing = True
                 await connection.execute("COMMIT")
                 return result
@@ -175,15 +174,20 @@ async def _revision(connection: Connection) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-async def _run(connection: Connection, transaction: Tx[T]) -> T:
-    cursor = connection.cursor()
-    send: Callable[[Rows], Any] = transaction.send
-    try:
-        statement, values = next(transaction)
-        while True:
-            text, constants = statement.on(DIALECT)
-            await cursor.execute(cast(Any, text), {**constants, **values} if constants else values)
-            rows: Rows = await cursor.fetchall() if cursor.description else []
-            statement, values = send(rows)
-    except StopIteration as end:
-        return cast(T, end.value)
+async def _run(connection: Connection, begin: str, transaction: Tx[T]) -> T:
+    """Runs a transaction up to its COMMIT. In a pipeline BEGIN costs no journey of its own."""
+    async with connection.pipeline() as pipeline:
+        await connection.execute(cast(Any, begin))
+        try:
+            asked = next(transaction)
+            while True:
+                cursors: list[psycopg.AsyncCursor[tuple[Any, ...]]] = []
+                for statement, values in asked if isinstance(asked, list) else (asked,):
+                    text, constants = statement.on(DIALECT)
+                    bound = {**constants, **values} if constants else values
+                    cursors.append(await connection.execute(cast(Any, text), bound))
+                await pipeline.sync()
+                answers: Rows = [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+                asked = transaction.send(answers if isinstance(asked, list) else answers[0])
+        except StopIteration as end:
+            return cast(T, end.value)

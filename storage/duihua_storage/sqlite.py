@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from duihua.errors import StorageError
 from duihua_storage.failpoint import failpoint
 from duihua_storage.revision import FIND, HEAD, creation, older, outdated, upgrade
-from duihua_storage.statement import Tx
+from duihua_storage.statement import Rows, Tx
 
 T = TypeVar("T")
 Synchronous = Literal["NORMAL", "FULL"]
@@ -341,10 +341,12 @@ def _apart(db: sqlite3.Connection, transaction: Callable[[], Tx[Any]]) -> Any:
 def _run(db: sqlite3.Connection, transaction: Tx[T]) -> T:
     execute, send = db.execute, transaction.send
     try:
-        statement, values = next(transaction)
+        asked = next(transaction)
         while True:
-            text, constants = statement.on(DIALECT)
-            rows = execute(text, {**constants, **values} if constants else values).fetchall()
-            statement, values = send(rows)
+            answers: Rows = []
+            for statement, values in asked if isinstance(asked, list) else (asked,):
+                text, constants = statement.on(DIALECT)
+                answers.append(execute(text, {**constants, **values} if constants else values).fetchall())
+            asked = send(answers if isinstance(asked, list) else answers[0])
     except StopIteration as end:
         return cast(T, end.value)

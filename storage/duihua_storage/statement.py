@@ -1,8 +1,9 @@
 """Statements that are compiled once, and transactions as generators of them.
 
 A transaction is a generator function: it yields a statement with its parameters, gets the rows back, and
-returns its result. So the same function runs whole on SQLite's thread and statement by statement on
-PostgreSQL, can be tried again from its start, and knows nothing of either driver.
+returns its result. Of a list of statements, which travels to a server in one go, it gets a list of rows each.
+So the same function runs whole on SQLite's thread and step by step on PostgreSQL, can be begun again, and
+knows nothing of either driver.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Statement:
 T = TypeVar("T")
 Rows = list[Any]
 Op = tuple[Statement, Mapping[str, Any]]
-Tx = Generator[Op, Rows, T]
+Tx = Generator[Op | list[Op], Rows, T]
 
 
 class Driver(Protocol):
