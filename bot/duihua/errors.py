@@ -7,6 +7,7 @@ DuihuaError
 ├── InputTooLong                larger than the model takes at all
 ├── SessionBusy                 too many inputs wait already
 ├── NotFound                    no such turn, call, persona, skill
+├── TurnError                   a turn ended without an answer (raised by `ask`)
 ├── Superseded                  another claim holds this turn now, or it was erased: stop, show nothing
 ├── StorageError                the database refuses, or is from a newer version
 ├── ProviderError               a platform answered with an error, or not at all
@@ -23,7 +24,8 @@ Errors carry no secrets: URLs pass the redactor before they get here.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 Category = Literal[
     "auth",
@@ -89,11 +91,25 @@ class SessionBusy(DuihuaError):
 
 
 class NotFound(DuihuaError):
-    """No such thing: `what` is its kind (turn, call, persona, skill, model), `name` what was asked for."""
+    """No such thing: `what` is its kind (turn, call, persona, skill, model), `name` what was asked for.
 
-    def __init__(self, what: str, name: object) -> None:
-        super().__init__(f"no such {what}: {name}")
-        self.what, self.name = what, name
+    `known` holds the names there are, where they are few.
+    """
+
+    def __init__(self, what: str, name: object, known: tuple[str, ...] = ()) -> None:
+        choice = f" (there are {', '.join(known)})" if known else ""
+        super().__init__(f"no such {what}: {name}{choice}")
+        self.what, self.name, self.known = what, name, known
+
+
+class TurnError(DuihuaError):
+    """A turn ended without an answer: `code` as in `TurnFailed.error`, with its `values`."""
+
+    def __init__(self, code: str, values: Mapping[str, Any] | None = None) -> None:
+        values = values or {}
+        message = values.get("message", "")
+        super().__init__(f"the turn failed: {code}" + (f": {message}" if message else ""))
+        self.code, self.values = code, values
 
 
 class Superseded(DuihuaError):
