@@ -1,13 +1,13 @@
-"""An engine that answers from a script, for tests of front ends; as a program it is a whole chat on it.
+"""An engine that answers from a script, for tests of front ends.
 
-`python -m tests.fake_engine [--json] [--owed TEXT] [--waiting TEXT]`
+`python -m tests.fake_engine chat ...` is the whole program on it; OWED and WAITING hold texts between bars.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +32,7 @@ from duihua.events import (
 )
 from duihua.messages import Address, Call, Step, Text, Turn, TurnRef, Usage
 from duihua.ports import Send, StoredCall
-from duihua_prompts import Catalogue, PersonaLibrary
+from duihua_prompts import PersonaLibrary
 
 AUTH = {
     "provider": "qianfan",
@@ -197,6 +197,15 @@ class FakeEngine:
     def session(self, address: Address) -> FakeSession:
         return self.sessions.setdefault(address.key, FakeSession(self, address))
 
+    async def __aenter__(self) -> FakeEngine:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        pass
+
+    async def check(self, address: Address, parts: Any, options: Any) -> None:
+        pass
+
     async def deliver(self) -> None:
         for number, text in enumerate(self.owed, 1):
             await self.front.send(row(number, text))
@@ -208,17 +217,18 @@ def row(turn: int, text: str, chat: str = "default", **body: Any) -> Send:
     return Send(turn, TurnRef(1, turn), 0, "message", data, Address("terminal", chat))
 
 
-def main() -> None:
-    from duihua.terminal import chat
+def main() -> int:
+    """`duihua` itself, with this engine in place of the real one."""
+    from duihua import cli
 
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--owed", action="append", default=[])
-    parser.add_argument("--waiting", action="append", default=[])
-    given = parser.parse_args()
-    engine: Any = FakeEngine(owed=tuple(given.owed), waiting=tuple(given.waiting))
-    asyncio.run(chat(engine, Catalogue(os.environ.get("DUIHUA_LANG", "en")), as_json=given.json))
+    owed, waiting = (tuple(filter(None, os.environ.get(n, "").split("|"))) for n in ("OWED", "WAITING"))
+
+    async def fake(*given: Any) -> FakeEngine:
+        return FakeEngine(owed=owed, waiting=waiting)
+
+    cli._engine = fake  # type: ignore[assignment]
+    return cli.main()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -76,6 +76,9 @@ class _Parser(argparse.ArgumentParser):
         headings = {"positional arguments": words.t("cli.arguments"), "options": words.t("cli.options")}
 
         class Formatter(argparse.HelpFormatter):
+            def __init__(self, prog: str) -> None:
+                super().__init__(prog, max_help_position=28)
+
             def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
                 super().add_usage(usage, actions, groups, words.t("cli.usage") if prefix is None else prefix)
 
@@ -113,7 +116,7 @@ def _parser(words: Catalogue) -> _Parser:
     parser = _Parser(words=words, prog="duihua", description=words.t("cli.about"))
     parser.add_argument("--version", action="store_true", help=words.t("cli.version"))
     parser.set_defaults(run=_help, parser=parser)
-    commands = parser.add_subparsers(title=words.t("cli.commands"), metavar="", parser_class=_Parser)
+    commands = parser.add_subparsers(title=words.t("cli.commands"), metavar="COMMAND", parser_class=_Parser)
 
     def command(name: str, run: Any, under: Any = commands, about: str = "") -> argparse.ArgumentParser:
         text = words.t(about or f"cli.{name}.about")
@@ -138,7 +141,7 @@ def _parser(words: Catalogue) -> _Parser:
 
     database = command("db", _help)
     database.set_defaults(parser=database)
-    below = database.add_subparsers(title=words.t("cli.commands"), metavar="", parser_class=_Parser)
+    below = database.add_subparsers(title=words.t("cli.commands"), metavar="COMMAND", parser_class=_Parser)
     command("upgrade", _upgrade, below, "cli.db.upgrade")
     return parser
 

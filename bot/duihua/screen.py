@@ -17,6 +17,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.shortcuts import CompleteStyle
 from rich.cells import cell_len
 from rich.console import Console
 from rich.control import Control
@@ -55,7 +56,10 @@ class Screen:
         self._words = words
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._prompt: PromptSession[str] = PromptSession(
-            history=InMemoryHistory(), completer=_Commands(personas)
+            history=InMemoryHistory(),
+            completer=_Commands(personas),
+            complete_style=CompleteStyle.READLINE_LIKE,  # by Tab, and without rows kept free for a menu
+            complete_while_typing=False,
         )
         self._begin()
 

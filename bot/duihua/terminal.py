@@ -332,6 +332,8 @@ async def chat(
     handle = engine.session(Address(front=FRONT, chat=session))
     if persona:
         await handle.configure(persona=engine.personas.get(persona).name)
+    if options is not None:
+        await engine.check(handle.address, (), options)
     if not as_json and _is_terminal(sys.stdin) and _is_terminal(sys.stdout):
         from duihua.screen import Screen
 
@@ -353,23 +355,28 @@ async def read_lines() -> AsyncGenerator[str]:
     if stdin is None:  # closed by the shell
         return
     loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[bytes | None] = asyncio.Queue(1)
+    queue: asyncio.Queue[bytes] = asyncio.Queue()
+    wanted = threading.Semaphore(0)  # a line is read when it is asked for, however long the input is
     # A file object of its own: at exit the interpreter wants sys.stdin, which a waiting thread would hold.
     stream = open(stdin.fileno(), "rb", closefd=False)  # noqa: ASYNC230, SIM115
 
     def read() -> None:
-        # The loop may be gone while this thread still waits for a line.
-        with suppress(RuntimeError, asyncio.CancelledError, OSError):
-            for raw in stream:
-                asyncio.run_coroutine_threadsafe(queue.put(raw), loop).result()
-            asyncio.run_coroutine_threadsafe(queue.put(None), loop).result()
+        with suppress(RuntimeError):  # the loop may be gone when a line comes at last
+            while wanted.acquire():
+                try:
+                    line = stream.readline()
+                except OSError:  # the terminal was closed
+                    line = b""
+                loop.call_soon_threadsafe(queue.put_nowait, line)
 
     threading.Thread(target=read, name="duihua-stdin", daemon=True).start()
-    first = True
-    while (raw := await queue.get()) is not None:
-        line = raw.removeprefix(b"\xef\xbb\xbf") if first else raw
-        first = False
-        text = line.decode("utf-8", "replace").rstrip("\r\n")
+    mark = b"\xef\xbb\xbf"
+    while True:
+        wanted.release()
+        if not (line := await queue.get()):
+            return
+        text = line.removeprefix(mark).decode("utf-8", "replace").rstrip("\r\n")
+        mark = b""
         if text.strip():
             yield text
 
