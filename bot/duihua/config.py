@@ -100,6 +100,20 @@ class Settings(BaseSettings):
             reasons = "; ".join(f"{_setting(error['loc'])}: {error['msg']}" for error in e.errors())
             raise ConfigError(f"{reasons}. Correct it in the environment or in .env") from None
 
+    def replaced(self, values: Mapping[str, str]) -> Settings:
+        """These settings with others, named as in the environment, in their place.
+
+        Raises:
+            ConfigError: a value is wrong.
+        """
+        fields = {_alias(field): field for field in Settings.model_fields}
+        merged = {field: getattr(self, field) for field in fields.values()}
+        merged |= {fields[name]: value for name, value in values.items() if name in fields}
+        skills = {name: dict(own) for name, own in self.skill_settings.items()}
+        for name, own in _skill_settings(values).items():
+            skills.setdefault(name, {}).update(own)
+        return Settings.load(None, **{**merged, "skill_settings": skills})
+
 
 def _alias(field: str) -> str:
     alias = Settings.model_fields[field].validation_alias

@@ -1,0 +1,86 @@
+"""Text from outside, made safe for a terminal: nothing a model or a platform sends may steer the screen."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+from unicodedata import east_asian_width
+
+# Controls, and the marks that turn the direction of writing round (a question could read as another one).
+_SUSPECT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_LONGEST = 4096  # characters of one escape sequence; what is longer is text again
+_State = Literal["text", "escape", "control", "string", "string-escape"]
+
+
+class Cleaner:
+    """Takes escape sequences and control characters out of a text that arrives in pieces.
+
+    A sequence may be cut anywhere between pieces. Tabs and line ends stay.
+    """
+
+    __slots__ = ("_length", "_state")
+
+    def __init__(self) -> None:
+        self._state: _State = "text"
+        self._length = 0
+
+    def feed(self, piece: str) -> str:
+        """The visible part of the next piece."""
+        if self._state == "text" and not _SUSPECT.search(piece):
+            return piece
+        return "".join(char for char in piece if self._visible(char))
+
+    def _visible(self, char: str) -> bool:
+        if self._state == "text":
+            return self._start(char)
+        self._length += 1
+        if self._length > _LONGEST or char == "\n":
+            self._state = "text"  # unfinished: a text must not vanish behind it
+            return self._start(char)
+        match self._state:
+            case "escape":
+                self._state = _AFTER_ESCAPE.get(char, "escape" if " " <= char <= "/" else "text")
+            case "control":
+                if not " " <= char <= "?":
+                    self._state = "escape" if char == "\x1b" else "text"
+            case "string":
+                if char in "\x07\x9c":
+                    self._state = "text"
+                elif char == "\x1b":
+                    self._state = "string-escape"
+            case "string-escape":
+                self._state = "text" if char == "\\" else "string"
+        return False
+
+    def _start(self, char: str) -> bool:
+        self._length = 0
+        self._state = _STARTS.get(char, "text")
+        return self._state == "text" and not _SUSPECT.match(char)
+
+
+_AFTER_ESCAPE: dict[str, _State] = {
+    "\x1b": "escape",
+    "[": "control",
+    **dict.fromkeys("]PX^_", "string"),
+}
+_STARTS: dict[str, _State] = {
+    "\x1b": "escape",
+    "\x9b": "control",
+    **dict.fromkeys("\x90\x98\x9d\x9e\x9f", "string"),
+}
+
+
+def clean(text: str) -> str:
+    """The visible part of a whole text."""
+    return Cleaner().feed(text)
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """The visible part of a text on one line, at most `limit` characters."""
+    text = " ".join(clean(text).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def columns(text: str) -> int:
+    """How many columns a line takes on a terminal."""
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

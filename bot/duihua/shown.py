@@ -1,0 +1,90 @@
+"""What a reader has seen of a running turn, and what each event changes about it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from duihua.escapes import one_line
+from duihua.events import (
+    AnyEvent,
+    ApprovalRequested,
+    HistoryCleared,
+    Notice,
+    Retracted,
+    TextDelta,
+    TurnFinished,
+    TurnRestarted,
+    TurnSnapshot,
+)
+
+if TYPE_CHECKING:
+    from duihua_prompts import Catalogue
+
+_ARGUMENTS = 2000  # characters: whoever consents must see what to
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`text` follows what was shown or, with `replaces`, takes its place."""
+
+    text: str
+    replaces: bool = False
+
+
+class Shown:
+    """The visible text of one turn as its reader has it; steps stand on lines of their own."""
+
+    __slots__ = ("_pieces", "_step")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._step = 0
+
+    @property
+    def text(self) -> str:
+        """All that is shown."""
+        return "".join(self._pieces)
+
+    def apply(self, event: AnyEvent) -> Change | None:
+        """What `event` changes; None: nothing."""
+        match event:
+            case TextDelta():
+                return self._append(event)
+            case TurnRestarted() | Retracted():
+                return self._become("", event.step)
+            case TurnSnapshot():
+                return self._become(event.text, event.step)
+            case TurnFinished() if event.text and not self.text.endswith(event.text):
+                return self._become(event.text, event.step)
+            case _:
+                return None
+
+    def _append(self, event: TextDelta) -> Change | None:
+        if not event.text:
+            return None
+        text = f"\n{event.text}" if event.step != self._step and self._pieces else event.text
+        self._step = event.step
+        self._pieces.append(text)
+        return Change(text)
+
+    def _become(self, text: str, step: int) -> Change | None:
+        before, self._pieces, self._step = self.text, [text] if text else [], step
+        if text.startswith(before):
+            return Change(text[len(before) :]) if text != before else None
+        return Change(text, replaces=True)
+
+
+def sentence(event: AnyEvent, words: Catalogue) -> str:
+    """What to tell the user about an event beside the answer itself; empty: nothing."""
+    match event:
+        case HistoryCleared():
+            return words.t(f"cleared.{event.policy}.{event.side}", turns=event.turns)
+        case Notice():
+            return words.t(f"notice.{event.code}", **event.values)
+        case ApprovalRequested():
+            return words.t(
+                "approval.ask", name=one_line(event.name), arguments=one_line(event.arguments, _ARGUMENTS)
+            )
+        case _:
+            return ""

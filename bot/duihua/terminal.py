@@ -1,0 +1,389 @@
+"""The chat of `duihua chat`: a front end for a terminal, for pipes, and for programs that read JSON lines."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import sys
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
+
+import orjson
+
+from duihua.commands import (
+    COMMON,
+    QUIT,
+    Answer,
+    CommandTable,
+    Confirm,
+    Input,
+    Present,
+    Quit,
+    Show,
+    UnknownCommand,
+    persona_of,
+)
+from duihua.errors import DuihuaError, NotSent
+from duihua.escapes import Cleaner, clean
+from duihua.events import END, AnyEvent, Notice, Retracted, TurnFailed, TurnFinished, TurnStarted
+from duihua.messages import Address
+from duihua.shown import Shown, sentence
+
+if TYPE_CHECKING:
+    from duihua.engine import ChatEngine
+    from duihua.options import ModelOptions
+    from duihua.ports import Send
+    from duihua.screen import Screen
+    from duihua.session import Session
+    from duihua_prompts import Catalogue
+
+FRONT = "terminal"
+_ELSEWHERE = 5.0  # seconds until an answer that another process shows is looked at again
+_log = logging.getLogger(__name__)
+
+
+class View(Protocol):
+    """Where a chat is shown."""
+
+    def event(self, event: AnyEvent) -> None:
+        """Shows what an event changes."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Shows what a command answers."""
+        ...
+
+    def error(self, line: str) -> None:
+        """Shows what went wrong."""
+        ...
+
+
+# ---------------------------------------------------------------- views without a terminal
+
+
+class Plain:
+    """Answers as plain text on `out`, streamed; what went wrong on `err`."""
+
+    def __init__(self, words: Catalogue, out: BinaryIO, err: BinaryIO) -> None:
+        self._words, self._out, self._err = words, out, err
+        self._begin()
+
+    def _begin(self) -> None:
+        self._shown, self._cleaner, self._open = Shown(), Cleaner(), False
+
+    def event(self, event: AnyEvent) -> None:
+        """Shows what an event changes."""
+        if (change := self._shown.apply(event)) is not None:
+            if change.replaces:
+                self._cleaner = Cleaner()
+                self.say(
+                    self._words.t("turn.retracted" if isinstance(event, Retracted) else "turn.restarted")
+                )
+            self._write(self._cleaner.feed(change.text))
+        match event:
+            case Notice():
+                self.error(sentence(event, self._words))
+            case TurnFailed():
+                self._end_line()
+                self.error(_error_line(self._words, event))
+            case _ if line := sentence(event, self._words):
+                self.say(line)
+            case _:
+                pass
+        if isinstance(event, END):
+            self._end_line()
+            self._begin()
+
+    def say(self, text: str) -> None:
+        """Shows what a command answers, on lines of its own."""
+        self._end_line()
+        self._write(clean(text))
+        self._end_line()
+
+    def error(self, line: str) -> None:
+        """Shows what went wrong."""
+        _put(self._err, clean(line) + "\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._open = not text.endswith("\n")
+            _put(self._out, text)
+
+    def _end_line(self) -> None:
+        if self._open:
+            self._write("\n")
+
+
+class JsonLines:
+    """Every event as one line of JSON on `out`, and nothing else there."""
+
+    def __init__(self, words: Catalogue, out: BinaryIO, err: BinaryIO) -> None:
+        self._words, self._out, self._err = words, out, err
+
+    def event(self, event: AnyEvent) -> None:
+        """Writes the event."""
+        data = event.as_dict()
+        try:
+            line = orjson.dumps(data, default=str) + b"\n"
+        except TypeError:  # half a surrogate pair, which orjson refuses and `\\u` escapes can say
+            line = json.dumps(data, default=str).encode() + b"\n"
+        self._out.write(line)
+        self._out.flush()
+        if isinstance(event, TurnFailed):
+            self.error(_error_line(self._words, event))
+
+    def say(self, text: str) -> None:
+        """Shows what a command answers."""
+        self.error(text)
+
+    def error(self, line: str) -> None:
+        """Shows what went wrong."""
+        _put(self._err, clean(line) + "\n")
+
+
+def _put(stream: BinaryIO, text: str) -> None:
+    stream.write(text.encode("utf-8", "replace"))
+    stream.flush()
+
+
+def _error_line(words: Catalogue, problem: TurnFailed | BaseException) -> str:
+    from duihua_prompts import error_line
+
+    return error_line(words, problem)
+
+
+# ---------------------------------------------------------------- the front end
+
+
+class Terminal:
+    """One session in one view. A `ports.Frontend`: what was not shown live comes through the outbox.
+
+    Args:
+        options: model options of every input, over those of persona and session.
+    """
+
+    def __init__(
+        self,
+        engine: ChatEngine,
+        session: Session,
+        view: View,
+        words: Catalogue,
+        options: ModelOptions | None = None,
+    ) -> None:
+        self._engine, self._session, self._view, self._words = engine, session, view, words
+        self._options = options
+        self._table = CommandTable((*COMMON, QUIT))
+        self._screen = asyncio.Lock()  # one turn is shown at a time, and the outbox waits for its end
+        self._begun: set[int] = set()  # turns seen here, and those seen to their end
+        self._ended: set[int] = set()
+        self._stopping = False  # a stop was asked for before there was a turn
+        self._newest: int | None = None  # the newest turn there was when this chat began
+
+    @property
+    def name(self) -> str:
+        """The `front` of its addresses."""
+        return FRONT
+
+    async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
+        """Shows a turn live."""
+        async with self._screen:
+            async for event in events:
+                self._begun.add(event.turn)
+                if self._stopping and isinstance(event, TurnStarted):
+                    await self._stop()
+                self._view.event(event)
+                if isinstance(event, END):
+                    self._ended.add(event.turn)
+
+    async def send(self, send: Send) -> str:
+        """Shows an answer that was not shown live.
+
+        Raises:
+            NotSent: it belongs to another session, or to another process that is showing it now.
+        """
+        async with self._screen:
+            turn = send.ref.seq
+            here = self._session.address
+            if (send.address.tenant, send.address.key) != (here.tenant, here.key):
+                raise NotSent("another session's answer", _ELSEWHERE)
+            if turn in self._ended or send.kind == "delete":
+                return ""
+            if self._newest is not None and turn > self._newest and turn not in self._begun:
+                raise NotSent("another process shows this answer", _ELSEWHERE)
+            self._view.event(_end_of(send))
+            self._begun.add(turn)
+            self._ended.add(turn)
+        return ""
+
+    async def catch_up(self) -> None:
+        """Shows what an earlier process still owed: answers never shown, then inputs never answered."""
+        self._engine.attach(self)
+        await self._engine.deliver()
+        turns = await self._session.history(limit=1)
+        self._newest = turns[-1].ref.seq if turns else 0
+        for ticket in await self._session.waiting():
+            await self._show(self._session.events(ticket))
+
+    async def piped(self, lines: AsyncIterable[str]) -> None:
+        """One input per line until the lines end."""
+        await self.catch_up()
+        async for line in lines:
+            if not await self._line(line):
+                break
+        await self._engine.deliver()  # so that the next chat does not show these answers again
+
+    async def interactive(self, screen: Screen) -> None:
+        """A person types until they leave."""
+        await screen.interruptible(self.catch_up(), self._stop)
+        await self._greet()
+        while (text := await screen.read()) is not None:
+            if text.strip() and await screen.interruptible(self._line(text, screen), self._stop) is False:
+                break
+        await self._engine.deliver()
+
+    async def _greet(self) -> None:
+        lang = self._words.lang
+        if self._newest:
+            self._view.say(self._words.t("chat.resumed", session=self._session.address.chat))
+        else:
+            persona = self._engine.personas.get(await persona_of(self._session, self._engine))
+            self._view.say(persona.greeting(lang))
+        self._view.say(self._words.t("chat.hint"))
+
+    async def _line(self, text: str, screen: Screen | None = None) -> bool:
+        """Carries out what was typed; False: the user wants to leave."""
+        match what := self._table.parse(text):
+            case Input():
+                await self._show(self._session.say(what.text, options=self._options))
+            case UnknownCommand():
+                self._view.error(what.line(self._words))
+            case _:
+                try:
+                    answer = await self._table.run(what, self._session, self._engine, self._words)
+                    if isinstance(answer, Confirm):
+                        sure = screen is None or await screen.confirm(answer.question)
+                        answer = await answer.proceed() if sure else Show(answer.declined)
+                except DuihuaError as e:
+                    self._view.error(_error_line(self._words, e))
+                    return True
+                return await self._answer(answer)
+        return True
+
+    async def _answer(self, answer: Answer) -> bool:
+        match answer:
+            case Show(text):
+                self._view.say(text)
+            case Present(events):
+                await self._show(events)
+            case _:
+                return not isinstance(answer, Quit)
+        return True
+
+    async def _show(self, events: AsyncIterator[AnyEvent]) -> None:
+        self._stopping = False
+        try:
+            await self.present(self._session.address, events)
+        except DuihuaError as e:
+            self._view.error(_error_line(self._words, e))
+        except OSError:  # the reader of our output is gone
+            raise
+        except Exception as e:
+            _log.debug("a turn could not be shown", exc_info=True)
+            self._view.error(_error_line(self._words, e))
+
+    async def _stop(self) -> None:
+        """Stops the running turn, or the one that is about to start."""
+        self._stopping = not await self._session.stop()
+
+
+def _end_of(send: Send) -> TurnFinished | TurnFailed:
+    """The end of the turn that an outbox row tells of."""
+    body: dict[str, Any] = orjson.loads(send.body)
+    key, turn = send.address.key, send.ref.seq
+    if error := body.get("error"):
+        return TurnFailed(session=key, turn=turn, error=str(error), values=body.get("values") or {})
+    return TurnFinished(
+        session=key, turn=turn, text=str(body.get("text", "")), finish=str(body.get("finish", "stop"))
+    )
+
+
+# ---------------------------------------------------------------- the program
+
+
+async def chat(
+    engine: ChatEngine,
+    words: Catalogue,
+    *,
+    session: str = "default",
+    persona: str = "",
+    options: ModelOptions | None = None,
+    as_json: bool = False,
+) -> None:
+    """Chats on the program's own standard streams until the input ends.
+
+    Raises:
+        DuihuaError: the start failed.
+        BrokenPipeError: nobody reads the answers any more.
+    """
+    handle = engine.session(Address(front=FRONT, chat=session))
+    if persona:
+        await handle.configure(persona=engine.personas.get(persona).name)
+    if options is not None:
+        await engine.check(handle.address, (), options)
+    if not as_json and _is_terminal(sys.stdin) and _is_terminal(sys.stdout):
+        from duihua.screen import Screen
+
+        screen = Screen(words, engine.personas.names())
+        await Terminal(engine, handle, screen, words, options).interactive(screen)
+        return
+    out, err = _bytes_of(sys.stdout), _bytes_of(sys.stderr)
+    view = JsonLines(words, out, err) if as_json else Plain(words, out, err)
+    async with aclosing(read_lines()) as lines:
+        await Terminal(engine, handle, view, words, options).piped(lines)
+
+
+async def read_lines() -> AsyncGenerator[str]:
+    """The lines of standard input that are not blank, without their ends, as they come.
+
+    A byte order mark and CRLF are taken off, what is not UTF-8 is replaced.
+    """
+    stdin: TextIO | None = sys.stdin
+    if stdin is None:  # closed by the shell
+        return
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[bytes] = asyncio.Queue()
+    wanted = threading.Semaphore(0)  # a line is read when it is asked for, however long the input is
+    # A file object of its own: at exit the interpreter wants sys.stdin, which a waiting thread would hold.
+    stream = open(stdin.fileno(), "rb", closefd=False)  # noqa: ASYNC230, SIM115
+
+    def read() -> None:
+        with suppress(RuntimeError):  # the loop may be gone when a line comes at last
+            while wanted.acquire():
+                try:
+                    line = stream.readline()
+                except OSError:  # the terminal was closed
+                    line = b""
+                loop.call_soon_threadsafe(queue.put_nowait, line)
+
+    threading.Thread(target=read, name="duihua-stdin", daemon=True).start()
+    mark = b"\xef\xbb\xbf"
+    while True:
+        wanted.release()
+        if not (line := await queue.get()):
+            return
+        text = line.removeprefix(mark).decode("utf-8", "replace").rstrip("\r\n")
+        mark = b""
+        if text.strip():
+            yield text
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _bytes_of(stream: TextIO | None) -> BinaryIO:
+    return io.BytesIO() if stream is None else stream.buffer

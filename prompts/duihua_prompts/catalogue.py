@@ -1,0 +1,170 @@
+"""All words for users, in Chinese and English, by code. The sentences stand in `texts/`, one file each."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from duihua.errors import (
+    ConfigError,
+    DuihuaError,
+    InputTooLong,
+    InvalidOptions,
+    MissingKey,
+    NotFound,
+    ProviderError,
+    SessionBusy,
+    StorageError,
+    Superseded,
+    TurnError,
+)
+from duihua.escapes import one_line
+from duihua.events import TurnFailed
+
+Lang = Literal["zh", "en"]
+
+_FOLDER = Path(__file__).parent / "texts"
+_LONGEST = 300  # characters of a foreign text inside of one line
+_log = logging.getLogger(__name__)
+
+
+def language(setting: str = "auto", environ: Mapping[str, str] | None = None) -> Lang:
+    """The language of a setting or a locale: `zh` for anything that begins so, else `en`.
+
+    `auto` (or nothing) asks LC_ALL, LC_MESSAGES and LANG, in this order, the first that is not empty.
+    """
+    if setting in ("", "auto"):
+        values = os.environ if environ is None else environ
+        names = ("LC_ALL", "LC_MESSAGES", "LANG")
+        setting = next((value for name in names if (value := values.get(name))), "")
+    return "zh" if setting.lower().startswith("zh") else "en"
+
+
+class Catalogue:
+    """The words of one language.
+
+    Args:
+        lang: `zh`, `en`, `auto`, or a locale such as `zh-hans` or `en_GB.UTF-8`.
+    """
+
+    __slots__ = ("_texts", "lang")
+
+    def __init__(self, lang: str = "auto") -> None:
+        self.lang: Lang = language(lang)
+        self._texts = _texts(self.lang)
+
+    def __contains__(self, code: str) -> bool:
+        return code in self._texts
+
+    def t(self, code: str, /, **values: Any) -> str:
+        """The sentence of `code`, filled with `values`. Never raises: an unknown code stands for itself."""
+        text = self._texts.get(code)
+        if text is None:
+            _log.error("the catalogue has no text for %r", code)
+            return code
+        return text.format_map(_Given(values)) if "{" in text else text
+
+
+def error_line(words: Catalogue, problem: TurnFailed | BaseException) -> str:
+    """One line for a failed turn or a raised error: what happened, what to do, and the platform's facts."""
+    code, values = _described(words, problem)
+    values = {
+        name: one_line(value, _LONGEST) if isinstance(value, str) else value for name, value in values.items()
+    }
+    for name in ("unit", "what"):
+        if f"{name}.{values.get(name)}" in words:
+            values[name] = words.t(f"{name}.{values[name]}")
+    line = words.t(f"error.{code}", **values)
+    if not code.startswith("provider."):
+        return line
+    if values.get("message") and not code.startswith("provider.moderation"):
+        line += words.t("fact.said", message=values["message"])
+    return line + _facts(words, values)
+
+
+def key_settings(words: Catalogue, problem: MissingKey) -> str:
+    """The settings that would do, each way with all it needs: "A and B, or C"."""
+    ways = [way.replace(" and ", words.t("fact.both")) for way in problem.settings]
+    return words.t("fact.either").join(ways)
+
+
+def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[str, dict[str, Any]]:
+    """The code below `error.` and the values of its sentence."""
+    match problem:
+        case TurnFailed():
+            return problem.error, dict(problem.values)
+        case TurnError():
+            return problem.code, dict(problem.values)
+        case ProviderError():
+            names = ("provider", "vendor_code", "http_status", "request_id", "message", "retry_after")
+            return f"provider.{problem.category}", {name: getattr(problem, name) for name in names}
+        case MissingKey():
+            return "missing_key", {"provider": problem.provider, "settings": key_settings(words, problem)}
+        case ConfigError():
+            return "config", {"message": str(problem)}
+        case InvalidOptions():
+            return "options", {
+                "option": problem.option,
+                "value": str(problem.value),
+                "allowed": problem.allowed,
+            }
+        case InputTooLong():
+            return "input_too_long", {"limit": problem.limit, "size": problem.size, "unit": problem.unit}
+        case SessionBusy():
+            return "busy", {"pending": problem.pending}
+        case NotFound() if problem.known:
+            known = ", ".join(problem.known)
+            return "unknown_name", {"what": problem.what, "name": str(problem.name), "known": known}
+        case NotFound():
+            return "not_found", {"what": problem.what, "name": str(problem.name)}
+        case Superseded():
+            return "superseded", {}
+        case StorageError():
+            return "storage", {"message": str(problem)}
+        case DuihuaError() if str(problem):
+            return "other", {"message": str(problem)}
+        case _:
+            return "internal", {}
+
+
+def _facts(words: Catalogue, values: Mapping[str, Any]) -> str:
+    facts = [str(values.get("provider") or "")]
+    if code := values.get("vendor_code"):
+        facts.append(words.t("fact.code", code=code))
+    if status := values.get("http_status"):
+        facts.append(f"HTTP {status}")
+    if request := values.get("request_id"):
+        facts.append(words.t("fact.request", request=request))
+    if seconds := values.get("retry_after"):
+        facts.append(words.t("fact.retry_after", seconds=round(float(seconds))))
+    known = [fact for fact in facts if fact]
+    return words.t("fact.all", facts=words.t("fact.separator").join(known)) if known else ""
+
+
+@lru_cache(maxsize=2)
+def _texts(lang: Lang) -> Mapping[str, str]:
+    with (_FOLDER / f"{lang}.toml").open("rb") as file:
+        return dict(_flat(tomllib.load(file)))
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    out: list[tuple[str, str]] = []
+    for name, value in table.items():
+        if isinstance(value, dict):
+            out += _flat(cast("dict[str, Any]", value), f"{prefix}{name}.")
+        else:
+            out.append((prefix + name, str(value)))
+    return out
+
+
+class _Given(dict[str, Any]):
+    """Values of a sentence; what was not given leaves a gap, for a word too few beats no sentence."""
+
+    def __missing__(self, name: str) -> str:
+        _log.warning("a sentence lacks the value %r", name)
+        return ""

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import ast
+import re
+import string
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from duihua.errors import (
+    Category,
+    ConfigError,
+    DuihuaError,
+    InputTooLong,
+    InvalidOptions,
+    MissingKey,
+    NotFound,
+    ProviderError,
+    SessionBusy,
+    StorageError,
+    Superseded,
+    TurnError,
+)
+from duihua.events import TurnFailed
+from duihua_prompts import Catalogue, error_line, language
+
+ROOT = Path(__file__).parent.parent.parent
+TEXTS = ROOT / "prompts/duihua_prompts/texts"
+SOURCES = [p for top in ("bot", "skills", "prompts", "storage") for p in (ROOT / top).rglob("*.py")]
+ZH, EN = Catalogue("zh"), Catalogue("en")
+PREFIXES = {"Notice": "notice.", "TurnFailed": "error.", "TurnError": "error."}
+
+
+def texts(lang: str) -> dict[str, str]:
+    def flat(table: dict[str, Any], prefix: str = "") -> dict[str, str]:
+        out: dict[str, str] = {}
+        for name, value in table.items():
+            out |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        return out
+
+    return flat(tomllib.loads((TEXTS / f"{lang}.toml").read_text(encoding="utf-8")))
+
+
+def placeholders(text: str) -> set[tuple[str | None, str | None, str | None]]:
+    return {field[1:] for field in string.Formatter().parse(text) if field[1] is not None}
+
+
+def used() -> list[tuple[str, str]]:
+    """(code, where) of every code written down in the sources; `*` where a part is filled in."""
+    found: list[tuple[str, str]] = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            where = f"{path.relative_to(ROOT)}:{node.lineno}"
+            if name == "t" and node.args:
+                found += [(code, where) for code in written(node.args[0])]
+            prefix = PREFIXES.get(name) or next(
+                (PREFIXES[a.id] for a in node.args if isinstance(a, ast.Name) and a.id in PREFIXES), ""
+            )
+            for keyword in node.keywords if prefix else ():
+                if keyword.arg in ("code", "error"):
+                    found += [(prefix + code, where) for code in written(keyword.value)]
+    return found
+
+
+def written(node: ast.expr) -> list[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
+    if isinstance(node, ast.IfExp):
+        return [*written(node.body), *written(node.orelse)]
+    if isinstance(node, ast.JoinedStr):
+        return ["".join(v.value if isinstance(v, ast.Constant) else "*" for v in node.values)]
+    return []
+
+
+def test_both_languages_have_the_same_codes() -> None:
+    assert texts("zh").keys() == texts("en").keys()
+
+
+@pytest.mark.parametrize("code", sorted(texts("zh").keys() & texts("en").keys()))
+def test_twins_have_the_same_placeholders(code: str) -> None:
+    zh, en = texts("zh")[code], texts("en")[code]
+    assert placeholders(zh) == placeholders(en)
+    assert all(name and name.isidentifier() and not spec for name, spec, _ in placeholders(zh))
+    assert zh.strip()
+    assert en.strip()
+
+
+def test_every_code_in_the_sources_has_a_text() -> None:
+    known, codes = list(texts("en")), used()
+    assert len(codes) > 60
+    for code, where in codes:
+        pattern = re.compile(re.escape(code).replace(r"\*", "[a-z_.]+"))
+        assert any(pattern.fullmatch(name) for name in known), f"{where}: no text for {code}"
+
+
+def test_every_text_is_used() -> None:
+    patterns = [re.compile(re.escape(code).replace(r"\*", "[a-z_.]+")) for code, _ in used()]
+    elsewhere = re.compile(r"(error|notice|unit|what|cleared)\..*")  # codes that arrive as data
+    for name in texts("en"):
+        assert elsewhere.fullmatch(name) or any(p.fullmatch(name) for p in patterns), f"{name} is not used"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(f"error.provider.{category}" for category in get_args(Category)),
+        *(
+            f"error.{code}"
+            for code in (
+                "timeout", "attempts", "superseded", "forgotten", "input_too_long", "options", "internal",
+                "no_steps",
+            )
+        ),
+        *(f"cleared.{p}.{s}" for p in ("clear", "drop_turn") for s in ("input", "output", "history")),
+        *(
+            f"notice.{code}"
+            for code in ("stopped", "cut", "trimmed", "held", "unknown_call", "busy", "expired")
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_engine_tells_has_a_text(code: str) -> None:
+    assert code in ZH
+    assert code in EN
+
+
+@pytest.mark.parametrize(
+    ("setting", "environ", "expected"),
+    [
+        ("auto", {"LC_ALL": "zh_CN.UTF-8", "LANG": "en_US.UTF-8"}, "zh"),
+        ("auto", {"LC_ALL": "", "LC_MESSAGES": "zh_TW", "LANG": "C"}, "zh"),
+        ("auto", {"LANG": "zh_CN.UTF-8"}, "zh"),
+        ("auto", {"LC_ALL": "C.UTF-8", "LANG": "zh_CN.UTF-8"}, "en"),
+        ("auto", {}, "en"),
+        ("zh-hans", {}, "zh"),
+        ("en", {"LANG": "zh_CN.UTF-8"}, "en"),
+    ],
+)
+def test_the_language_comes_from_the_setting_then_the_locale(
+    setting: str, environ: dict[str, str], expected: str
+) -> None:
+    assert language(setting, environ) == expected
+
+
+def test_an_unknown_code_stands_for_itself(caplog: pytest.LogCaptureFixture) -> None:
+    assert EN.t("no.such.code", x=1) == "no.such.code"
+    assert "no.such.code" in caplog.text
+
+
+def test_a_missing_value_leaves_a_gap(caplog: pytest.LogCaptureFixture) -> None:
+    assert EN.t("error.config") == "A setting is wrong: "
+    assert "message" in caplog.text
+
+
+def test_values_are_never_read_as_templates() -> None:
+    assert "{0.__class__}" in EN.t("error.config", message="{0.__class__}")
+
+
+AUTH = ProviderError(
+    "Access token\x1b[31m expired\nand gone",
+    provider="qianfan",
+    category="auth",
+    vendor_code="111",
+    http_status=200,
+    request_id="as-7",
+)
+
+
+@pytest.mark.parametrize("words", [ZH, EN], ids=["zh", "en"])
+@pytest.mark.parametrize(
+    ("problem", "facts"),
+    [
+        (AUTH, ["qianfan", "111", "HTTP 200", "as-7", "Access token expired and gone"]),
+        (ProviderError("x", provider="p", category="rate_limited", retry_after=7.2), ["7", "/retry"]),
+        (ProviderError("", provider="qianfan", category="not_found"), ["duihua models"]),
+        (MissingKey("qianfan", ("QIANFAN_API_KEY",)), ["qianfan", "QIANFAN_API_KEY"]),
+        (ConfigError("DUIHUA_LANG: no"), ["DUIHUA_LANG: no"]),
+        (InvalidOptions("temperature", 9, "0 to 1"), ["temperature", "9", "0 to 1"]),
+        (InputTooLong(20, 30), ["20", "30"]),
+        (SessionBusy(50), ["50", "/stop"]),
+        (NotFound("persona", "x", ("default", "coder")), ["x", "default, coder"]),
+        (NotFound("turn", 3), ["3"]),
+        (Superseded(), []),
+        (StorageError("disk full"), ["disk full"]),
+        (TurnError("provider.auth", {"provider": "qianfan"}), ["qianfan"]),
+        (TurnFailed(session="s", turn=1, error="timeout"), ["/retry"]),
+        (TurnFailed(session="s", turn=1, error="input_too_long", values={"limit": 1, "size": 2}), ["1", "2"]),
+        (DuihuaError("odd"), ["odd"]),
+        (ZeroDivisionError("secret detail"), ["DUIHUA_LOG_LEVEL"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_becomes_one_line_with_its_facts(words: Catalogue, problem: Any, facts: list[str]) -> None:
+    line = error_line(words, problem)
+    assert all(fact in line for fact in facts), line
+    assert "\n" not in line
+    assert "\x1b" not in line
+    assert not line.startswith("error.")
+    assert "secret detail" not in line
+
+
+def test_units_and_kinds_are_said_in_the_language() -> None:
+    assert "个字符" in error_line(ZH, InputTooLong(20, 30))
+    assert "人设" in error_line(ZH, NotFound("persona", "x"))
+
+
+def test_flagged_words_of_the_platform_are_not_repeated() -> None:
+    problem = ProviderError("the very words", provider="p", category="moderation_input")
+    assert "the very words" not in error_line(EN, problem)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duihua.events import (
+    AnyEvent,
+    ApprovalRequested,
+    HistoryCleared,
+    Notice,
+    Retracted,
+    TextDelta,
+    TurnFinished,
+    TurnRestarted,
+    TurnSnapshot,
+    TurnStarted,
+)
+from duihua.shown import Change, Shown, sentence
+from duihua_prompts import Catalogue
+
+AT: dict[str, Any] = {"session": "s", "turn": 1}
+
+
+def seen(*events: AnyEvent) -> tuple[str, list[Change | None]]:
+    shown = Shown()
+    changes = [shown.apply(event) for event in events]
+    return shown.text, changes
+
+
+def test_pieces_follow_each_other() -> None:
+    assert seen(TurnStarted(**AT), TextDelta(**AT, text="a"), TextDelta(**AT, text="b"))[0] == "ab"
+
+
+def test_a_step_begins_a_line() -> None:
+    events = (TextDelta(**AT, text="wait"), TextDelta(**AT, step=1, text="sunny"))
+    text, changes = seen(*events, TurnFinished(**AT, text="wait\nsunny"))
+    assert text == "wait\nsunny"
+    assert changes[-1] is None
+
+
+def test_a_silent_step_begins_no_line() -> None:
+    assert seen(TextDelta(**AT, step=1, text="sunny"))[0] == "sunny"
+
+
+@pytest.mark.parametrize("event", [TurnRestarted(**AT), Retracted(**AT)])
+def test_a_void_text_is_replaced(event: AnyEvent) -> None:
+    assert seen(TextDelta(**AT, text="old"), event)[1][-1] == Change("", replaces=True)
+
+
+@pytest.mark.parametrize("event", [TurnRestarted(**AT), Retracted(**AT)])
+def test_nothing_shown_is_nothing_replaced(event: AnyEvent) -> None:
+    assert seen(event)[1] == [None]
+
+
+def test_a_snapshot_adds_what_is_missing() -> None:
+    assert seen(TextDelta(**AT, text="so"), TurnSnapshot(**AT, text="so far"))[1][-1] == Change(" far")
+
+
+def test_a_snapshot_replaces_what_differs() -> None:
+    changes = seen(TextDelta(**AT, text="so"), TurnSnapshot(**AT, text="new"))[1]
+    assert changes[-1] == Change("new", replaces=True)
+
+
+def test_an_answer_without_pieces_comes_with_the_end() -> None:
+    assert seen(TurnStarted(**AT), TurnFinished(**AT, text="whole"))[0] == "whole"
+
+
+def test_an_empty_end_takes_nothing_back() -> None:
+    assert seen(TextDelta(**AT, text="a"), TurnFinished(**AT, text=""))[1][-1] is None
+
+
+EVENTS = st.one_of(
+    st.builds(lambda t, s: TextDelta(**AT, text=t, step=s), st.text("ab\n", max_size=3), st.integers(0, 2)),
+    st.builds(lambda t: TurnSnapshot(**AT, text=t), st.text("ab\n", max_size=4)),
+    st.just(TurnRestarted(**AT)),
+    st.just(Retracted(**AT)),
+)
+
+
+@given(st.lists(EVENTS), st.text("ab\n", min_size=1, max_size=6))
+def test_changes_applied_in_order_are_what_is_shown(events: list[AnyEvent], whole: str) -> None:
+    shown, text = Shown(), ""
+    for event in (*events, TurnFinished(**AT, text=whole)):
+        if (change := shown.apply(event)) is not None:
+            text = change.text if change.replaces else text + change.text
+        assert text == shown.text
+    assert text.endswith(whole)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("policy", ["clear", "drop_turn"])
+@pytest.mark.parametrize("side", ["input", "output", "history"])
+def test_cleared_content_gets_a_kind_sentence(lang: str, policy: str, side: str) -> None:
+    line = sentence(HistoryCleared(**AT, policy=policy, side=side, turns=2), Catalogue(lang))
+    assert len(line) > 20
+
+
+def test_who_consents_sees_the_whole_arguments_and_no_tricks() -> None:
+    arguments = '{"to": "' + "x" * 500 + '", "sum": "\x1b[2J\u202e1"}'
+    line = sentence(ApprovalRequested(**AT, call="1", name="pay", arguments=arguments), Catalogue("en"))
+    assert '"sum": "1"' in line
+    assert "\x1b" not in line
+
+
+def test_other_events_need_no_sentence() -> None:
+    assert sentence(TextDelta(**AT, text="x"), Catalogue("en")) == ""
+    assert sentence(Notice(**AT, code="stopped"), Catalogue("en")) == "Stopped."

@@ -1,0 +1,427 @@
+"""The chat as a program: real pipes and a real pseudo-terminal, with an engine that answers from a script."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from duihua.errors import NotSent
+from duihua.escapes import clean
+from duihua.messages import Address, Turn, TurnRef
+from duihua.options import ModelOptions
+from duihua.screen import rows_of
+from duihua.terminal import JsonLines, Plain, Terminal
+from duihua_prompts import Catalogue
+from tests.fake_engine import FakeEngine, row
+
+WORDS = Catalogue("en")
+PROGRAM = [sys.executable, "-m", "tests.fake_engine", "chat"]
+ROOT = Path(__file__).parent.parent
+HOME = Address("terminal", "default")
+
+
+def piped(data: bytes, *arguments: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        input=data,
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, "DUIHUA_LANG": "en", **environ},
+        timeout=30,
+        check=False,
+    )
+
+
+async def lines_of(*lines: str) -> AsyncIterator[str]:
+    for line in lines:
+        yield line
+
+
+async def chatted(*lines: str, engine: FakeEngine | None = None, json: bool = False) -> tuple[str, str]:
+    """What stands on stdout and stderr after these lines."""
+    engine = engine or FakeEngine()
+    out, err = io.BytesIO(), io.BytesIO()
+    view = JsonLines(WORDS, out, err) if json else Plain(WORDS, out, err)
+    await terminal(engine, view).piped(lines_of(*lines))
+    return out.getvalue().decode(), err.getvalue().decode()
+
+
+def terminal(engine: FakeEngine, view: Any, **options: Any) -> Terminal:
+    fake: Any = engine
+    return Terminal(fake, fake.session(HOME), view, WORDS, **options)
+
+
+# ---------------------------------------------------------------- pipes
+
+
+def test_lines_are_read_as_they_come_from_any_system() -> None:
+    done = piped(b"\xef\xbb\xbfone\r\n\r\n   \ntwo \xff\n\xe4\xbd\xa0\xe5\xa5\xbd")
+    assert done.returncode == 0
+    assert done.stdout.decode() == "echo one\necho two \ufffd\necho 你好\n"
+    assert done.stderr == b""
+
+
+def test_no_input_is_no_answer() -> None:
+    done = piped(b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_failed_turn_is_one_line_on_stderr_and_the_next_one_is_answered() -> None:
+    done = piped(b"fail\nbusy\nhi\n")
+    assert done.returncode == 0
+    assert done.stdout.decode() == "half\necho hi\n"
+    first, second = done.stderr.decode().splitlines()
+    assert all(fact in first for fact in ("qianfan", "110", "as-1"))
+    assert "50" in second
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    with subprocess.Popen(PROGRAM, stdin=-1, stdout=-1, stderr=-1, cwd=ROOT) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(b"one\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write(b"two\nthree\n")
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 0
+
+
+def test_rich_and_prompt_toolkit_stay_out_of_pipes() -> None:
+    code = (
+        "import sys, tests.fake_engine as f; sys.argv = ['x', 'chat']; f.main();"
+        "print([m for m in ('rich', 'prompt_toolkit') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=b"hi\n", cwd=ROOT, capture_output=True, check=True
+    )
+    assert done.stdout.decode() == "echo hi\n[]\n"
+
+
+async def test_steps_stand_on_their_own_lines_and_skills_stay_quiet() -> None:
+    assert await chatted("skill") == ("sunny\n", "")
+
+
+async def test_a_void_text_is_declared_void() -> None:
+    out, _ = await chatted("restart")
+    assert out == f"old|\n{WORDS.t('turn.restarted')}\nnew\n"
+
+
+async def test_flagged_content_is_taken_back_and_explained() -> None:
+    out, _ = await chatted("flag")
+    assert out.splitlines() == [
+        "bad words",
+        WORDS.t("turn.retracted"),
+        WORDS.t("cleared.clear.output"),
+    ]
+
+
+async def test_a_model_cannot_steer_the_screen() -> None:
+    assert (await chatted("escape"))[0] == "abc [bold]d[/]\n"
+
+
+async def test_half_a_character_is_replaced() -> None:
+    assert (await chatted("surrogate"))[0] == "?!\n"
+
+
+async def test_side_remarks_go_to_stderr() -> None:
+    assert await chatted("trimmed") == ("ok\n", WORDS.t("notice.trimmed") + "\n")
+
+
+async def test_a_held_call_is_asked_for_and_decided() -> None:
+    engine = FakeEngine()
+    out, _ = await chatted("hold", "/yes", engine=engine)
+    assert "mail" in out.splitlines()[0]
+    assert engine.session(HOME).decided == [("1.1.0.0", True)]
+    assert out.splitlines()[-1] == "so far, done"
+
+
+async def test_commands_work_in_pipes_and_forget_asks_nobody() -> None:
+    engine = FakeEngine()
+    out, err = await chatted(
+        "hi", "/forget", "/nope", "/persona zzz", "/retry", "/quit", "never", engine=engine
+    )
+    assert out.splitlines() == ["echo hi", WORDS.t("command.forget.done", count=1)]
+    assert len(err.splitlines()) == 3
+    assert engine.session(HOME).turns == []
+
+
+async def test_options_go_with_every_input() -> None:
+    engine, options = FakeEngine(), ModelOptions(temperature=0.5)
+    chat = terminal(engine, Plain(WORDS, io.BytesIO(), io.BytesIO()), options=options)
+    await chat.piped(lines_of("a", "b"))
+    assert engine.session(HOME).options == [options, options]
+
+
+async def test_a_fault_of_our_own_is_one_line_too() -> None:
+    engine = FakeEngine()
+
+    async def broken(text: str, **options: Any) -> AsyncIterator[Any]:
+        raise ZeroDivisionError("secret")
+        yield
+
+    engine.session(HOME).say = broken  # type: ignore[method-assign]
+    out, err = await chatted("hi", engine=engine)
+    assert out == ""
+    assert err == WORDS.t("error.internal") + "\n"
+
+
+# ---------------------------------------------------------------- JSON
+
+
+async def test_json_is_every_event_and_nothing_else() -> None:
+    out, err = await chatted("surrogate", "/usage", "fail", json=True)
+    events = [orjson.loads(line) if "ud83d" not in line else None for line in out.splitlines()]
+    kinds = [event["kind"] for event in events if event]
+    assert [kinds[0], *kinds[-3:]] == ["turn_started", "turn_started", "text_delta", "turn_failed"]
+    assert events[-1]["values"]["vendor_code"] == "110"
+    assert "fake/m" in err
+    assert "as-1" in err
+
+
+# ---------------------------------------------------------------- what was owed
+
+
+def test_what_an_earlier_process_owed_comes_first() -> None:
+    done = piped(b"hi\n", OWED="from before", WAITING="x")
+    assert done.stdout.decode() == "from before\nso far, done\necho hi\n"
+
+
+def test_what_was_owed_is_an_event_in_json() -> None:
+    done = piped(b"", "--json", OWED="from before")
+    event = orjson.loads(done.stdout)
+    assert (event["kind"], event["text"], event["turn"]) == ("turn_finished", "from before", 1)
+
+
+async def test_an_answer_that_was_shown_is_not_shown_again() -> None:
+    out = io.BytesIO()
+    chat = terminal(FakeEngine(), Plain(WORDS, out, io.BytesIO()))
+    await chat.piped(lines_of("hi"))
+    assert await chat.send(row(1, "echo hi")) == ""
+    assert out.getvalue() == b"echo hi\n"
+
+
+async def test_an_answer_that_was_cut_off_is_shown_whole() -> None:
+    engine, out = FakeEngine(), io.BytesIO()
+    chat = terminal(engine, Plain(WORDS, out, io.BytesIO()))
+    await chat.piped(lines_of())
+    events = engine.session(HOME).say("hi")
+
+    async def two() -> AsyncIterator[Any]:
+        yield await anext(events)
+        yield await anext(events)
+
+    await chat.present(HOME, two())
+    await chat.send(row(1, "echo hi"))
+    assert out.getvalue().decode().endswith("echo hi\n")
+
+
+async def test_the_outbox_waits_for_the_turn_that_is_being_shown() -> None:
+    engine, out = FakeEngine(), io.BytesIO()
+    chat = terminal(engine, Plain(WORDS, out, io.BytesIO()))
+    await chat.piped(lines_of())
+    shown, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[Any]:
+        async for event in engine.session(HOME).say("hi"):
+            yield event
+            shown.set()
+            await go_on.wait()
+
+    showing = asyncio.create_task(chat.present(HOME, slowly()))
+    await shown.wait()
+    sending = asyncio.create_task(chat.send(row(1, "echo hi")))
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(showing, sending)
+    assert out.getvalue() == b"echo hi\n"
+
+
+async def test_answers_of_others_are_left_to_them() -> None:
+    engine = FakeEngine()
+    engine.session(HOME).turns = [Turn(TurnRef(1, 3))]
+    chat = terminal(engine, Plain(WORDS, io.BytesIO(), io.BytesIO()))
+    await chat.piped(lines_of())
+    with pytest.raises(NotSent):
+        await chat.send(row(1, "x", chat="other"))
+    with pytest.raises(NotSent):
+        await chat.send(row(4, "shown by the process that asked"))
+    await chat.send(row(3, "from before this chat began"))
+
+
+async def test_a_failure_that_was_owed_is_told() -> None:
+    err = io.BytesIO()
+    engine = FakeEngine()
+    engine.session(HOME).turns = [Turn(TurnRef(1, 9))]
+    chat = terminal(engine, Plain(WORDS, io.BytesIO(), err))
+    await chat.piped(lines_of())
+    await chat.send(row(1, "", error="timeout", values={}))
+    assert err.getvalue().decode() == WORDS.t("error.timeout") + "\n"
+
+
+# ---------------------------------------------------------------- a real terminal
+
+
+class Typist:
+    """A person at a pseudo-terminal of 80 x 24."""
+
+    def __init__(self, **environ: str) -> None:
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        self.terminal, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            PROGRAM,
+            cwd=ROOT,
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C becomes a signal
+            env={**os.environ, "DUIHUA_LANG": "en", "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **environ},
+        )
+        os.close(inner)
+        self.seen = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self.terminal, keys.encode())
+
+    def expect(self, pattern: str) -> str:
+        """Waits until what came since the last call matches."""
+        while not re.search(pattern, self.seen, re.DOTALL):
+            ready, _, _ = select.select([self.terminal], [], [], 20)
+            assert ready, f"no {pattern!r} in {self.seen!r}"
+            try:
+                data = os.read(self.terminal, 65536)
+            except OSError:
+                data = b""
+            assert data, f"the program ended without {pattern!r}: {self.seen!r}"
+            self.seen += data.decode("utf-8", "replace")
+        found, self.seen = self.seen, ""
+        return found
+
+    def leaves(self) -> int:
+        """The exit code; what it still writes is read away."""
+        while True:
+            try:
+                if not os.read(self.terminal, 65536):
+                    break
+            except OSError:
+                break
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def typist() -> Iterator[Typist]:
+    person = Typist(OWED="from before")
+    yield person
+    if person.process.poll() is None:
+        person.process.kill()
+        person.process.wait()
+    os.close(person.terminal)
+
+
+PROMPT = r"›[^›]*\x1b\[\?25h$"
+
+
+def test_ctrl_c_stops_the_turn_and_not_the_program(typist: Typist) -> None:
+    greeting = typist.expect(PROMPT)
+    assert "from before" in greeting
+    assert WORDS.t("chat.hint") in greeting
+    typist.type("slow\r")
+    typist.expect("3 ")
+    typist.type("\x03")
+    typist.expect(re.escape(WORDS.t("notice.stopped")) + ".*" + PROMPT)
+    typist.type("hi\r")
+    typist.expect("echo hi.*" + PROMPT)
+    typist.type("half a line")
+    typist.expect("half a line")
+    typist.type("\x03")
+    assert WORDS.t("chat.again") not in typist.expect(PROMPT)
+    typist.type("\x03")
+    typist.expect(re.escape(WORDS.t("chat.again")) + ".*" + PROMPT)
+    typist.type("\x03")
+    assert typist.leaves() == 0
+
+
+def test_ctrl_d_leaves_and_forget_asks(typist: Typist) -> None:
+    typist.expect(PROMPT)
+    typist.type("hi\r")
+    typist.expect("echo hi.*" + PROMPT)
+    typist.type("/forget\r")
+    typist.expect(re.escape(WORDS.t("chat.confirm").strip()))
+    typist.type("n\r")
+    typist.expect(re.escape(WORDS.t("command.forget.kept")) + ".*" + PROMPT)
+    typist.type("/history\r")
+    typist.expect("Q: hi.*" + PROMPT)
+    typist.type("/forget\r")
+    typist.expect(re.escape(WORDS.t("chat.confirm").strip()))
+    typist.type("y\r")
+    typist.expect(re.escape(WORDS.t("command.forget.done", count=1)) + ".*" + PROMPT)
+    typist.type("\x04")
+    assert typist.leaves() == 0
+
+
+def test_a_retracted_text_is_erased_and_nothing_is_read_as_markup(typist: Typist) -> None:
+    typist.expect(PROMPT)
+    typist.type("flag\r")
+    shown = typist.expect("start afresh.*" + PROMPT)
+    after = shown[shown.index("bad words") :]
+    assert "\x1b[2K" in after[: after.index(WORDS.t("turn.retracted"))]
+    assert "cleared" in clean(after)
+    typist.type("escape\r")
+    typist.expect(r"abc \[bold\]d\[/\].*" + PROMPT)
+    typist.type("skill\r")
+    shown = clean(typist.expect("sunny.*" + PROMPT))
+    assert WORDS.t("skill.done", names="weather") in shown
+    typist.type("/quit\r")
+    assert typist.leaves() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("", 0),
+        ("abc", 0),
+        ("abc\n", 1),
+        ("x" * 10, 0),
+        ("x" * 11, 1),
+        ("x" * 10 + "\n", 1),
+        ("好" * 5, 0),
+        ("x" + "好" * 5, 1),
+        ("a\tb", 0),
+        ("123456789\tb", 1),
+    ],
+)
+def test_rows_are_counted_as_a_terminal_wraps(text: str, rows: int) -> None:
+    assert rows_of(text, 10) == rows
+
+
+def test_an_interrupted_pipe_ends_like_any_program() -> None:
+    with subprocess.Popen(PROGRAM, stdin=-1, stdout=-1, stderr=-1, cwd=ROOT) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"hi\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        assert (process.returncode, err) == (130, b"")
