@@ -109,9 +109,7 @@ class Settings(BaseSettings):
         fields = {_alias(field): field for field in Settings.model_fields}
         merged = {field: getattr(self, field) for field in fields.values()}
         merged |= {fields[name]: value for name, value in values.items() if name in fields}
-        skills = {name: dict(own) for name, own in self.skill_settings.items()}
-        for name, own in _skill_settings(values).items():
-            skills.setdefault(name, {}).update(own)
+        skills = {**self.skill_settings, **_skill_settings(values)}
         return Settings.load(None, **{**merged, "skill_settings": skills})
 
 

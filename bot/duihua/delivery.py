@@ -25,6 +25,7 @@ class Delivery:
     def __init__(self, store: Store, fronts: Mapping[str, Frontend]) -> None:
         self._store, self._fronts = store, fronts
         self._poked = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -35,6 +36,12 @@ class Delivery:
         """There is something to send."""
         self._poked.set()
 
+    async def flush(self) -> None:
+        """Sends what is owed now."""
+        async with self._one_at_a_time:
+            while await self._round():
+                pass
+
     async def aclose(self) -> None:
         """Sends what is owed now, then stops."""
         if self._task is None:
@@ -42,7 +49,7 @@ class Delivery:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         try:
-            await self._round()
+            await self.flush()
         except StorageError as e:
             log.warning("the outbox stays as it is: %s", e)
 
@@ -50,8 +57,7 @@ class Delivery:
         while True:
             self._poked.clear()
             try:
-                while await self._round():
-                    pass
+                await self.flush()
             except StorageError as e:
                 log.warning("sending waits: %s", e)
             try:

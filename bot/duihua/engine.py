@@ -138,6 +138,10 @@ class ChatEngine:
             self._live.add(frontend.name)
         self.delivery.poke()
 
+    async def deliver(self) -> None:
+        """Sends what the attached front ends owe now, and returns when it is sent."""
+        await self.delivery.flush()
+
     # ------------------------------------------------------------ use
 
     def session(self, to: str | Address, *, name: str = "", external: str = "") -> Session:

@@ -32,8 +32,8 @@ _USER_COST, _ASSISTANT_COST = _cost(USER), _cost(ASSISTANT)
 class Transcript:
     """A list of messages in the making; the fields are those of `Packed`.
 
-    `strict`: no question right after a result; `waiting`: inputs without an answer; `last`: the kind of the last
-    message (u, a, f or empty).
+    `strict`: no question right after a result; `waiting`: inputs without an answer; `last`: the kind of the
+    last message (u, a, f or empty).
     """
 
     strict: bool

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import orjson
 
 from duihua import moderation
-from duihua.actions import ActionParser
+from duihua.actions import ActionParser, is_chinese
 from duihua.errors import AskUser, DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
     AnyEvent,
@@ -443,7 +443,7 @@ class _Answer:
         return Context(
             session=self.work.address.key,
             user=self.turn.author or Author(self.work.owner),
-            locale=brief.locale,
+            locale=_language(text_of(self.turn.input)) or brief.locale,
             timezone=brief.timezone,
             deadline=self._deadline,
             settings=brief.skill_settings.get(call.name, {}),
@@ -493,31 +493,27 @@ class _Answer:
         flag, packed = said.flagged, said.packed
         assert flag is not None
         assert packed is not None
-        ruling = self._rule(said, packed, flag)
-        if ruling.drop_current:
-            return self._cleared(flag, ruling.erase)
-        if ruling.retry:
-            await self._forget(ruling.erase, flag)
+        verdict = self._judge(said, flag)
+        if verdict.drop_current:
+            return self._cleared(flag, verdict.erase)
+        if verdict.retry:
+            await self._forget(verdict.erase, flag)
         self._emit(TurnRestarted, reason="flagged")
-        again = await self._ask(tools, past=() if ruling.probe_alone else None)
-        if again.flagged is not None and again.packed is not None:
-            if ruling.probe_alone:
-                self._retract(again, again.flagged.retract)
-                refused = moderation.after_probe(packed, self.turn.ref, accepted=False)
-                return self._cleared(again.flagged, refused.erase)
-            final = self._rule(again, again.packed, again.flagged, retried=True)
+        again = await self._ask(tools, past=() if verdict.probe else None)
+        if again.flagged is not None:
+            final = self._judge(again, again.flagged, extra=True)
+            if verdict.probe:
+                final = moderation.after_probe(packed, self.turn.ref, accepted=False)
             return self._cleared(again.flagged, final.erase)
-        if ruling.probe_alone:
+        if verdict.probe:
             accepted = moderation.after_probe(packed, self.turn.ref, accepted=True)
             await self._forget(accepted.erase, flag)
         return None
 
-    def _rule(
-        self, said: Said, packed: Packed, flag: Flagged, *, retried: bool = False
-    ) -> moderation.Verdict:
-        ruling = moderation.verdict(flag, packed, self.turn.ref, self.rules.policy, already_retried=retried)
-        self._retract(said, ruling.retract)
-        return ruling
+    def _judge(self, said: Said, flag: Flagged, *, extra: bool = False) -> moderation.Verdict:
+        verdict = moderation.judge(flag, said.packed, self.turn.ref, self.rules.policy, already_retried=extra)
+        self._retract(said, verdict.retract)
+        return verdict
 
     def _retract(self, said: Said, asked: bool) -> None:
         if asked and said.text:
@@ -539,8 +535,6 @@ class _Answer:
         self._emit(HistoryCleared, policy=self.rules.policy, side=flag.side, turns=count)
 
     def _cleared(self, flag: Flagged, erase: Literal["session"] | tuple[int, ...]) -> Outcome:
-        if erase != "session":
-            erase = tuple(sorted({*erase, self.turn.ref.seq}))
         count = len(self.past) + 1 if erase == "session" else len(erase)
         self._later(HistoryCleared, policy=self.rules.policy, side=flag.side, turns=count)
         self.steps.clear()
@@ -673,6 +667,13 @@ class _Answer:
     async def _partial_written(self) -> None:
         if self._partial is not None:
             await asyncio.wait((self._partial,))
+
+
+def _language(text: str) -> str:
+    """The language to answer in, as far as the question tells."""
+    if is_chinese(text):
+        return "zh"
+    return "en" if any(c.isalpha() for c in text) else ""
 
 
 def _moderated(e: ProviderError) -> Literal["input", "output"] | None:

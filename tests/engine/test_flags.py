@@ -18,7 +18,7 @@ async def test_a_flag_clears_the_session_to_the_last_byte(make: Make, database_u
     assert (events[-1].finish, events[-1].text) == ("flagged", "")
     assert await session.history() == []
     for word in ("xyzzy", "plugh", "frotz"):
-        assert await leftovers(database_url, word) == []
+        assert leftovers(database_url, word) == []
     assert (await session.ask("still there?")).text == "who knows"
     assert len(model.sent[2]) == 1
 
@@ -28,7 +28,7 @@ async def test_shown_text_is_retracted_when_asked(make: Make, database_url: str)
     events = await collect(engine.session("a").say("hi"))
     assert kinds(events) == ["turn_started", "text_delta", "retracted", "history_cleared", "turn_finished"]
     assert isinstance(events[2], Retracted)
-    assert await leftovers(database_url, "xyzzy") == []
+    assert leftovers(database_url, "xyzzy") == []
 
 
 async def test_low_risk_goes_on(make: Make) -> None:
@@ -62,7 +62,7 @@ async def test_drop_turn_keeps_what_came_before(make: Make, database_url: str) -
     assert events[-1].finish == "flagged"
     await session.ask("third")
     assert [m["content"] for m in model.sent[2]] == ["first", "one", "third"]
-    assert await leftovers(database_url, "frotz") == []
+    assert leftovers(database_url, "frotz") == []
 
 
 async def test_drop_turn_removes_the_rounds_of_history_and_asks_again(make: Make, database_url: str) -> None:
@@ -75,7 +75,7 @@ async def test_drop_turn_removes_the_rounds_of_history_and_asks_again(make: Make
     assert events[-1].text == "answer"
     assert [e.turns for e in events if isinstance(e, HistoryCleared)] == [2]
     assert [m["content"] for m in model.sent[4]] == ["third", "three", "fourth"]
-    assert await leftovers(database_url, "plugh") == []
+    assert leftovers(database_url, "plugh") == []
     assert [t.text for t in await session.history()] == ["three", "answer"]
 
 

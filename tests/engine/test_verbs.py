@@ -126,7 +126,7 @@ async def test_forget_leaves_nothing(make: Make, database_url: str) -> None:
     await session.ask("my plugh")
     assert await session.forget() == 1
     for word in ("xyzzy", "plugh"):
-        assert await leftovers(database_url, word) == []
+        assert leftovers(database_url, word) == []
     await session.ask("second")
     assert texts(model.sent[1]) == ["second"]
 
@@ -142,7 +142,7 @@ async def test_forget_beside_a_running_turn_wins(make: Make, database_url: str) 
     assert isinstance(end, TurnFailed)
     assert end.error == "forgotten"
     for word in ("xyzzy", "plugh"):
-        assert await leftovers(database_url, word) == []
+        assert leftovers(database_url, word) == []
     assert (await session.ask("second")).text == "two"
 
 
@@ -155,7 +155,7 @@ async def test_forgetting_a_user_takes_all_their_sessions(make: Make, database_u
     assert await engine.forget_user("group", "ann") == 2
     assert await engine.forget_user("group", "ann") == 0
     for word in ("xyzzy", "plugh"):
-        assert await leftovers(database_url, word) == []
+        assert leftovers(database_url, word) == []
     assert len(await engine.session("other").history()) == 1
 
 

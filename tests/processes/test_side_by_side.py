@@ -80,7 +80,7 @@ async def test_forget_beside_a_running_turn_wins(environment: dict[str, str], tm
     assert '"forgotten"' in rest
     assert running.returncode == 0
     url = environment["DUIHUA_DATABASE_URL"]
-    assert await leftovers(url, "plugh") == []
+    assert leftovers(url, "plugh") == []
 
 
 async def test_another_process_takes_over_after_kill_9(environment: dict[str, str], tmp_path: Path) -> None:
