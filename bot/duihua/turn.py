@@ -671,9 +671,9 @@ class _Answer:
 
 def _language(text: str) -> str:
     """The language to answer in, as far as the question tells."""
-    if is_chinese(text):
-        return "zh"
-    return "en" if any(c.isalpha() for c in text) else ""
+    if not any(c.isalpha() for c in text):
+        return ""
+    return "zh" if is_chinese(text) else "en"
 
 
 def _moderated(e: ProviderError) -> Literal["input", "output"] | None:

@@ -1,6 +1,5 @@
 import pytest
-from leftovers import leftovers, run, tables
-from talk import (
+from tests.storage.talk import (
     NOTHING,
     at,
     calling,
@@ -20,6 +19,7 @@ from duihua.errors import Superseded
 from duihua.messages import Author, Step, Text, Usage, call_id
 from duihua.ports import Outcome
 from duihua_storage import SqlStore
+from tests.leftovers import leftovers, run, tables
 
 SECRET = "机密Secret"
 

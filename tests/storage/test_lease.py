@@ -3,14 +3,14 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from leftovers import run
 from sqlalchemy.engine import make_url
-from talk import NOTHING, calling, end, inputs, queue, said, say, talk, token
+from tests.storage.talk import NOTHING, calling, end, inputs, queue, said, say, talk, token
 
 from duihua.errors import Superseded
 from duihua.messages import Step, Text, TurnRef, call_id
 from duihua.ports import Held, Outcome, Work
 from duihua_storage import SqlStore
+from tests.leftovers import run
 
 
 def expire(url: str) -> None:

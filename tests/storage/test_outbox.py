@@ -1,11 +1,11 @@
 import asyncio
 
-from leftovers import run
-from talk import at, end, say, sends
+from tests.storage.talk import at, end, say, sends
 
 from duihua.messages import TurnRef
 from duihua.ports import SendBody
 from duihua_storage import SqlStore
+from tests.leftovers import run
 
 FRONT = ["terminal"]
 
