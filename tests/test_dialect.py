@@ -339,7 +339,7 @@ def test_a_decision_goes_on_after_the_result_it_brought() -> None:
     decided = turn(2, parts=(Decision("1.1.0.0", True),), state="running")
     assert talk(V1, asked, decided) == ["user: send it", "assistant:  <f>", 'function: {"result": "sent"}']
     erased = turn(2, "bad", state="cleared")
-    assert talk(V1, asked, erased, replace(decided, ref=TurnRef(1, 3)), budget=50)[0] == "user: send it"
+    assert talk(V1, asked, erased, replace(decided, ref=TurnRef(1, 3)), budget=20)[0] == "user: send it"
     answered = replace(decided, steps=(Step((Text("done"),)),), state="done", memo={})
     assert talk(V1, asked, answered, turn(3, "thanks"))[3:] == ["assistant: done", "user: thanks"]
 
