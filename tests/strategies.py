@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from duihua.messages import (
@@ -26,6 +27,10 @@ from duihua.messages import (
     call_id,
 )
 from duihua.ports import ToolSpec
+
+# A busy machine is no failure; a failure says how to get it again.
+settings.register_profile("duihua", settings(), deadline=None, print_blob=True)
+settings.load_profile("duihua")
 
 WORDS = (
     "你好",

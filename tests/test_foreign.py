@@ -89,6 +89,15 @@ def test_orphans_are_left_out_and_open_calls_are_unknown() -> None:
     assert [(c.state, c.result) for c in calls(turns)] == [("unknown", "")]
 
 
+def test_a_result_counts_once_and_not_for_an_earlier_turn() -> None:
+    wanted = {"name": "f", "arguments": "{}"}
+    result = {"role": "function", "name": "f", "content": "late"}
+    _, turns = turns_from_messages([user("a"), said(None, function_call=wanted), user("b"), result])
+    assert [c.state for c in calls(turns)] == ["unknown"]
+    answered = [user("a"), said(None, function_call=wanted), {**result, "content": "1"}, result]
+    assert [c.result for c in calls(turns_from_messages(answered)[1])] == ["1"]
+
+
 def test_parts_become_parts() -> None:
     content = [
         {"type": "text", "text": "look"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duihua.memory.window import HIGH, LOW, Size, advance, fits
@@ -41,6 +41,7 @@ def test_without_limits_nothing_leaves() -> None:
     assert advance([Size(10**9, 10**9)] * 5, Limits(None, None)) == 0
 
 
+@settings(deadline=None)
 @given(costs, limits, st.integers(0, 29), sizes)
 def test_it_moves_only_when_it_must_and_as_far_as_it_may(
     costs: list[Size], budget: Limits, start: int, fixed: Size
