@@ -9,6 +9,15 @@ import httpx
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
+
+from duihua.errors import ProviderError
+from duihua.ports import Finish, TextDelta
+from duihua.providers import exchange
+from duihua.providers.http import Transport
+from duihua.providers.limiter import RateLimiter
+from duihua.providers.qianfan_auth import BearerKey
+from duihua.providers.qianfan_v2 import QianfanV2
+from duihua.providers.retry import Retry
 from tests.providers.conftest import (
     Clock,
     Wire,
@@ -21,15 +30,6 @@ from tests.providers.conftest import (
     text,
     until_error,
 )
-
-from duihua.errors import ProviderError
-from duihua.ports import Finish, TextDelta
-from duihua.providers import exchange
-from duihua.providers.http import Transport
-from duihua.providers.limiter import RateLimiter
-from duihua.providers.qianfan_auth import BearerKey
-from duihua.providers.qianfan_v2 import QianfanV2
-from duihua.providers.retry import Retry
 
 DONE = b"data: [DONE]\n\n"
 HI = event(id="as-1", model="m", choices=[{"index": 0, "delta": {"content": "hi"}}])

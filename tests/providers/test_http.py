@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from aiohttp import web
-from tests.providers.conftest import Wire, says, streams
 
 from duihua.errors import ConfigError
 from duihua.providers import http
 from duihua.providers.http import Transport
+from tests.providers.conftest import Wire, says, streams
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.providers.conftest import Clock
 
 from duihua.errors import ProviderError
 from duihua.providers.limiter import RateLimiter
+from tests.providers.conftest import Clock
 
 FOREVER = 1e9
 

@@ -7,6 +7,17 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 from pydantic import SecretStr
+
+from duihua.errors import ProviderError
+from duihua.messages import Usage
+from duihua.ports import CallDelta, Delta, Finish, Flagged, TextDelta, ThinkingDelta
+from duihua.providers import qianfan_faults
+from duihua.providers.http import Transport
+from duihua.providers.qianfan import Qianfan
+from duihua.providers.qianfan_auth import AccessToken, KeyPair
+from duihua.providers.qianfan_wire import QianfanAnswer
+from duihua.providers.retry import Retry
+from duihua.providers.signing import authorization
 from tests.providers.conftest import (
     WEATHER,
     Clock,
@@ -21,17 +32,6 @@ from tests.providers.conftest import (
     text,
     until_error,
 )
-
-from duihua.errors import ProviderError
-from duihua.messages import Usage
-from duihua.ports import CallDelta, Delta, Finish, Flagged, TextDelta, ThinkingDelta
-from duihua.providers import qianfan_faults
-from duihua.providers.http import Transport
-from duihua.providers.qianfan import Qianfan
-from duihua.providers.qianfan_auth import AccessToken, KeyPair
-from duihua.providers.qianfan_wire import QianfanAnswer
-from duihua.providers.retry import Retry
-from duihua.providers.signing import authorization
 
 SERVICE = "/rpc/2.0/ai_custom/v1/wenxinworkshop"
 SYSTEM = '"你是助手"'.encode()

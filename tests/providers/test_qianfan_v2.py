@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 import pytest
 from pydantic import SecretStr
-from tests.providers.conftest import WEATHER, Clock, Wire, ask, collect, event, says, streams, text
 
 from duihua.errors import ProviderError
 from duihua.messages import Usage
@@ -18,6 +17,7 @@ from duihua.providers.qianfan_faults import V2
 from duihua.providers.qianfan_v2 import QianfanV2, QianfanV2Answer
 from duihua.providers.qianfan_wire import QianfanAnswer
 from duihua.providers.retry import Retry
+from tests.providers.conftest import WEATHER, Clock, Wire, ask, collect, event, says, streams, text
 
 DONE = b"data: [DONE]\n\n"
 

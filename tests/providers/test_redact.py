@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from pydantic import SecretStr
-from tests.providers.conftest import Wire, ask, collect, says
 
 from duihua import redact
 from duihua.providers import http, qianfan_faults
 from duihua.providers.qianfan import Qianfan
 from duihua.providers.qianfan_auth import AccessToken
+from tests.providers.conftest import Wire, ask, collect, says
 
 TOKEN = "24.f9ba9c5241b67688bb4adbed8bc91dec.2592000.1485570332.282335-8574074"
 SECRETS = (
