@@ -338,6 +338,8 @@ def test_a_decision_goes_on_after_the_result_it_brought() -> None:
     asked = turn(1, "send it", step(call(result="sent")))
     decided = turn(2, parts=(Decision("1.1.0.0", True),), state="running")
     assert talk(V1, asked, decided) == ["user: send it", "assistant:  <f>", 'function: {"result": "sent"}']
+    erased = turn(2, "bad", state="cleared")
+    assert talk(V1, asked, erased, replace(decided, ref=TurnRef(1, 3)), budget=50)[0] == "user: send it"
     answered = replace(decided, steps=(Step((Text("done"),)),), state="done", memo={})
     assert talk(V1, asked, answered, turn(3, "thanks"))[3:] == ["assistant: done", "user: thanks"]
 
@@ -395,6 +397,22 @@ def test_old_turns_leave_first_and_far() -> None:
     assert 0.3 * 1_000 < packed.tokens <= LOW * 1_000
     assert packed.rounds[0] == TurnRef(1, packed.start)
     assert packed.rounds[-1] == TurnRef(1, 30)
+
+
+def test_the_window_moves_above_nine_tenths() -> None:
+    turns = (*(turn(n, "长" * 88, "答" * 88) for n in range(1, 10)), turn(10, "问" * 86))
+    size = V1.pack("", turns).tokens
+    assert V1.pack("", turns, budget=int(size / 0.89)).start == 1
+    assert V1.pack("", turns, budget=int(size / 0.92)).start > 3
+
+
+def test_a_decision_of_the_past_leaves_with_its_call() -> None:
+    turns: list[Turn] = []
+    for n in range(1, 20, 2):
+        turns.append(turn(n, "q" * 90, step(call(f"1.{n}.0.0"))))
+        turns.append(turn(n + 1, "", "答" * 200, parts=(Decision(f"1.{n}.0.0", True),)))
+    for budget in range(300, 1_500, 50):
+        assert V1.pack("", (*turns, turn(99, "q")), budget=budget).start % 2
 
 
 def test_characters_trim_too() -> None:

@@ -269,7 +269,7 @@ class ActionParser:
     def _call(self, arguments: str, used: int) -> bool:
         self._out.append(CallDelta(self.calls, name=self._name, arguments=arguments))
         self.calls += 1
-        self._held, self._before = "", "\n"
+        self._held = self._before = ""
         self._buffer = self._buffer[used:]
         self._state = self._after
         return True

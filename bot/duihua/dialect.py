@@ -97,15 +97,12 @@ class ChatDialect:
         first = _index(turns, start)
         head = transcript.head(turns, first, shape)
         current = turns[head:]
-        now = self._joined(Transcript(shape.strict), current, turns).size
         past = transcript.history(turns, first, head, shape)
-        if first < head and not fits(_sum(fixed, past.size, now), limits, HIGH):
-            units = transcript.units(turns, first, head, shape)
-            moved = advance([*(size for _, size in units), now], limits, 0, fixed)
-            if moved:
-                first = units[moved][0] if moved < len(units) else head
-                past = transcript.history(turns, first, head, shape)
         out = self._joined(past, current, turns)
+        if first < head and not fits(_sum(fixed, out.size), limits, HIGH):
+            first = self._moved(turns, first, head, fixed, limits)
+            past = transcript.history(turns, first, head, shape)
+            out = self._joined(past, current, turns)
         if first == head and not fits(_sum(fixed, out.size), limits):
             current = shorten(
                 current, lambda tried: fits(_sum(fixed, self._joined(past, tried, turns).size), limits)
@@ -155,6 +152,13 @@ class ChatDialect:
                 characters = int(characters * min(1.0, budget / tokens))
             tokens = budget
         return Limits(characters, tokens if tokens is None else int(tokens / scale))
+
+    def _moved(self, turns: Sequence[Turn], first: int, head: int, fixed: Size, limits: Limits) -> int:
+        """The index at which the window starts now that it is too full; `head` if all of the past goes."""
+        units = transcript.units(turns, first, head, self._shape)
+        now = self._joined(Transcript(self._shape.strict), turns[head:], turns).size
+        moved = advance([*(size for _, size in units), now], limits, 0, fixed)
+        return units[moved][0] if moved < len(units) else head
 
     def _joined(self, past: Transcript, current: Sequence[Turn], turns: Sequence[Turn]) -> Transcript:
         out = past.copy()

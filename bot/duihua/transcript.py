@@ -32,8 +32,8 @@ _USER_COST, _ASSISTANT_COST = _cost(USER), _cost(ASSISTANT)
 class Transcript:
     """A list of messages in the making; the fields are those of `Packed`.
 
-    `strict`: no question right after a result; `waiting`: inputs without an answer; `last`: the kind of the last
-    message (u, a, f or empty).
+    `strict`: no question right after a result; `waiting`: inputs without an answer; `last`: the kind of the
+    last message (u, a, f or empty).
     """
 
     strict: bool
@@ -134,13 +134,13 @@ def history(turns: Sequence[Turn], start: int, end: int, shape: Shape) -> Transc
     known, upto = _known(turns, start, end, key)
     if known is not None and upto == end:
         return known
-    transcript = known.copy() if known else Transcript(shape.strict)
+    transcript = known or Transcript(shape.strict)
+    if known is not None:
+        turns[upto - 1].memo.pop(key)  # it grows, so it is no longer the transcript of that turn
     for turn in turns[upto:end]:
         piece = render(turn, shape)
         lonely = not piece.opening and piece.body and transcript.last != "f"
         transcript.add(turn, piece, decision=decision(turn, turns) if lonely else "")
-    if known is not None:
-        turns[upto - 1].memo.pop(key, None)
     last = turns[end - 1]
     source = (last.input, last.steps, last.state)
     last.memo[key] = _History(tuple(turns[start : end - 1]), source, transcript)
