@@ -211,7 +211,13 @@ async def test_the_connection_of_a_finished_answer_is_used_again(chat: QianfanV2
     async def handler(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
         ports.add(request.transport.get_extra_info("peername"))
-        return await GOOD(request)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(HI + STOP + DONE)
+        for _ in range(20):  # the end of the body comes a little behind the end mark
+            await asyncio.sleep(0)
+        await response.write_eof()
+        return response
 
     wire.then(handler)
     for _ in range(5):

@@ -20,8 +20,10 @@ from duihua.providers.faults import FaultTable, refused, unreachable
 from duihua.providers.retry import Retry, loop_time
 
 CONNECT_TIMEOUT = 10.0
-READ_TIMEOUT = 120.0
-"""Seconds that a platform may be silent: some think long before the first word."""
+SILENCE = 60.0
+"""Seconds that a stream may be silent: some platforms think long before the first word."""
+WHOLE = 300.0
+"""Seconds to wait for an answer that comes as a whole."""
 WRITE_TIMEOUT = 30.0
 COUNT_TIMEOUT = 5.0
 """Seconds to wait for what follows a complete answer: the count of tokens, the end mark."""
@@ -75,6 +77,11 @@ class Exchange(Protocol):
     @property
     def deadline(self) -> float:
         """Loop time."""
+        ...
+
+    @property
+    def patience(self) -> float:
+        """Seconds that the platform may be silent: `SILENCE` or `WHOLE`."""
         ...
 
     @property
@@ -154,7 +161,7 @@ def _timeouts(exchange: Exchange) -> Mapping[str, float | None]:
         raise _late(exchange)
     return {
         "connect": min(CONNECT_TIMEOUT, left),
-        "read": min(READ_TIMEOUT, left),
+        "read": min(exchange.patience, left),
         "write": min(WRITE_TIMEOUT, left),
         "pool": None,
     }
@@ -180,7 +187,7 @@ async def _read(body: AsyncIterator[bytes], exchange: Exchange, answer: Answer) 
     if answer.complete:
         left = min(left, COUNT_TIMEOUT)
     try:
-        if left > READ_TIMEOUT:  # the transport's own time limit comes first
+        if left > exchange.patience:  # the transport's own time limit comes first
             return await anext(body)
         if left <= 0:
             raise TimeoutError

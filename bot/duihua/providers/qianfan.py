@@ -13,7 +13,7 @@ from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
 from duihua.ports import Delta, Limiter, Request
 from duihua.providers import qianfan_faults
-from duihua.providers.exchange import converse, members, post
+from duihua.providers.exchange import SILENCE, WHOLE, converse, members, post
 from duihua.providers.faults import FaultTable
 from duihua.providers.qianfan_auth import Auth, KeyPair, ask_json
 from duihua.providers.qianfan_models import Model, find, is_path
@@ -134,6 +134,7 @@ class _Chat:
         self.deadline = request.deadline
         self._options = dict(request.options)
         self._stream = bool(self._options.pop("stream", provider.streaming))
+        self.patience = SILENCE if self._stream else WHOLE
         self.tokens = request.packed.tokens + int(self._options.get("max_output_tokens", USUAL_OUTPUT))
         self._tools = _dialect(self._model).lower(request.tools)
         self._folded = bool(self._tools) and self._model.name in provider.folding

@@ -12,7 +12,7 @@ from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
 from duihua.ports import Delta, Flagged, Limiter, Request
 from duihua.providers import qianfan_faults
-from duihua.providers.exchange import converse, post
+from duihua.providers.exchange import SILENCE, WHOLE, converse, post
 from duihua.providers.faults import FaultTable
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 from duihua.providers.qianfan_auth import Auth
@@ -100,6 +100,7 @@ class _Chat:
         self._provider, self._name = provider, model.name
         self.key = f"{provider.name}/{model.name}"
         self.deadline = request.deadline
+        self.patience = SILENCE if stream else WHOLE
         self.tokens = request.packed.tokens + int(options.get("max_tokens", USUAL_OUTPUT))
         tools = _dialect(model).lower(request.tools)
         self._body = chat_body(model.name, request.packed, tools, options, stream=stream)
