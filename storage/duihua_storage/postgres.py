@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -55,7 +55,7 @@ class Postgres:
         self._where = url.set(drivername="postgresql").render_as_string()  # without the password
         self._reach = failpoint()
         self._pool: AsyncConnectionPool[Connection] | None = None
-        self._writes: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     async def open(self) -> None:
@@ -85,24 +85,32 @@ class Postgres:
     async def aclose(self) -> None:
         """Waits for what was accepted, then closes every connection."""
         self._closed = True
-        if self._writes:
-            await asyncio.wait(self._writes)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
 
     def write(self, transaction: Callable[[], Tx[T]], label: str) -> Awaitable[T]:
         """Carries the transaction out in a task of its own, whether or not its caller still waits."""
+        return self._apart(self._write(transaction, label))
+
+    def read(self, transaction: Callable[[], Tx[T]]) -> Awaitable[T]:
+        """Runs it on one state of the database.
+
+        In a task of its own, too: a query that is cancelled in a pipeline ends with an error of the server
+        instead of the cancellation, and whoever cancelled would wait for ever.
+        """
+        return self._apart(self._transact("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", transaction))
+
+    def _apart(self, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
         if self._closed:
+            work.close()
             raise StorageError("the store is not open")
-        task = asyncio.create_task(self._write(transaction, label))
-        self._writes.add(task)
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
         task.add_done_callback(self._settled)
         return asyncio.shield(task)
-
-    async def read(self, transaction: Callable[[], Tx[T]]) -> T:
-        """Runs it on one state of the database."""
-        return await self._transact("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", transaction)
 
     async def scrub(self) -> None:
         """Nothing: deleted rows are out of every query and dump; autovacuum takes them out of the files."""
@@ -118,7 +126,7 @@ class Postgres:
         return result
 
     def _settled(self, task: asyncio.Task[Any]) -> None:
-        self._writes.discard(task)
+        self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # a caller that is gone does not ask
 
