@@ -15,6 +15,7 @@ from duihua_storage import SqlStore, upgrade
 from duihua_storage.tables import metadata
 
 _NUMBER = itertools.count(1)
+_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "deadlock_timeout=50")
 
 
 @pytest.fixture(scope="session")

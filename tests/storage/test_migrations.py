@@ -52,7 +52,7 @@ def structure(url: str) -> object:
     """Tables and indexes with their columns and constraints, in whatever order and layout."""
     if url.startswith("sqlite"):
         rows = run(url, "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-        return {(*row, frozenset(re.findall(r"[^\s,()]+", sql)))) for *row, sql in rows}
+        return {(*row, frozenset(re.findall(r"[^\s,()]+", sql))) for *row, sql in rows}
     columns = run(
         url,
         "SELECT table_name, column_name, data_type, is_nullable, column_default "
