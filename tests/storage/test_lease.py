@@ -70,6 +70,16 @@ async def test_a_cut_turn_goes_on_before_what_waits(store: SqlStore, database_ur
     assert inputs(following.turn) == "next"
 
 
+async def test_an_input_does_not_claim_past_a_cut_turn(store: SqlStore, database_url: str) -> None:
+    cut = await say(store, "cut")
+    expire(database_url)
+    accepted = await store.accept(said("next"), token=token())
+    assert accepted.work is None
+    work = await store.claim(accepted.session, token(), lease=1000)
+    assert work is not None
+    assert (work.fence.ref, work.fence.attempt) == (cut.fence.ref, 2)
+
+
 async def overtaken(store: SqlStore, url: str) -> Work:
     """A worker whose turn another one has taken over."""
     work = await say(store, "a")
