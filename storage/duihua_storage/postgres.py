@@ -80,7 +80,11 @@ class Postgres:
             configure=self._configure,
             open=False,
         )
-        await self._pool.open(wait=True)
+        try:
+            await self._pool.open(wait=True)
+        except PoolTimeout:
+            await self.aclose()
+            raise StorageError(f"{self._where}: no connection; how many does the server allow?") from None
 
     async def aclose(self) -> None:
         """Waits for what was accepted, then closes every connection."""

@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import os
+import sqlite3
 import stat
 import sys
 from collections.abc import Callable
@@ -222,6 +223,34 @@ async def test_connections_are_set_up(tmp_path: Path, synchronous: Any) -> None:
     assert await store._db.write(settings, "") == expected  # pyright: ignore[reportPrivateUsage]
     assert await store._db.read(settings) == expected  # pyright: ignore[reportPrivateUsage]
     await store.aclose()
+
+
+async def test_a_file_that_others_keep_locked_is_said(tmp_path: Path) -> None:
+    store = SqlStore(url_of(tmp_path))
+    await store.open()
+    await talk(store, "a")
+    await store._db.write(lambda: _pragma("PRAGMA busy_timeout=0"), "")  # pyright: ignore[reportPrivateUsage]
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match="another process has been writing"):
+        await store.accept(said("b"))
+    assert await history(store) == ["a"]
+    other.execute("ROLLBACK")
+    other.close()
+    await talk(store, "b")
+    await store.aclose()
+
+
+async def test_a_store_that_nobody_closed_does_not_keep_the_process(tmp_path: Path) -> None:
+    code = (
+        "import asyncio\nfrom duihua_storage import SqlStore\n"
+        f"async def main():\n store = SqlStore({url_of(tmp_path)!r})\n await store.open()\n"
+        " await store.put_state('x', b'')\n await store.get_state('x')\nasyncio.run(main())\n"
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert await asyncio.wait_for(child.wait(), 30) == 0
 
 
 async def test_a_database_in_memory_works(tmp_path: Path) -> None:
