@@ -60,6 +60,7 @@ class Postgres:
 
     async def open(self) -> None:
         """Connects; looks at the tables' revision and upgrades them if it may."""
+        self._closed = False
         info = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         try:
             async with await psycopg.AsyncConnection.connect(

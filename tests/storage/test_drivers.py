@@ -337,6 +337,7 @@ async def test_a_store_that_is_not_open_says_so(database_url: str) -> None:
         with pytest.raises(StorageError, match="not open"):
             await store.due()
         await store.open()
+        await talk(store, "a")
         await store.aclose()
 
 
