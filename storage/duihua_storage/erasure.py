@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from duihua.ports import Fence
 from duihua_storage.expressions import const, now, number, numbers
-from duihua_storage.fence import hold
+from duihua_storage.fence import guarded
 from duihua_storage.history import waiting
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import (
@@ -220,7 +220,7 @@ def erase(session: int, which: Sequence[int] | None, fence: Fence | None) -> Tx[
     """
     keep = 0
     if fence is not None:
-        yield from hold(fence)
+        yield from guarded(fence)
         keep = fence.ref.seq
     if not (yield _LOCK, {"s": session}):
         return 0

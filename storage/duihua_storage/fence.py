@@ -6,14 +6,15 @@ is locked, nobody can raise the turn's attempt, or erase the turn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, select
 
 from duihua.errors import Superseded
 from duihua.ports import Fence
 from duihua_storage.expressions import const
-from duihua_storage.statement import Statement, Tx
+from duihua_storage.statement import Op, Rows, Statement, Tx
 from duihua_storage.tables import sessions, turns
 
 S, T = sessions.c, turns.c
@@ -26,25 +27,24 @@ MINE = and_(
 )
 """SQL: the turn is running, and in this attempt."""
 
-_HOLD = Statement(
-    select(func.coalesce(T.author_id, S.owner_id))
-    .join_from(sessions, turns, T.session_id == S.id)
-    .where(S.id == bindparam("s"), S.lease_owner == bindparam("tok"), MINE)
-    .with_for_update(of=sessions)
+_LOCK = Statement(
+    select(S.id).where(S.id == bindparam("s"), S.lease_owner == bindparam("tok")).with_for_update()
 )
+_RUNNING = Statement(select(T.seq).where(MINE))
 
 
-def hold(fence: Fence) -> Tx[int]:
-    """Locks the session's row and checks the fence; returns users.id of the turn's author.
+def guarded(fence: Fence, ops: Sequence[Op] = ()) -> Tx[Rows]:
+    """Locks the session's row, then runs `ops`; returns their rows.
 
     Raises:
-        Superseded: the turn is not this worker's any more.
+        Superseded: the turn is not this worker's any more; nothing of this transaction stays.
     """
-    rows = yield _HOLD, key(fence)
-    if not rows:
+    mine = key(fence)
+    # The turn is looked at when the lock is there: in one statement it would be seen as it was before.
+    locked, running, *rows = yield [(_LOCK, mine), (_RUNNING, mine), *ops]
+    if not locked or not running:
         raise superseded(fence)
-    author: int = rows[0][0]
-    return author
+    return rows
 
 
 def key(fence: Fence) -> dict[str, Any]:

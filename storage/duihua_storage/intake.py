@@ -39,7 +39,7 @@ _RAISE = Statement(
     .returning(*ROW)
 )
 _PENDING = Statement(select(S.pending).where(S.id == bindparam("s")))
-_claimed = S.lease_owner == _token
+_claimed = and_(S.lease_owner == _token, S.pending == const(1))
 
 
 def _new_input(insert: Any) -> Any:
@@ -124,7 +124,7 @@ def accept(
     if not written:
         raise Seen
     row, id_ = SessionRow(*raised[0]), written[0][0]
-    if not token or row.lease_owner != token:
+    if not token or row.lease_owner != token or row.pending != 1:
         return Accepted(row.id, id_, True), known
     seq, parent, parts = row.next_seq - 1, row.head, input.parts
     if not plain:

@@ -12,7 +12,7 @@ from duihua.messages import SETTLED, CallState, Step, Usage
 from duihua.ports import Fence, Outcome, Work
 from duihua_storage.erasure import erase_turns
 from duihua_storage.expressions import blob, const, now, number, word
-from duihua_storage.fence import MINE, hold, key, superseded
+from duihua_storage.fence import MINE, guarded, key, superseded
 from duihua_storage.history import parse_call
 from duihua_storage.lease import ROW, SessionRow, take
 from duihua_storage.outbox import OWE
@@ -43,10 +43,10 @@ def _step(insert: Any) -> Any:
     return new.on_conflict_do_update(index_elements=[P.session_id, P.seq, P.step], set_=said)
 
 
-_asker = (
+_author = (  # of the turn that writes
     select(func.coalesce(T.author_id, S.owner_id))
     .join_from(sessions, turns, T.session_id == S.id)
-    .where(S.id == bindparam("s"), T.seq == bindparam("q"))
+    .where(S.id == bindparam("s"), T.seq == number("own"))
     .scalar_subquery()
 )
 
@@ -62,7 +62,7 @@ def _call(insert: Any) -> Any:
         state=bindparam("sta"),
         arguments=bindparam("ar"),
         result=bindparam("re"),
-        asker_id=func.coalesce(number("u"), _asker),
+        asker_id=_author,
         expires=bindparam("x"),
     )
     asked = ("name", "effect", "state", "arguments", "result", "expires")
@@ -103,7 +103,7 @@ _SET_CALL = Statement(
         result=func.coalesce(blob("re"), C.result),
         started=case((word("sta") == const("running"), now()), else_=C.started),
         ended=case((number("end") == const(1), now()), else_=C.ended),
-        approver_id=case((C.state == const("held"), number("u")), else_=C.approver_id),
+        approver_id=case((C.state == const("held"), _author), else_=C.approver_id),
     )
     .where(
         C.session_id == bindparam("s"),
@@ -127,16 +127,13 @@ _PARTIAL = Statement(
 
 def step(fence: Fence, number: int, step: Step, used: Usage, expires: int) -> Tx[None]:
     """Journals an answer with its calls."""
-    author = yield from hold(fence)
-    ops = _journal(fence, number, step, used, author, expires)
+    ops = _journal(fence, number, step, used, expires)
     if used != Usage():
         ops.append((_USE, _used(fence, step.model, used, turns=0)))
-    yield ops
+    yield from guarded(fence, ops)
 
 
-def _journal(
-    fence: Fence, number: int, step: Step, used: Usage, author: int | None, expires: int
-) -> list[Op]:
+def _journal(fence: Fence, number: int, step: Step, used: Usage, expires: int) -> list[Op]:
     at = {"s": fence.ref.session, "q": fence.ref.seq, "st": number}
     said = {**at, "c": encode(step.parts), "m": step.model, "u": encode_usage(used)}
     ops: list[Op] = [(_STEP, said)]
@@ -149,7 +146,7 @@ def _journal(
             "sta": call.state,
             "ar": call.arguments.encode(),
             "re": call.result.encode() if call.result else None,
-            "u": author,
+            "own": fence.ref.seq,
             "x": expires if expires and call.state == "held" else None,
         }
         ops.append((_CALL, asked))
@@ -173,9 +170,9 @@ def call(fence: Fence, call: str, state: CallState, result: str) -> Tx[None]:
     at = parse_call(call)
     if at is None or at["s"] != fence.ref.session or at["q"] > fence.ref.seq:
         raise NotFound("call", call)
-    author = yield from hold(fence)
-    change = {"sta": state, "re": result.encode() if result else None, "u": author}
-    rows = yield _SET_CALL, {**at, **change, "end": 1 if state in SETTLED else 0}
+    change = {"sta": state, "re": result.encode() if result else None, "own": fence.ref.seq}
+    ended = 1 if state in SETTLED else 0
+    [rows] = yield from guarded(fence, [(_SET_CALL, {**at, **change, "end": ended})])
     if not rows:
         raise Superseded(f"call {call} is settled already, or was erased")
 
@@ -247,7 +244,7 @@ def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
     ]
     goes = outcome.state == "cleared" or outcome.erase == "session" or own in outcome.erase
     if outcome.step is not None and not goes:
-        ops += _journal(fence, outcome.number, outcome.step, outcome.usage, None, 0)
+        ops += _journal(fence, outcome.number, outcome.step, outcome.usage, 0)
     rows, ended, *_ = yield ops
     if not rows or not ended:
         raise superseded(fence)

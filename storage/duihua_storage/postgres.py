@@ -60,6 +60,7 @@ class Postgres:
 
     async def open(self) -> None:
         """Connects; looks at the tables' revision and upgrades them if it may."""
+        self._closed = False
         info = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         try:
             async with await psycopg.AsyncConnection.connect(
@@ -80,7 +81,11 @@ class Postgres:
             configure=self._configure,
             open=False,
         )
-        await self._pool.open(wait=True)
+        try:
+            await self._pool.open(wait=True)
+        except PoolTimeout:
+            await self.aclose()
+            raise StorageError(f"{self._where}: no connection; how many does the server allow?") from None
 
     async def aclose(self) -> None:
         """Waits for what was accepted, then closes every connection."""

@@ -74,6 +74,7 @@ class Sqlite:
 
     async def open(self) -> None:
         """Connects; makes or upgrades the tables."""
+        self._closed = False
         try:
             if not self._memory:
                 _touch(self._path)

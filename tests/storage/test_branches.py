@@ -89,9 +89,17 @@ async def test_an_edit_says_something_else_in_its_place(store: SqlStore) -> None
 
 
 @pytest.mark.parametrize("kind", ["continue", "decision", "reminder"])
-async def test_other_inputs_continue_the_head(store: SqlStore, kind: str) -> None:
+@pytest.mark.parametrize("queued", [False, True])
+async def test_other_inputs_continue_the_head(store: SqlStore, kind: str, queued: bool) -> None:
     await talk(store, "a", "b")
-    assert (await say(store, "x", kind=kind, reply_to=1)).turn.parent == 2
+    if queued:
+        first = await say(store, "c")
+        await queue(store, "x", kind=kind, reply_to=1)
+        work = await end(store, first)
+    else:
+        work = await say(store, "x", kind=kind, reply_to=1)
+    assert work is not None
+    assert work.turn.parent == await head(store) == (3 if queued else 2)
 
 
 async def test_heads_are_the_ends_of_all_paths(store: SqlStore) -> None:

@@ -70,18 +70,39 @@ async def test_a_cut_turn_goes_on_before_what_waits(store: SqlStore, database_ur
     assert inputs(following.turn) == "next"
 
 
-async def overtaken(store: SqlStore, url: str) -> Work:
+async def test_an_input_does_not_claim_past_a_cut_turn(store: SqlStore, database_url: str) -> None:
+    cut = await say(store, "cut")
+    expire(database_url)
+    accepted = await store.accept(said("next"), token=token())
+    assert accepted.work is None
+    work = await store.claim(accepted.session, token(), lease=1000)
+    assert work is not None
+    assert (work.fence.ref, work.fence.attempt) == (cut.fence.ref, 2)
+
+
+async def overtaken(store: SqlStore, url: str, how: str) -> Work:
     """A worker whose turn another one has taken over."""
     work = await say(store, "a")
     await store.step(work.fence, 0, calling(work.fence.ref, "planned"), usage=NOTHING)
-    expire(url)
-    assert await store.claim(work.fence.ref.session, token(), lease=9000) is not None
+    if how == "claimed":
+        expire(url)
+        assert await store.claim(work.fence.ref.session, token(), lease=9000) is not None
+    else:  # each of the two is a fence of its own
+        run(
+            url,
+            {"token": "UPDATE sessions SET lease_owner = 'x'", "attempt": "UPDATE turns SET attempt = 2"}[
+                how
+            ],
+        )
     return work
 
 
+@pytest.mark.parametrize("how", ["claimed", "token", "attempt"])
 @pytest.mark.parametrize("write", ["step", "call", "partial", "finish", "erase"])
-async def test_an_overtaken_worker_writes_nothing(store: SqlStore, database_url: str, write: str) -> None:
-    work = await overtaken(store, database_url)
+async def test_an_overtaken_worker_writes_nothing(
+    store: SqlStore, database_url: str, write: str, how: str
+) -> None:
+    work = await overtaken(store, database_url, how)
     fence, ref = work.fence, work.fence.ref
     attempts = {
         "step": lambda: store.step(fence, 1, Step((Text("zombie"),)), usage=NOTHING),
