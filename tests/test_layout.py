@@ -17,7 +17,8 @@ SOURCES = {
     "duihua_storage": ROOT / "storage/duihua_storage",
 }
 VALUES = {"messages", "codec", "events", "errors", "options", "ports", "config", "redact", "escapes"}
-LOGIC = {"tokens", "dialect", "actions", "moderation", "foreign", "memory", "limits"}
+LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
+LOGIC |= {"foreign", "memory"}
 LAYERS = [
     VALUES,
     LOGIC,

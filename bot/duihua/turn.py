@@ -329,7 +329,7 @@ class _Answer:
         if past is self.past:
             self.start = packed.start
         native = brief.dialect.functions == "native"
-        parser = ActionParser() if tools and not native else None
+        parser = ActionParser(tuple(t.name for t in tools)) if tools and not native else None
         request = Request(
             model=brief.model,
             packed=packed,

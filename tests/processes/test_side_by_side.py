@@ -47,6 +47,14 @@ async def ended(process: subprocess.Popen[str], text: str | None, timeout: int =
     return await loop.run_in_executor(None, lambda: process.communicate(text, timeout=timeout))
 
 
+async def printed(process: subprocess.Popen[str], word: str) -> None:
+    """Until the process has printed a line with `word`."""
+    assert process.stdout is not None
+    stdout = process.stdout
+    while word not in (line := await asyncio.get_running_loop().run_in_executor(None, stdout.readline)):
+        assert line, f"it ended with {process.wait()}: {process.stderr.read() if process.stderr else ''}"
+
+
 async def test_two_chats_share_a_conversation(environment: dict[str, str], tmp_path: Path) -> None:
 
     first, second = chat(environment, tmp_path), chat(environment, tmp_path)
@@ -66,13 +74,9 @@ async def test_forget_beside_a_running_turn_wins(environment: dict[str, str], tm
 
     running = chat(environment, tmp_path, "--json")
     assert running.stdin is not None
-    assert running.stdout is not None
     running.stdin.write("!slow 100 my secret word is plugh and now please tell me a long story about it\n")
     running.stdin.flush()
-    loop = asyncio.get_running_loop()
-    stdout = running.stdout
-    while "text_delta" not in await loop.run_in_executor(None, stdout.readline):
-        pass
+    await printed(running, "text_delta")
     forgetting = chat(environment, tmp_path)
     out, err = await ended(forgetting, "/forget\n")
     assert forgetting.returncode == 0, (out, err)
@@ -87,13 +91,9 @@ async def test_another_process_takes_over_after_kill_9(environment: dict[str, st
 
     killed = chat(environment, tmp_path, "--json")
     assert killed.stdin is not None
-    assert killed.stdout is not None
     killed.stdin.write("!slow 100 my name is Ann, please tell me a long story about it\n")
     killed.stdin.flush()
-    loop = asyncio.get_running_loop()
-    stdout = killed.stdout
-    while "text_delta" not in await loop.run_in_executor(None, stdout.readline):
-        pass
+    await printed(killed, "text_delta")
     os.kill(killed.pid, signal.SIGKILL)
     await ended(killed, None)
     other = chat(environment, tmp_path)

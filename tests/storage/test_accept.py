@@ -1,12 +1,12 @@
 import asyncio
 
 import pytest
-from tests.storage.talk import at, end, head, history, inputs, queue, said, say, talk, token
 
 from duihua.errors import SessionBusy
 from duihua.messages import Address, Author, Text
 from duihua_storage import SqlStore
 from tests.leftovers import run
+from tests.storage.talk import at, end, head, history, inputs, queue, said, say, talk, token
 
 
 async def test_an_idle_session_is_claimed_with_its_input(store: SqlStore) -> None:

@@ -1,11 +1,11 @@
 import pytest
-from tests.storage.talk import NOTHING, at, calling, end, head, history, inputs, queue, say, talk
 
 from duihua.errors import NotFound, SessionBusy
 from duihua.messages import Author, Options, Text, call_id
 from duihua.ports import Input
 from duihua_storage import SqlStore
 from tests.leftovers import run
+from tests.storage.talk import NOTHING, at, calling, end, head, history, inputs, queue, say, talk
 
 
 async def test_turns_follow_one_another(store: SqlStore) -> None:

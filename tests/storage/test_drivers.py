@@ -10,15 +10,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from leftovers import run
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from talk import at, end, history, queue, said, say, talk, token
 
 from duihua.errors import SessionBusy, StorageError, Superseded
 from duihua_storage import SqlStore
 from duihua_storage.failpoint import STATUS
 from duihua_storage.statement import Statement, Tx
+from tests.leftovers import run
+from tests.storage.talk import at, end, history, queue, said, say, talk, token
 
 
 def url_of(folder: Path) -> str:
@@ -346,7 +346,7 @@ async def test_a_store_that_is_not_open_says_so(database_url: str) -> None:
 DYING = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
-from talk import calling, end, say, NOTHING, LEASE
+from tests.storage.talk import calling, end, say, NOTHING, LEASE
 from duihua_storage import SqlStore
 
 async def main(url):

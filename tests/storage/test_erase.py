@@ -1,4 +1,10 @@
 import pytest
+
+from duihua.errors import Superseded
+from duihua.messages import Author, Step, Text, Usage, call_id
+from duihua.ports import Outcome
+from duihua_storage import SqlStore
+from tests.leftovers import leftovers, run, tables
 from tests.storage.talk import (
     NOTHING,
     at,
@@ -14,12 +20,6 @@ from tests.storage.talk import (
     talk,
     token,
 )
-
-from duihua.errors import Superseded
-from duihua.messages import Author, Step, Text, Usage, call_id
-from duihua.ports import Outcome
-from duihua_storage import SqlStore
-from tests.leftovers import leftovers, run, tables
 
 SECRET = "机密Secret"
 

@@ -1,11 +1,11 @@
 import pytest
-from tests.storage.talk import NOTHING, at, calling, end, head, queue, say, talk
 
 from duihua.errors import NotFound, Superseded
 from duihua.messages import Author, Decision, Opaque, Step, Text, Thinking, Usage, call_id
 from duihua.ports import Outcome
 from duihua_storage import SqlStore
 from tests.leftovers import run
+from tests.storage.talk import NOTHING, at, calling, end, head, queue, say, talk
 
 
 async def test_a_turn_is_read_back_as_it_was_written(store: SqlStore) -> None:
@@ -93,9 +93,8 @@ async def test_a_decision_settles_a_call_of_an_earlier_turn(store: SqlStore, dat
 
 
 async def test_the_parts_of_a_decision_are_kept(store: SqlStore) -> None:
-    from tests.storage.talk import said, token
-
     from duihua.ports import Input
+    from tests.storage.talk import said, token
 
     input = said("")
     decision = Decision("1.1.0.0", approve=True)

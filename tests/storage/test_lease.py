@@ -4,13 +4,13 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from sqlalchemy.engine import make_url
-from tests.storage.talk import NOTHING, calling, end, inputs, queue, said, say, talk, token
 
 from duihua.errors import Superseded
 from duihua.messages import Step, Text, TurnRef, call_id
 from duihua.ports import Held, Outcome, Work
 from duihua_storage import SqlStore
 from tests.leftovers import run
+from tests.storage.talk import NOTHING, calling, end, inputs, queue, said, say, talk, token
 
 
 def expire(url: str) -> None:

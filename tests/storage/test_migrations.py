@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from leftovers import leftovers, run, tables
-from talk import end, history, say, talk
 
 import duihua_storage
 from duihua.errors import StorageError
 from duihua_storage import SqlStore, upgrade
 from duihua_storage.revision import HEAD, REVISIONS
+from tests.leftovers import leftovers, run, tables
+from tests.storage.talk import end, history, say, talk
 
 CHILD = """
 import asyncio, sys

@@ -1,11 +1,10 @@
 import asyncio
 
-from tests.storage.talk import at, end, say, sends
-
 from duihua.messages import TurnRef
 from duihua.ports import SendBody
 from duihua_storage import SqlStore
 from tests.leftovers import run
+from tests.storage.talk import at, end, say, sends
 
 FRONT = ["terminal"]
 

@@ -3,7 +3,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-from leftovers import run
+from tests.leftovers import run
 
 INPUTS, SESSIONS, PROCESSES = 400, 4, 2
 
