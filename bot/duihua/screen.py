@@ -30,11 +30,13 @@ from duihua.escapes import Cleaner, clean, one_line
 from duihua.events import (
     END,
     AnyEvent,
+    Notice,
     Retracted,
     SkillFinished,
     SkillProgress,
     SkillStarted,
     TurnFailed,
+    TurnFinished,
     TurnStarted,
 )
 from duihua.shown import Shown, sentence
@@ -89,7 +91,7 @@ class Screen:
             case TurnFailed():
                 self.error(self._error_line(event))
             case _ if line := sentence(event, self._words):
-                self._line(line, "dim" if event.kind == "notice" else "yellow")
+                self._line(line, "dim" if isinstance(event, Notice | TurnFinished) else "yellow")
             case _:
                 pass
         if isinstance(event, END):

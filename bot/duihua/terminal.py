@@ -85,8 +85,9 @@ class Plain:
                 )
             self._write(self._cleaner.feed(change.text))
         match event:
-            case Notice():
-                self.error(sentence(event, self._words))
+            case Notice() | TurnFinished() if line := sentence(event, self._words):
+                self._end_line()
+                self.error(line)
             case TurnFailed():
                 self._end_line()
                 self.error(_error_line(self._words, event))
@@ -287,11 +288,9 @@ class Terminal:
         self._stopping = False
         try:
             await self.present(self._session.address, events)
-        except DuihuaError as e:
-            self._view.error(_error_line(self._words, e))
         except OSError:  # the reader of our output is gone
             raise
-        except Exception as e:
+        except Exception as e:  # whatever it is, the chat goes on with the next input
             _log.debug("a turn could not be shown", exc_info=True)
             self._view.error(_error_line(self._words, e))
 
