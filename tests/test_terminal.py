@@ -21,8 +21,9 @@ from duihua.errors import NotSent
 from duihua.escapes import clean
 from duihua.messages import Address, Turn, TurnRef
 from duihua.options import ModelOptions
+from duihua.plain import JsonLines, Plain
 from duihua.screen import rows_of
-from duihua.terminal import JsonLines, Plain, Terminal
+from duihua.terminal import Terminal
 from duihua_prompts import Catalogue
 from tests.fake_engine import FakeEngine, row
 
