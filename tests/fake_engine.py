@@ -56,15 +56,18 @@ class FakeSession:
         self.decided: list[tuple[str, bool]] = []
         self.stopped = asyncio.Event()
         self.running = False
+        self.began = asyncio.Event()
 
     async def say(self, text: str, *, options: Any = None) -> AsyncIterator[AnyEvent]:
         if text == "busy":
             raise SessionBusy(50)
         self.options.append(options)
+        await asyncio.sleep(0)  # as long as it takes to accept the input
         seq = len(self.turns) + 1
         where: dict[str, Any] = {"session": self.address.key, "turn": seq}
         self.stopped.clear()
         self.running = True
+        self.began.set()
         said = ""
         finish = "stop"
         yield TurnStarted(**where)
@@ -108,6 +111,11 @@ class FakeSession:
                 yield SkillStarted(**where, call="1.1.0.0", name="weather")
                 yield SkillFinished(**where, call="1.1.0.0", name="weather", state="done", result="{}")
                 yield TextDelta(**where, step=1, text="sunny")
+            case ["steps"]:
+                yield TextDelta(**where, text="let me see")
+                yield SkillStarted(**where, call="1.1.0.0", name="weather")
+                yield SkillFinished(**where, call="1.1.0.0", name="weather", state="done", result="{}")
+                yield TextDelta(**where, step=1, text="|sunny")
             case ["restart"]:
                 yield TextDelta(**where, text="old|")
                 yield TurnRestarted(**where, attempt=2)
@@ -126,7 +134,6 @@ class FakeSession:
                     yield TextDelta(**where, text=f"{number} ")
                     number += 1
                     await asyncio.wait([asyncio.ensure_future(self.stopped.wait())], timeout=0.02)
-                yield Notice(**where, code="stopped")
             case _:
                 for char in f"echo {text}":
                     yield TextDelta(**where, text=char)

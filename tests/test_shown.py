@@ -105,6 +105,17 @@ def test_who_consents_sees_the_whole_arguments_and_no_tricks() -> None:
     assert "\x1b" not in line
 
 
+@pytest.mark.parametrize(("finish", "code"), [("stopped", "notice.stopped"), ("length", "notice.cut")])
+def test_an_answer_that_ends_early_says_so(finish: str, code: str) -> None:
+    words = Catalogue("zh")
+    assert sentence(TurnFinished(**AT, text="x", finish=finish), words) == words.t(code)
+
+
 def test_other_events_need_no_sentence() -> None:
     assert sentence(TextDelta(**AT, text="x"), Catalogue("en")) == ""
-    assert sentence(Notice(**AT, code="stopped"), Catalogue("en")) == "Stopped."
+    assert sentence(TurnFinished(**AT, text="x"), Catalogue("en")) == ""
+
+
+def test_a_notice_is_said_by_its_code() -> None:
+    words = Catalogue("en")
+    assert sentence(Notice(**AT, code="trimmed"), words) == words.t("notice.trimmed")

@@ -21,8 +21,9 @@ from duihua.errors import NotSent
 from duihua.escapes import clean
 from duihua.messages import Address, Turn, TurnRef
 from duihua.options import ModelOptions
+from duihua.plain import JsonLines, Plain
 from duihua.screen import rows_of
-from duihua.terminal import JsonLines, Plain, Terminal
+from duihua.terminal import Terminal
 from duihua_prompts import Catalogue
 from tests.fake_engine import FakeEngine, row
 
@@ -71,6 +72,11 @@ def test_lines_are_read_as_they_come_from_any_system() -> None:
     assert done.returncode == 0
     assert done.stdout.decode() == "echo one\necho two \ufffd\necho 你好\n"
     assert done.stderr == b""
+
+
+def test_line_ends_are_no_part_of_an_input() -> None:
+    last = orjson.loads(piped(b"one \r\n", "--json").stdout.splitlines()[-1])
+    assert last["text"] == "echo one "
 
 
 def test_no_input_is_no_answer() -> None:
@@ -141,6 +147,26 @@ async def test_half_a_character_is_replaced() -> None:
 
 async def test_side_remarks_go_to_stderr() -> None:
     assert await chatted("trimmed") == ("ok\n", WORDS.t("notice.trimmed") + "\n")
+
+
+async def test_an_answer_that_was_stopped_says_so_beside_it() -> None:
+    engine = FakeEngine()
+    chat = asyncio.create_task(chatted("slow", engine=engine))
+    await engine.session(HOME).began.wait()
+    await engine.session(HOME).stop()
+    out, err = await chat
+    assert out.startswith("0 ")
+    assert err == WORDS.t("notice.stopped") + "\n"
+
+
+async def test_a_stop_before_the_turn_began_holds_when_it_does() -> None:
+    engine, err = FakeEngine(), io.BytesIO()
+    chat = terminal(engine, Plain(WORDS, io.BytesIO(), err))
+    showing = asyncio.create_task(chat._line("slow"))
+    await asyncio.sleep(0)
+    await chat._stop()
+    await showing
+    assert err.getvalue().decode() == WORDS.t("notice.stopped") + "\n"
 
 
 async def test_a_held_call_is_asked_for_and_decided() -> None:
@@ -348,14 +374,20 @@ def test_ctrl_c_stops_the_turn_and_not_the_program(typist: Typist) -> None:
     assert WORDS.t("chat.hint") in greeting
     typist.type("slow\r")
     typist.expect("3 ")
+    typist.type("ahead")
+    shown = typist.expect("9 ")
     typist.type("\x03")
-    typist.expect(re.escape(WORDS.t("notice.stopped")) + ".*" + PROMPT)
-    typist.type("hi\r")
-    typist.expect("echo hi.*" + PROMPT)
+    shown += typist.expect(re.escape(WORDS.t("notice.stopped")) + ".*" + PROMPT)
+    assert "ahead" not in shown[: shown.index(WORDS.t("notice.stopped"))]
+    typist.type(" hi\r")
+    typist.expect("echo (ahead)? hi.*" + PROMPT)
     typist.type("half a line")
     typist.expect("half a line")
     typist.type("\x03")
-    assert WORDS.t("chat.again") not in typist.expect(PROMPT)
+    shown = typist.expect(PROMPT)
+    typist.type("whole\r")
+    shown += typist.expect("echo whole.*" + PROMPT)
+    assert WORDS.t("chat.again") not in shown
     typist.type("\x03")
     typist.expect(re.escape(WORDS.t("chat.again")) + ".*" + PROMPT)
     typist.type("\x03")
@@ -392,6 +424,9 @@ def test_a_retracted_text_is_erased_and_nothing_is_read_as_markup(typist: Typist
     typist.type("skill\r")
     shown = clean(typist.expect("sunny.*" + PROMPT))
     assert WORDS.t("skill.done", names="weather") in shown
+    typist.type("steps\r")
+    shown = clean(typist.expect("sunny.*" + PROMPT))
+    assert re.search(r"let me see\n.*weather done\n[^\n]*\|sunny", shown), shown
     typist.type("/quit\r")
     assert typist.leaves() == 0
 

@@ -30,13 +30,16 @@ from duihua.escapes import Cleaner, clean, one_line
 from duihua.events import (
     END,
     AnyEvent,
+    Notice,
     Retracted,
     SkillFinished,
     SkillProgress,
     SkillStarted,
     TurnFailed,
+    TurnFinished,
     TurnStarted,
 )
+from duihua.plain import explain
 from duihua.shown import Shown, sentence
 
 if TYPE_CHECKING:
@@ -46,7 +49,7 @@ _T = TypeVar("_T")
 
 
 class Screen:
-    """A `terminal.View` for a person, with a line to type in.
+    """A `plain.View` for a person, with a line to type in.
 
     Args:
         personas: names offered after `/persona`.
@@ -87,9 +90,9 @@ class Screen:
             case SkillStarted() | SkillProgress() | SkillFinished():
                 self._skill(event)
             case TurnFailed():
-                self.error(self._error_line(event))
+                self.error(explain(self._words, event))
             case _ if line := sentence(event, self._words):
-                self._line(line, "dim" if event.kind == "notice" else "yellow")
+                self._line(line, "dim" if isinstance(event, Notice | TurnFinished) else "yellow")
             case _:
                 pass
         if isinstance(event, END):
@@ -104,11 +107,6 @@ class Screen:
     def error(self, line: str) -> None:
         """Shows what went wrong."""
         self._line(clean(line), "red")
-
-    def _error_line(self, event: TurnFailed) -> str:
-        from duihua_prompts import error_line
-
-        return error_line(self._words, event)
 
     def _skill(self, event: SkillStarted | SkillProgress | SkillFinished) -> None:
         name = one_line(event.name, 60)

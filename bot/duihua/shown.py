@@ -82,6 +82,10 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             return words.t(f"cleared.{event.policy}.{event.side}", turns=event.turns)
         case Notice():
             return words.t(f"notice.{event.code}", **event.values)
+        case TurnFinished(finish="stopped"):
+            return words.t("notice.stopped")
+        case TurnFinished(finish="length"):
+            return words.t("notice.cut")
         case ApprovalRequested():
             return words.t(
                 "approval.ask", name=one_line(event.name), arguments=one_line(event.arguments, _ARGUMENTS)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import logging
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import orjson
 
@@ -28,10 +27,9 @@ from duihua.commands import (
     persona_of,
 )
 from duihua.errors import DuihuaError, NotSent
-from duihua.escapes import Cleaner, clean
-from duihua.events import END, AnyEvent, Notice, Retracted, TurnFailed, TurnFinished, TurnStarted
+from duihua.events import END, AnyEvent, TurnFailed, TurnFinished, TurnStarted
 from duihua.messages import Address
-from duihua.shown import Shown, sentence
+from duihua.plain import JsonLines, Plain, View, explain
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -44,117 +42,6 @@ if TYPE_CHECKING:
 FRONT = "terminal"
 _ELSEWHERE = 5.0  # seconds until an answer that another process shows is looked at again
 _log = logging.getLogger(__name__)
-
-
-class View(Protocol):
-    """Where a chat is shown."""
-
-    def event(self, event: AnyEvent) -> None:
-        """Shows what an event changes."""
-        ...
-
-    def say(self, text: str) -> None:
-        """Shows what a command answers."""
-        ...
-
-    def error(self, line: str) -> None:
-        """Shows what went wrong."""
-        ...
-
-
-# ---------------------------------------------------------------- views without a terminal
-
-
-class Plain:
-    """Answers as plain text on `out`, streamed; what went wrong on `err`."""
-
-    def __init__(self, words: Catalogue, out: BinaryIO, err: BinaryIO) -> None:
-        self._words, self._out, self._err = words, out, err
-        self._begin()
-
-    def _begin(self) -> None:
-        self._shown, self._cleaner, self._open = Shown(), Cleaner(), False
-
-    def event(self, event: AnyEvent) -> None:
-        """Shows what an event changes."""
-        if (change := self._shown.apply(event)) is not None:
-            if change.replaces:
-                self._cleaner = Cleaner()
-                self.say(
-                    self._words.t("turn.retracted" if isinstance(event, Retracted) else "turn.restarted")
-                )
-            self._write(self._cleaner.feed(change.text))
-        match event:
-            case Notice():
-                self.error(sentence(event, self._words))
-            case TurnFailed():
-                self._end_line()
-                self.error(_error_line(self._words, event))
-            case _ if line := sentence(event, self._words):
-                self.say(line)
-            case _:
-                pass
-        if isinstance(event, END):
-            self._end_line()
-            self._begin()
-
-    def say(self, text: str) -> None:
-        """Shows what a command answers, on lines of its own."""
-        self._end_line()
-        self._write(clean(text))
-        self._end_line()
-
-    def error(self, line: str) -> None:
-        """Shows what went wrong."""
-        _put(self._err, clean(line) + "\n")
-
-    def _write(self, text: str) -> None:
-        if text:
-            self._open = not text.endswith("\n")
-            _put(self._out, text)
-
-    def _end_line(self) -> None:
-        if self._open:
-            self._write("\n")
-
-
-class JsonLines:
-    """Every event as one line of JSON on `out`, and nothing else there."""
-
-    def __init__(self, words: Catalogue, out: BinaryIO, err: BinaryIO) -> None:
-        self._words, self._out, self._err = words, out, err
-
-    def event(self, event: AnyEvent) -> None:
-        """Writes the event."""
-        data = event.as_dict()
-        try:
-            line = orjson.dumps(data, default=str) + b"\n"
-        except TypeError:  # half a surrogate pair, which orjson refuses and `\\u` escapes can say
-            line = json.dumps(data, default=str).encode() + b"\n"
-        self._out.write(line)
-        self._out.flush()
-        if isinstance(event, TurnFailed):
-            self.error(_error_line(self._words, event))
-
-    def say(self, text: str) -> None:
-        """Shows what a command answers."""
-        self.error(text)
-
-    def error(self, line: str) -> None:
-        """Shows what went wrong."""
-        _put(self._err, clean(line) + "\n")
-
-
-def _put(stream: BinaryIO, text: str) -> None:
-    stream.write(text.encode("utf-8", "replace"))
-    stream.flush()
-
-
-def _error_line(words: Catalogue, problem: TurnFailed | BaseException) -> str:
-    from duihua_prompts import error_line
-
-    return error_line(words, problem)
-
 
 # ---------------------------------------------------------------- the front end
 
@@ -268,7 +155,7 @@ class Terminal:
                         sure = screen is None or await screen.confirm(answer.question)
                         answer = await answer.proceed() if sure else Show(answer.declined)
                 except DuihuaError as e:
-                    self._view.error(_error_line(self._words, e))
+                    self._view.error(explain(self._words, e))
                     return True
                 return await self._answer(answer)
         return True
@@ -287,13 +174,11 @@ class Terminal:
         self._stopping = False
         try:
             await self.present(self._session.address, events)
-        except DuihuaError as e:
-            self._view.error(_error_line(self._words, e))
         except OSError:  # the reader of our output is gone
             raise
-        except Exception as e:
+        except Exception as e:  # whatever it is, the chat goes on with the next input
             _log.debug("a turn could not be shown", exc_info=True)
-            self._view.error(_error_line(self._words, e))
+            self._view.error(explain(self._words, e))
 
     async def _stop(self) -> None:
         """Stops the running turn, or the one that is about to start."""

@@ -1,0 +1,189 @@
+"""`duihua chat` as its user has it: a fresh folder, no key, the real engine on its own simulator."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from duihua.config import Settings
+from duihua.simulator import Simulator
+from duihua_prompts import Catalogue
+
+ROOT = Path(__file__).parent.parent
+WORDS = Catalogue("en")
+CHAT = [sys.executable, "-m", "duihua", "chat"]
+THREE = "我叫小明\n我叫什么名字?\n北京今天天气怎么样?\n"
+SECRETS = [str(f.validation_alias.choices[0]) for f in Settings.model_fields.values()]  # type: ignore[union-attr]
+
+
+def environ(**values: str) -> dict[str, str]:
+    own = {k: v for k, v in os.environ.items() if k not in SECRETS and not k.startswith("DUIHUA_")}
+    return {**own, "DUIHUA_LANG": "en", **values}
+
+
+def chat(folder: Path, text: str, *arguments: str, **values: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CHAT, *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environ(**values),
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "model", ["qianfan/ernie-3.5-8k", "qianfan/ernie_speed", "qianfan-v2/ernie-4.0-turbo-8k"]
+)
+def test_it_remembers_uses_a_skill_and_forgets_what_was_flagged(tmp_path: Path, model: str) -> None:
+    first = chat(tmp_path, THREE, DUIHUA_MODEL=model)
+    assert first.returncode == 0
+    hello, name, weather = first.stdout.splitlines()
+    assert "小明" in hello
+    assert "小明" in name
+    assert "北京" in weather
+    assert "Action" not in first.stdout
+    assert len(first.stderr.splitlines()) == 1
+    assert "invented" in first.stderr
+
+    again = chat(tmp_path, "我叫什么名字?\n!flag\n我叫什么名字?\n", DUIHUA_MODEL=model)
+    assert again.returncode == 0
+    name, *flagged, unknown = again.stdout.splitlines()
+    assert "小明" in name
+    assert WORDS.t("cleared.clear.input") in flagged
+    assert "小明" not in unknown
+    files = list(tmp_path.glob("duihua.db*"))
+    assert files
+    assert not any("小明".encode() in file.read_bytes() for file in files)
+
+
+def test_json_is_one_event_per_line(tmp_path: Path) -> None:
+    done = chat(tmp_path, "hi\n", "--json")
+    kinds = [orjson.loads(line)["kind"] for line in done.stdout.splitlines()]
+    assert kinds[0] == "turn_started"
+    assert kinds[-1] == "turn_finished"
+    assert set(kinds[1:-1]) == {"text_delta"}
+
+
+def test_an_answer_cut_by_a_kill_is_finished_and_shown_first(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        CHAT, stdin=-1, stdout=-1, stderr=-1, cwd=tmp_path, env=environ(DUIHUA_LEASE="1")
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write("!slow 100 我叫小红\n".encode())
+        process.stdin.flush()
+        process.stdout.read(1)
+        process.kill()
+    done = chat(tmp_path, "hello\n", DUIHUA_LEASE="1")
+    assert done.returncode == 0
+    first, second = done.stdout.splitlines()
+    assert "小红" in first
+    assert "hello" in second
+
+
+def test_names_and_personas_stay_with_their_session(tmp_path: Path) -> None:
+    chat(tmp_path, "我叫小明\n", "--session", "a", "--persona", "coder")
+    asked = "我叫什么名字?\n/persona\n"
+    other = chat(tmp_path, asked, "--session", "b").stdout
+    assert "小明" not in other
+    assert "* default" in other
+    same = chat(tmp_path, asked, "--session", "a").stdout
+    assert "小明" in same
+    assert "* coder" in same
+
+
+@pytest.mark.parametrize(
+    ("arguments", "values", "facts"),
+    [
+        (["--set", "temperature=9"], {}, ["temperature", "9"]),
+        (["--persona", "nobody"], {}, ["nobody", "coder"]),
+        (["--model", "nowhere/x"], {}, ["nowhere", "qianfan"]),
+        ([], {"QIANFAN_API_KEY": "half"}, ["QIANFAN_SECRET_KEY"]),
+        ([], {"DUIHUA_PERSONAS_DIR": "nowhere"}, ["DUIHUA_PERSONAS_DIR"]),
+    ],
+)
+def test_a_start_that_fails_is_one_line(
+    tmp_path: Path, arguments: list[str], values: dict[str, str], facts: list[str]
+) -> None:
+    done = chat(tmp_path, "hi\n", *arguments, **values)
+    assert (done.returncode, done.stdout) == (2, "")
+    line = done.stderr.splitlines()[-1]
+    assert all(fact in line for fact in facts), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unreachable_platform_is_one_line_and_no_fault_of_the_program(tmp_path: Path) -> None:
+    values = {
+        "QIANFAN_API_KEY": "a",
+        "QIANFAN_SECRET_KEY": "topsecret",
+        "QIANFAN_BASE_URL": "http://127.0.0.1:9",
+    }
+    done = chat(tmp_path, "hi\n", **values)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "qianfan" in done.stderr
+    assert "topsecret" not in done.stderr
+
+
+async def program(folder: Path, values: dict[str, str], *arguments: str) -> tuple[str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        cwd=folder,
+        env=environ(**values),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, err = await process.communicate(b"hi\n")
+    return out.decode(), err.decode()
+
+
+async def test_a_bad_key_is_one_line_with_its_facts(tmp_path: Path) -> None:
+    async with Simulator() as simulator:
+        values = {**simulator.settings(), "QIANFAN_SECRET_KEY": "wrong"}
+        out, err = await program(tmp_path, values, "-m", "duihua", "chat")
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert WORDS.t("error.provider.auth") in err
+    assert "qianfan" in err
+
+
+async def test_a_wrong_model_names_the_command_that_lists_them(tmp_path: Path) -> None:
+    async with Simulator() as simulator:
+        arguments = ("-m", "duihua", "chat", "--model", "qianfan/no-such-model")
+        out, err = await program(tmp_path, simulator.settings(), *arguments)
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "duihua models" in err
+
+
+async def test_the_example_of_embedding_runs(tmp_path: Path) -> None:
+    async with Simulator() as simulator:
+        out, err = await program(tmp_path, simulator.settings(), str(ROOT / "examples/embed.py"))
+    assert err == ""
+    assert "小明" in out.splitlines()[1]
+
+
+def test_the_models_are_listed_by_platform(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "duihua", "models", "qianfan-v2"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environ(),
+        check=True,
+    )
+    head, *rows = done.stdout.splitlines()
+    assert head.split() == ["model", "characters", "tokens", "functions"]
+    assert rows
+    assert all(row.startswith("qianfan-v2/") for row in rows)
