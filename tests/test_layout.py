@@ -26,8 +26,8 @@ LAYERS = [
     {"lanes"},
     {"turn"},
     {"session", "engine"},
-    {"testing", "simulator", "commands"},
-    {"terminal"},
+    {"testing", "simulator", "commands", "shown", "plain"},
+    {"terminal", "screen"},
     {"cli", "__main__"},
 ]
 HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")

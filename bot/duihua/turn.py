@@ -386,7 +386,7 @@ class _Answer:
             )
             held = skill is not None and needs_consent(skill, call)
             calls.append(replace(call, state="held") if held else call)
-        step = Step(said.parts(), tuple(calls), finish.model)
+        step = Step(said.parts(), tuple(calls), brief.dialect.name)
         expires = self._expires() if any(c.state == "held" for c in calls) else 0
 
         async def write() -> None:
@@ -551,7 +551,7 @@ class _Answer:
 
     def _finished(self, said: Said, finish: Finish) -> Outcome:
         reason = finish.reason if finish.reason in ("stop", "length") else "stop"
-        step = Step(said.parts(), (), finish.model)
+        step = Step(said.parts(), (), self._brief.dialect.name)
         return self._end("done", reason, step, usage=finish.usage)
 
     def _stopped(self) -> Outcome:

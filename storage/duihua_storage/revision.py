@@ -43,7 +43,7 @@ def older(found: str, where: str) -> bool:
 def outdated(found: str | None, where: str) -> StorageError:
     """The error for tables that must be upgraded by hand first."""
     state = "has no tables yet" if found is None else f"has tables of revision {found}, {HEAD} is needed"
-    return StorageError(f"{where} {state}: run `duihua upgrade`")
+    return StorageError(f"{where} {state}: run `duihua db upgrade`")
 
 
 def creation(dialect: Dialect) -> Iterator[str]:

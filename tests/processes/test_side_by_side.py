@@ -30,7 +30,7 @@ async def environment(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
 
 def chat(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "duihua.cli", "chat", *arguments],
+        [sys.executable, "-m", "duihua", "chat", *arguments],
         env=environment,
         cwd=tmp_path,
         stdin=subprocess.PIPE,
@@ -74,7 +74,7 @@ async def test_forget_beside_a_running_turn_wins(environment: dict[str, str], tm
 
     running = chat(environment, tmp_path, "--json")
     assert running.stdin is not None
-    running.stdin.write("!slow 100 my secret word is plugh and now please tell me a long story about it\n")
+    running.stdin.write("!slow 1000 my secret word is plugh and now please tell me a long story about it\n")
     running.stdin.flush()
     await printed(running, "text_delta")
     forgetting = chat(environment, tmp_path)
@@ -91,7 +91,7 @@ async def test_another_process_takes_over_after_kill_9(environment: dict[str, st
 
     killed = chat(environment, tmp_path, "--json")
     assert killed.stdin is not None
-    killed.stdin.write("!slow 100 my name is Ann, please tell me a long story about it\n")
+    killed.stdin.write("!slow 300 my name is Ann, please tell me a long story about it\n")
     killed.stdin.flush()
     await printed(killed, "text_delta")
     os.kill(killed.pid, signal.SIGKILL)

@@ -121,7 +121,7 @@ async def test_an_older_file_is_upgraded_by_opening_it(
     await store.aclose()
     assert len(asked) == 1
     locked = SqlStore(empty_url, upgrade=False)
-    with pytest.raises(StorageError, match=r"has tables of revision 0000, .* run `duihua upgrade`"):
+    with pytest.raises(StorageError, match=r"has tables of revision 0000, .* run `duihua db upgrade`"):
         await locked.open()
 
 
@@ -136,7 +136,7 @@ async def test_a_database_of_a_newer_version_is_refused(empty_url: str) -> None:
 
 async def test_tables_are_not_made_unasked_on_a_server(pg_database: Callable[..., str]) -> None:
     url = pg_database(empty=True)
-    with pytest.raises(StorageError, match="has no tables yet: run `duihua upgrade`"):
+    with pytest.raises(StorageError, match="has no tables yet: run `duihua db upgrade`"):
         await SqlStore(url).open()
     assert tables(url) == []
     upgrade(url)
@@ -144,7 +144,7 @@ async def test_tables_are_not_made_unasked_on_a_server(pg_database: Callable[...
 
 
 async def test_a_file_may_be_left_alone(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="run `duihua upgrade`"):
+    with pytest.raises(StorageError, match="run `duihua db upgrade`"):
         await SqlStore(f"sqlite+aiosqlite:///{tmp_path}/x.db", upgrade=False).open()
 
 
