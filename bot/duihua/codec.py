@@ -15,7 +15,11 @@ FORMAT = 1
 
 def encode(parts: tuple[Part, ...]) -> bytes:
     """The stored form of `parts`."""
-    return orjson.dumps([_tagged(p) for p in parts])
+    tagged = [_tagged(p) for p in parts]
+    try:
+        return orjson.dumps(tagged)
+    except TypeError:
+        return orjson.dumps(_sound(tagged))
 
 
 def decode(data: bytes | memoryview | None) -> tuple[Part, ...]:
@@ -35,6 +39,18 @@ def encode_usage(usage: Usage) -> bytes:
 def decode_usage(data: bytes | memoryview | None) -> Usage:
     """The usage of a stored form; `None` is no usage."""
     return Usage() if data is None else Usage(*orjson.loads(data))
+
+
+def _sound(value: Any) -> Any:
+    """The same data without lone surrogates, which UTF-8 cannot hold."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value).items()
+        return {str(_sound(k)): _sound(v) for k, v in items}
+    if isinstance(value, (list, tuple)):
+        return [_sound(v) for v in cast("list[Any]", value)]
+    return value
 
 
 def _tagged(part: Part) -> dict[str, Any]:

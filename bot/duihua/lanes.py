@@ -17,6 +17,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from duihua.errors import StorageError, Superseded
 from duihua.messages import TurnRef
@@ -166,13 +167,20 @@ class Lanes:
 
     async def _bury(self) -> None:
         """Gives back the leases of dead processes of this machine: nobody waits for them to run out."""
-        here = self._prefix.split(":", 1)[0]
         for session, token in await self._store.leases():
-            where, _, rest = token.partition(":")
-            pid = rest.partition(":")[0]
-            if where == here and pid.isdigit() and not _alive(int(pid)):
+            if self.fate(token) == "dead":
                 await self._store.release(session, token)
                 await self.wake(session)
+
+    def fate(self, token: str) -> Literal["own", "alive", "dead", "elsewhere"]:
+        """What is known of the process that made a claim; of another machine's nothing is."""
+        if token.startswith(self._prefix):
+            return "own"
+        where, _, rest = token.partition(":")
+        pid = rest.partition(":")[0]
+        if where != self._prefix.partition(":")[0] or not pid.isdigit():
+            return "elsewhere"
+        return "alive" if _alive(int(pid)) else "dead"
 
     async def _renew(self) -> None:
         while True:

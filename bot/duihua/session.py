@@ -271,6 +271,14 @@ class Session:
             return []
         return [Ticket(info.id, inbox, new=False) for inbox in await self._engine.store.waiting(info.id)]
 
+    async def attended(self) -> bool:
+        """Whether another living process of this machine works on the conversation now."""
+        info = await self._engine.store.session(self.address)
+        if info is None or not info.pending:
+            return False
+        leases = await self._engine.store.leases()
+        return any(id_ == info.id and self._engine.lanes.fate(token) == "alive" for id_, token in leases)
+
     async def held(self) -> list[StoredCall]:
         """The calls that wait for `decide`, oldest first."""
         info = await self._engine.store.session(self.address)

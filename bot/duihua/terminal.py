@@ -112,6 +112,8 @@ class Terminal:
         await self._engine.deliver()
         turns = await self._session.history(limit=1)
         self._newest = turns[-1].ref.seq if turns else 0
+        if await self._session.attended():
+            return  # another chat shows them
         for ticket in await self._session.waiting():
             await self._show(self._session.events(ticket))
 

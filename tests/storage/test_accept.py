@@ -146,6 +146,14 @@ async def test_a_name_that_changed_is_the_name_from_then_on(store: SqlStore) -> 
     assert [turn.author for turn in turns] == [Author(one.owner, "Alicia")] * 2
 
 
+async def test_a_guest_s_new_name_is_kept(store: SqlStore) -> None:
+    await store.ensure(at("group"), "alice", "Alice")
+    for name in ("Bob", "Bobby"):
+        await end(store, await say(store, "hi", "group", author=Author(0, name), external="bob"))
+    turns = await store.path(1, 2)
+    assert [turn.author.name for turn in turns if turn.author] == ["Bobby", "Bobby"]
+
+
 async def test_an_address_forgotten_by_another_process_is_made_anew(
     store: SqlStore, database_url: str
 ) -> None:

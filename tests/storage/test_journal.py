@@ -163,6 +163,8 @@ async def test_usage_is_summed_per_person_and_model(store: SqlStore, database_ur
     await talk(store, "c", chat="someone else")
     alice = await store.user("main", "terminal", "alice")
     assert await store.usage(alice or 0) == [("big", 2, Usage(600, 60, 100, 12)), ("m", 1, Usage())]
+    days = run(database_url, "SELECT DISTINCT day FROM usage")
+    assert days == run(database_url, "SELECT DISTINCT ended / 86400000 FROM turns")
     run(database_url, "UPDATE usage SET day = day - 1")
     await talk(store, "d", chat="one")
     assert (await store.usage(alice or 0))[1] == ("m", 2, Usage())

@@ -12,7 +12,7 @@ from duihua.errors import StorageError
 from duihua_storage import SqlStore, upgrade
 from duihua_storage.revision import HEAD, REVISIONS
 from tests.leftovers import leftovers, run, tables
-from tests.storage.talk import end, history, say, talk
+from tests.storage.talk import at, end, history, say, talk
 
 CHILD = """
 import asyncio, sys
@@ -169,6 +169,14 @@ async def test_processes_that_open_a_new_database_at_once_all_succeed(empty_url:
         work = await end(store, work)
     assert sorted(await history(store)) == ["child 0", "child 1", "child 2"]
     await store.aclose()
+
+
+async def test_stores_that_open_a_new_database_at_once_all_succeed(empty_url: str) -> None:
+    stores = [SqlStore(empty_url, upgrade=True) for _ in range(8)]
+    await asyncio.gather(*(store.open() for store in stores))
+    for store in stores:
+        await store.ensure(at())
+        await store.aclose()
 
 
 async def test_opening_at_the_newest_revision_does_not_load_alembic(tmp_path: Path) -> None:

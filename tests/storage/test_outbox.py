@@ -44,6 +44,7 @@ async def test_a_message_that_was_sent_is_gone_but_for_its_id(store: SqlStore, d
     await store.settle_send(send.id, "sent", external_id="77")
     assert run(database_url, "SELECT state, body, external_id FROM outbox") == [("sent", None, "77")]
     await store.settle_send(send.id, "pending")  # a late word of a slow sender
+    assert run(database_url, "SELECT state FROM outbox") == [("sent",)]
     assert await store.take_sends(FRONT, lease=9000) == []
 
 
