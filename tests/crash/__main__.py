@@ -22,6 +22,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from duihua.simulator import Simulator
+from duihua_storage import open_store, upgrade
 from tests.crash import checker
 from tests.crash.checker import Faults
 from tests.crash.child import SCENARIOS
@@ -60,7 +61,9 @@ class Bench:
             connection.execute(f"CREATE DATABASE crash{number}".encode())
         base = self.postgres.replace("postgresql://", "postgresql+psycopg://", 1)
         head, _, query = base.partition("?")
-        return f"{head.rsplit('/', 1)[0]}/crash{number}" + (f"?{query}" if query else "")
+        url = f"{head.rsplit('/', 1)[0]}/crash{number}" + (f"?{query}" if query else "")
+        upgrade(url)
+        return url
 
     def child(self, scenario: str, url: str, effects: Path, **environment: str) -> subprocess.Popen[str]:
         """Starts a process of the scenario."""
@@ -128,10 +131,8 @@ class Bench:
 
 async def _packs(url: str) -> int:
     """1 if the stored conversation does not pack for the strictest wire."""
-    from duihua.providers.qianfan import dialect
 
     from duihua.messages import Address, Text, Turn, TurnRef
-    from duihua_storage import open_store
 
     store = open_store(url)
     await store.open()
@@ -140,7 +141,7 @@ async def _packs(url: str) -> int:
         assert info is not None
         turns = await store.path(info.id, info.head)
         question = Turn(TurnRef(info.id, 10_000), parent=info.head, input=(Text("?"),), state="running")
-        packed = dialect("ernie-3.5-8k").pack("", (*turns, question))
+        packed = STRICT.pack("", (*turns, question))
         assert_qianfan_v1(packed.messages)
     except AssertionError:
         return 1
