@@ -22,6 +22,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from duihua.simulator import Simulator
+from duihua.testing.scripted import STRICT
 from duihua_storage import open_store, upgrade
 from tests.crash import checker
 from tests.crash.checker import Faults
