@@ -6,6 +6,7 @@ SQLite file gets the tables as they are now, stamped with the newest revision.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def upgrade(url: str | URL, revision: str = "head") -> None:
         event.listen(engine, "connect", _by_hand)
         event.listen(engine, "begin", _begin_immediate)
     try:
-        with engine.begin() as connection:
+        with _ONE_AT_A_TIME, engine.begin() as connection:
             if not sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             found = _found(connection)
@@ -95,6 +96,9 @@ def upgrade(url: str | URL, revision: str = "head") -> None:
         raise StorageError(f"cannot upgrade {where}: {reason}") from None
     finally:
         engine.dispose()
+
+
+_ONE_AT_A_TIME = threading.Lock()  # Alembic keeps its context in globals, and engines upgrade in threads
 
 
 def _by_hand(db: Any, record: object) -> None:

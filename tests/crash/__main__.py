@@ -27,7 +27,7 @@ from duihua_storage import open_store, upgrade
 from tests.crash import checker
 from tests.crash.checker import Faults
 from tests.crash.child import SCENARIOS
-from tests.wire import assert_qianfan_v1
+from tests.wire import assert_qianfan_v1, loaded
 
 EXIT = 57
 """Exit code of a process that died at its failpoint."""
@@ -143,7 +143,7 @@ async def _packs(url: str) -> int:
         turns = await store.path(info.id, info.head)
         question = Turn(TurnRef(info.id, 10_000), parent=info.head, input=(Text("?"),), state="running")
         packed = STRICT.pack("", (*turns, question))
-        assert_qianfan_v1(packed.messages)
+        assert_qianfan_v1(loaded(packed))
     except AssertionError:
         return 1
     finally:

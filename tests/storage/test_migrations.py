@@ -3,6 +3,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,10 @@ async def test_a_turn_can_run_right_after_opening(empty_url: str) -> None:
     await store.open()
     assert await end(store, await say(store, "hello")) is None
     await store.aclose()
+
+
+def test_threads_may_upgrade_at_the_same_moment(tmp_path: Path) -> None:
+    urls = [f"sqlite+aiosqlite:///{tmp_path}/{n}.db" for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(upgrade, urls))
+    assert [run(url, "SELECT version_num FROM alembic_version") for url in urls] == [[(HEAD,)]] * 4

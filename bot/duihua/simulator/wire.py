@@ -122,7 +122,10 @@ async def stream(
             return response
         if pause and i:
             await asyncio.sleep(pause)
-        await response.write(frame)
+        try:
+            await response.write(frame)
+        except ConnectionResetError:  # the client has left: nothing to tell it
+            return response
     return response
 
 
