@@ -89,7 +89,8 @@ class Sqlite:
         """Waits for what was accepted, then closes every connection."""
         self._closed = True
         await self._quiet.wait()
-        readers, self._readers = self._readers, []
+        async with self._opening:
+            readers, self._readers = self._readers, []
         writer, self._writer = self._writer, None
         for connection in (*(reader.connection for reader in readers), writer):
             if connection is not None:
@@ -177,14 +178,20 @@ class Sqlite:
         best = min(self._readers, key=lambda reader: reader.load, default=None)
         if best is not None and (not best.load or len(self._readers) >= READERS):
             return best
-        async with self._opening:
-            if len(self._readers) < READERS:
-                try:
-                    self._readers.append(_Reader(await self._connect()))
-                except sqlite3.Error as e:
-                    raise self._explain(e) from None
-                return self._readers[-1]
+        # Shielded: a connection that is being opened when its caller is cancelled would never be closed.
+        await asyncio.shield(asyncio.ensure_future(self._add_reader()))
+        if not self._readers:
+            raise StorageError(CLOSED)
         return min(self._readers, key=lambda reader: reader.load)
+
+    async def _add_reader(self) -> None:
+        async with self._opening:
+            if self._closed or len(self._readers) >= READERS:
+                return
+            try:
+                self._readers.append(_Reader(await self._connect()))
+            except sqlite3.Error as e:
+                raise self._explain(e) from None
 
     # ------------------------------------------------------------ files
 
