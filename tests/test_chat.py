@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,37 @@ def test_an_answer_cut_by_a_kill_is_finished_and_shown_first(tmp_path: Path) -> 
     first, second = done.stdout.splitlines()
     assert "小红" in first
     assert "hello" in second
+
+
+def test_a_dead_chat_whose_parent_does_not_know_is_taken_over(tmp_path: Path) -> None:
+    with subprocess.Popen(CHAT, stdin=-1, stdout=-1, stderr=-1, cwd=tmp_path, env=environ()) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write("!slow 100 我叫小红\n".encode())
+        process.stdin.flush()
+        process.stdout.read(1)
+        process.kill()
+        process.stdout.read()  # it has ended; nobody has waited for it yet
+        done = chat(tmp_path, "hello\n")
+    first, second = done.stdout.splitlines()
+    assert "小红" in first
+    assert "hello" in second
+
+
+def test_an_interrupt_stops_the_answer_and_shows_what_was_said(tmp_path: Path) -> None:
+    with subprocess.Popen(CHAT, stdin=-1, stdout=-1, stderr=-1, cwd=tmp_path, env=environ()) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(b"!slow 1000 hi\n")
+        process.stdin.flush()
+        process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.decode().splitlines()[-1] == WORDS.t("notice.stopped")
+    assert chat(tmp_path, "").stdout == ""
+    assert WORDS.t("command.history.stopped") in chat(tmp_path, "/history\n").stdout
 
 
 def test_names_and_personas_stay_with_their_session(tmp_path: Path) -> None:

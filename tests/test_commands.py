@@ -121,6 +121,10 @@ async def test_retry_presents_a_turn(session: FakeSession) -> None:
     assert [event.kind async for event in shown.events][-1] == "turn_finished"
 
 
+async def test_retry_of_nothing_says_so(session: FakeSession) -> None:
+    assert await run("/retry", session) == Show(WORDS.t("command.retry.nothing"))
+
+
 async def test_undo_says_whether_there_was_something(session: FakeSession) -> None:
     await say(session, "hi")
     assert (await run("/undo", session)).text == WORDS.t("command.undo.done")

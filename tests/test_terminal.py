@@ -182,8 +182,9 @@ async def test_commands_work_in_pipes_and_forget_asks_nobody() -> None:
     out, err = await chatted(
         "hi", "/forget", "/nope", "/persona zzz", "/retry", "/quit", "never", engine=engine
     )
-    assert out.splitlines() == ["echo hi", WORDS.t("command.forget.done", count=1)]
-    assert len(err.splitlines()) == 3
+    forgotten, nothing = WORDS.t("command.forget.done", count=1), WORDS.t("command.retry.nothing")
+    assert out.splitlines() == ["echo hi", forgotten, nothing]
+    assert len(err.splitlines()) == 2
     assert engine.session(HOME).turns == []
 
 

@@ -25,9 +25,12 @@ _INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; returns its exit code."""
-    from duihua_prompts import Catalogue, error_line
+    try:
+        from duihua_prompts import Catalogue, error_line
 
-    words = Catalogue(_language())
+        words = Catalogue(_language())
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     try:
         given = _parsed(arguments, words)
         return given.run(given, words)

@@ -180,6 +180,8 @@ async def _new(scene: Scene) -> Answer:
 
 
 async def _retry(scene: Scene) -> Answer:
+    if not await scene.session.history(limit=1):
+        return Show(scene.words.t("command.retry.nothing"))
     return Present(scene.session.retry())
 
 

@@ -46,7 +46,8 @@ class Delivery:
         """Sends what is owed now, then stops."""
         if self._task is None:
             return
-        self._task.cancel()
+        async with self._one_at_a_time:  # a round that is cut leaves what it took to nobody for a minute
+            self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         try:
             await self.flush()

@@ -131,6 +131,7 @@ class ProviderError(DuihuaError):
         vendor_code: the platform's own code, as text, empty if none.
         http_status: 0 if no answer came.
         request_id: the platform's id of the request, empty if none.
+        reported: the message holds the platform's own words, not ours about it.
     """
 
     def __init__(
@@ -144,9 +145,11 @@ class ProviderError(DuihuaError):
         vendor_code: str = "",
         http_status: int = 0,
         request_id: str = "",
+        reported: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.reported = reported
         self.provider = provider
         self.category: Category = category
         self.retryable = category in RETRYABLE if retryable is None else retryable

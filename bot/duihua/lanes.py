@@ -218,5 +218,14 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        return True
-    return True
+        pass
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether the process has ended and only its parent does not know yet: `kill -9` leaves such."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:  # another system, or gone in this moment: the lease runs out by itself
+        return False
+    return fields[:1] in ([b"Z"], [b"X"])

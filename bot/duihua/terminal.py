@@ -118,11 +118,16 @@ class Terminal:
             await self._show(self._session.events(ticket))
 
     async def piped(self, lines: AsyncIterable[str]) -> None:
-        """One input per line until the lines end."""
-        await self.catch_up()
-        async for line in lines:
-            if not await self._line(line):
-                break
+        """One input per line until the lines end. Ctrl-C stops the running answer, too."""
+        try:
+            await self.catch_up()
+            async for line in lines:
+                if not await self._line(line):
+                    break
+        except asyncio.CancelledError:
+            with suppress(DuihuaError):
+                await self._stop()
+            raise
         await self._engine.deliver()  # so that the next chat does not show these answers again
 
     async def interactive(self, screen: Screen) -> None:

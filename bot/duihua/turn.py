@@ -569,6 +569,7 @@ class _Answer:
             "http_status": e.http_status,
             "request_id": e.request_id,
             "message": e.message,
+            "reported": e.reported,
             "model": self._brief.dialect.name,
             "retry_after": e.retry_after,
         }

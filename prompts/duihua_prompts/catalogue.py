@@ -83,7 +83,7 @@ def error_line(words: Catalogue, problem: TurnFailed | BaseException) -> str:
     if not code.startswith("provider."):
         return line
     if values.get("message") and not code.startswith("provider.moderation"):
-        line += words.t("fact.said", message=values["message"])
+        line += words.t("fact.said" if values.get("reported") else "fact.details", message=values["message"])
     return line + _facts(words, values)
 
 
@@ -101,7 +101,15 @@ def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[s
         case TurnError():
             return problem.code, dict(problem.values)
         case ProviderError():
-            names = ("provider", "vendor_code", "http_status", "request_id", "message", "retry_after")
+            names = (
+                "provider",
+                "vendor_code",
+                "http_status",
+                "request_id",
+                "message",
+                "reported",
+                "retry_after",
+            )
             return f"provider.{problem.category}", {name: getattr(problem, name) for name in names}
         case MissingKey():
             return "missing_key", {"provider": problem.provider, "settings": key_settings(words, problem)}

@@ -58,6 +58,26 @@ async def test_an_answer_is_delivered_once(make: Make) -> None:
     assert not later.sent
 
 
+async def test_closing_lets_what_is_being_sent_arrive(make: Make) -> None:
+    class Slow(Post):
+        async def send(self, send: Send) -> str:
+            self.arrived.set()
+            await on.wait()
+            return await super().send(send)
+
+    on = asyncio.Event()
+    engine, _ = await make(["hello"])
+    post = Slow()
+    engine.attach(post)
+    await collect(engine.session(HERE).say("hi"))
+    await post.arrived.wait()
+    closing = asyncio.create_task(engine.delivery.aclose())
+    await asyncio.sleep(0)
+    on.set()
+    await closing
+    assert len(post.sent) == 1
+
+
 async def test_an_answer_nobody_was_there_to_send_waits(make: Make) -> None:
     engine, _ = await make(["hello"])
     await collect(engine.session(HERE).say("hi"))

@@ -203,6 +203,14 @@ def test_an_error_becomes_one_line_with_its_facts(words: Catalogue, problem: Any
     assert "secret detail" not in line
 
 
+@pytest.mark.parametrize(("words", "said"), [(EN, "The platform said"), (ZH, "平台说")])
+def test_only_the_platforms_own_words_are_given_as_such(words: Catalogue, said: str) -> None:
+    for reported in (True, False):
+        line = error_line(words, ProviderError("why", provider="qianfan", reported=reported))
+        assert "why" in line
+        assert (said in line) is reported
+
+
 def test_units_and_kinds_are_said_in_the_language() -> None:
     assert "个字符" in error_line(ZH, InputTooLong(20, 30))
     assert "人设" in error_line(ZH, NotFound("persona", "x"))

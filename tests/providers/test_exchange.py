@@ -117,6 +117,24 @@ async def test_nothing_is_sent_again_after_the_first_delta(chat: QianfanV2, wire
     assert len(wire.seen) == 1
 
 
+async def test_a_connection_that_breaks_in_mid_answer_is_a_cut(chat: QianfanV2, wire: Wire) -> None:
+    wire.then(streams(HI, cut=True))
+    _, error = await until_error(chat.stream(ask()))
+    assert error.category == "truncated"
+    assert not error.reported
+
+
+@pytest.mark.parametrize(
+    ("answer", "reported"), [(busy("invalid_argument", 400), True), (says(b"", 400), False)]
+)
+async def test_what_the_platform_says_is_told_from_our_own_words(
+    chat: QianfanV2, wire: Wire, answer: object, reported: bool
+) -> None:
+    wire.then(answer)  # type: ignore[arg-type]
+    _, error = await until_error(chat.stream(ask()))
+    assert error.reported is reported
+
+
 async def test_an_end_without_the_end_mark_is_a_cut(chat: QianfanV2, wire: Wire) -> None:
     wire.then(streams(HI))
     with pytest.raises(ProviderError) as caught:

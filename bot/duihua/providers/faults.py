@@ -35,11 +35,15 @@ _TOO_LONG = re.compile(r"max input characters|prompt tokens too long|maximum con
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What a body says about its failure: the platform's code as text, its words, its kind of error."""
+    """What a body says about its failure: the platform's code as text, its words, its kind of error.
+
+    `own`: it says nothing, the words are ours.
+    """
 
     code: str
     message: str
     kind: str = ""
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class FaultTable:
             vendor_code=clean(report.code, 80),
             http_status=status,
             request_id=clean(given, 80),
+            reported=bool(report.message) and not report.own,
         )
 
 
@@ -139,7 +144,7 @@ def refused(table: FaultTable, status: int, headers: Mapping[str, str], body: by
         where = f" to {headers.get('location', '')}" if 300 <= status < 400 else ""
         words = f"the platform answered with HTTP {status}{where}"
         excerpt = "" if b"<" in body[:200] else body[:MESSAGE_LIMIT].decode("utf-8", "replace")
-        report = Reported("", f"{words}: {excerpt}" if excerpt.strip() else words)
+        report = Reported("", f"{words}: {excerpt}" if excerpt.strip() else words, own=True)
     return table.error(report, status=status, headers=headers, id=request_id(data))
 
 
@@ -148,8 +153,8 @@ def request_id(body: Mapping[str, Any]) -> str:
     return _text(body.get("id") or body.get("request_id") or "")
 
 
-def unreachable(provider: str, error: httpx.HTTPError) -> ProviderError:
-    """The error for a request that got no whole answer."""
+def unreachable(provider: str, error: httpx.HTTPError, *, answered: bool = False) -> ProviderError:
+    """The error for a request that got no whole answer; `answered`: its beginning had come."""
     words: Mapping[type[httpx.HTTPError], str] = {
         httpx.ConnectTimeout: "no connection within the time limit",
         httpx.ReadTimeout: "no answer within the time limit",
@@ -160,7 +165,9 @@ def unreachable(provider: str, error: httpx.HTTPError) -> ProviderError:
         httpx.ReadError: "the connection broke",
     }
     what = words.get(type(error), type(error).__name__)
-    category: Category = "timeout" if isinstance(error, httpx.TimeoutException) else "network"
+    category: Category = "truncated" if answered else "network"
+    if isinstance(error, httpx.TimeoutException):
+        category = "timeout"
     retryable = not isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError))
     return ProviderError(
         f"{what}: {clean(str(error))}", provider=provider, category=category, retryable=retryable
