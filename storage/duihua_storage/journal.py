@@ -240,8 +240,9 @@ def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
         (_DONE, {**mine, "w": outcome.window_from, "l": lease}),
         (_ENDED, end),
         (_ANSWERED, mine),
-        (_USE, _used(fence, outcome.model, outcome.usage, turns=1)),
     ]
+    if outcome.model:  # else the turn ended before one was chosen
+        ops.append((_USE, _used(fence, outcome.model, outcome.usage, turns=1)))
     goes = outcome.state == "cleared" or outcome.erase == "session" or own in outcome.erase
     if outcome.step is not None and not goes:
         ops += _journal(fence, outcome.number, outcome.step, outcome.usage, 0)
