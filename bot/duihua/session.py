@@ -198,7 +198,8 @@ class Session:
         info = await self._engine.store.session(self.address)
         if stored is None or info is None or stored.ref.session != info.id:
             raise NotFound("call", call)
-        key = (f"decision/{info.id}.{info.generation}", call)
+        # Each person decides once; who may not has not decided for those who may.
+        key = (f"decision/{info.id}.{info.generation}/{self._external}", call)
         return await self._accept("decision", (Decision(call, approve),), key=key)
 
     async def stop(self) -> bool:
@@ -239,7 +240,8 @@ class Session:
         """
         info = await self._found("session", self.address.key)
         other = self._engine.session(to)
-        await self._engine.store.fork(info.id, info.head, other.address)
+        copy = await self._engine.store.fork(info.id, info.head, other.address)
+        self._engine.drop(other.address, copy.id)
         return other
 
     async def forget(self) -> int:
@@ -262,7 +264,7 @@ class Session:
 
     async def context(self, content: str = "") -> ContextView:
         """Exactly what the next request would hold if `content` were said now."""
-        return await self._engine.context(self.address, content)
+        return await self._engine.context(self.address, content, self._name)
 
     async def waiting(self) -> list[Ticket]:
         """The inputs without an answer yet, oldest first: from before a crash, or from another process."""
@@ -307,18 +309,19 @@ class Session:
             InvalidOptions: an option outside of the model's range.
             ConfigError: no such platform, or its key is not set.
         """
-        values = await self.settings()
+        info = await self._engine.store.session(self.address)
+        values = dict(info.settings) if info else {}
         if persona is not None:
             if persona:
                 self._engine.personas.get(persona)
             values["persona"] = persona
         if model is not None:
-            if model:
-                self._engine.resolve(model)
             values["model"] = model
         if options is not None:
-            self._engine.resolve(values.get("model") or self._engine.model)[2].check(options)
             values["options"] = _plain(options)
+        if model is not None or options is not None:
+            dialect = self._engine.resolve(values.get("model") or self._engine.model)[2]
+            dialect.check(ModelOptions.parse(values.get("options") or {}))
         kept = {name: value for name, value in values.items() if value}
         info = await self._engine.store.ensure(self.address, self._external, self._name)
         await self._engine.store.settings(info.id, kept)
