@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from duihua.errors import NotFound, TurnError
+from duihua.errors import InvalidOptions, NotFound, TurnError
 from duihua.events import (
     END,
     AnyEvent,
@@ -198,9 +198,19 @@ class Session:
         info = await self._engine.store.session(self.address)
         if stored is None or info is None or stored.ref.session != info.id:
             raise NotFound("call", call)
-        # Each person decides once; who may not has not decided for those who may.
-        key = (f"decision/{info.id}.{info.generation}/{self._external}", call)
-        return await self._accept("decision", (Decision(call, approve),), key=key)
+        # Each person decides once: who may not has not decided for those who may.
+        source, id_ = f"decision/{info.id}.{info.generation}/{self._external}", call
+        while True:
+            ticket = await self._accept("decision", (Decision(call, approve),), key=(source, id_))
+            if ticket.new or not await self._in_vain(ticket, call):
+                return ticket
+            id_ = f"{call}/{ticket.inbox}"
+
+    async def _in_vain(self, ticket: Ticket, call: str) -> bool:
+        """Whether a decision's turn was over (stopped, say) before it came to the call."""
+        progress = await self._engine.store.progress(ticket.inbox)
+        stored = await self._engine.store.stored_call(call)
+        return progress.state == "done" and stored is not None and stored.call.state == "held"
 
     async def stop(self) -> bool:
         """Stops the running turn; it ends with what was said. False if none runs."""
@@ -421,5 +431,8 @@ def _plain(options: ModelOptions) -> dict[str, Any]:
     values = options.given()
     if options.extra:
         values["extra"] = dict(options.extra)
-    plain: dict[str, Any] = orjson.loads(orjson.dumps(values))
+    try:
+        plain: dict[str, Any] = orjson.loads(orjson.dumps(values))
+    except TypeError:
+        raise InvalidOptions("extra", options.extra, "it may hold JSON values only") from None
     return plain

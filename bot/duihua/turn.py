@@ -19,10 +19,9 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import orjson
-
 from duihua import moderation
 from duihua.actions import ActionParser, is_chinese
+from duihua.codec import sound
 from duihua.errors import AskUser, DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
     AnyEvent,
@@ -39,6 +38,7 @@ from duihua.events import (
     TurnRestarted,
     TurnStarted,
 )
+from duihua.fragments import to_json
 from duihua.history import History
 from duihua.lanes import Lane
 from duihua.messages import (
@@ -143,8 +143,8 @@ class Said:
         """What is stored of it."""
         out: list[Part] = []
         if self.thinking:
-            out.append(Thinking("".join(self.thinking)))
-        if text := "".join(self.text):
+            out.append(Thinking(sound("".join(self.thinking))))
+        if text := sound("".join(self.text)):
             out.append(Text(text))
         if self.finish and self.finish.opaque:
             out.append(self.finish.opaque)
@@ -257,7 +257,8 @@ class _Answer:
             self.turns.history.drop(self.turn.ref)
             await self._scrub()
         else:
-            self.turns.history.append(self.fence, self.past, done, since=self.start)
+            past = self.past[-window_limit(self.brief.dialect) :] if self.brief else ()
+            self.turns.history.append(self.fence, past, done, since=self.start)
         for event in self.ending:
             self.channel.publish(event)
 
@@ -395,7 +396,7 @@ class _Answer:
             call = Call(
                 id=call_id(self.turn.ref, number, index),
                 name=name,
-                arguments=arguments,
+                arguments=sound(arguments),
                 effect=skill.effect if skill else "read",
             )
             if index == CALLS:
@@ -621,7 +622,7 @@ class _Answer:
         else:
             self._later(TurnFinished, text=text, finish=finish, model=model, usage=self.usage)
         body = {"text": text, "finish": finish, "error": error, "values": dict(values or {})}
-        sends = () if self.work.address.front == "embed" else (SendBody(0, "message", orjson.dumps(body)),)
+        sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)
         return Outcome(
             state=state,
             finish=finish,
@@ -677,7 +678,7 @@ class _Answer:
         if now < self._partial_due or (self._partial and not self._partial.done()):
             return
         self._partial_due = now + PARTIAL
-        self._partial = asyncio.create_task(self._write_partial(self.channel.text))
+        self._partial = asyncio.create_task(self._write_partial(sound(self.channel.text)))
 
     async def _write_partial(self, text: str) -> None:
         try:

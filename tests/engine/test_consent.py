@@ -7,7 +7,7 @@ from typing import Any
 
 from duihua import AskUser, skill
 from duihua.events import ApprovalRequested, SkillFinished
-from duihua.messages import Address
+from duihua.messages import Address, TurnRef
 from duihua.ports import CallDelta
 from duihua.skills.contract import Context
 from tests.engine.conftest import Make, collect
@@ -125,3 +125,28 @@ async def test_one_of_two_parallel_calls_may_ask(make: Make) -> None:
     assert (await collect(session.events(await session.decide(name, True))))[-1].text == "done"
     assert "seen" in str(model.sent[1])
     assert "did it" in str(model.sent[1])
+
+
+async def test_a_decision_whose_turn_was_stopped_too_early_can_be_made_again(make: Make) -> None:
+    ran: list[int] = []
+    engine, _ = await make([ask(50), "paid"], skills=[paying(ran)])
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("pay 50")))
+    reached, inner = asyncio.Event(), engine.store.path
+
+    async def stuck(*args: Any, **kw: Any) -> Any:
+        reached.set()
+        await asyncio.Event().wait()
+
+    engine.history.drop(TurnRef((await session.held())[0].ref.session, 0))
+    engine.store.path = stuck
+    ticket = await session.decide(name, True)
+    await reached.wait()
+    engine.store.path = inner
+    await session.stop()
+    assert (await collect(session.events(ticket)))[-1].finish == "stopped"
+    assert not ran
+    again = await session.decide(name, True)
+    assert (await collect(session.events(again)))[-1].text == "paid"
+    assert not (await session.decide(name, True)).new
+    assert ran == [50]

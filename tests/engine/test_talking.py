@@ -23,10 +23,11 @@ from duihua import (
     TurnFailed,
     TurnFinished,
     TurnSnapshot,
+    skill,
 )
 from duihua.events import AnyEvent, HistoryCleared
 from duihua.messages import Address, Text, TurnRef
-from duihua.ports import Send
+from duihua.ports import CallDelta, Send
 from duihua.relay import BACKLOG, Relay
 from duihua.testing import ScriptedModel
 from duihua.testing.scripted import STRICT
@@ -421,3 +422,38 @@ async def test_a_bug_in_a_provider_puts_no_words_into_the_log(
     await collect(engine.session("a").say("hi"))
     assert "RuntimeError" in caplog.text
     assert "plugh" not in caplog.text
+
+
+async def test_halves_of_a_character_are_stored_and_delivered_whole(make: Make) -> None:
+    """Some platforms cut their chunks between the two escapes of an emoji."""
+
+    @skill(effect="read")
+    def echo(text: str) -> str:
+        """Echoes."""
+        return text
+
+    wanted = CallDelta(0, "", "echo", '{"text": "\ud83d')
+    script = [["a\ud83d", "\ude00", wanted, CallDelta(0, "", "", '\ude00"}')], ["b\ud83d", "!"]]
+    engine, _ = await make(script, skills=[echo])
+    session = engine.session(Address("post", "a"))
+    end = (await collect(session.say("hi \ud83d")))[-1]
+    assert (end.kind, end.text) == ("turn_finished", "a😀\nb\ufffd!")
+    assert (await session.history())[0].steps[0].calls[0].result == "😀"
+
+
+async def test_options_that_are_no_json_are_refused(make: Make) -> None:
+    engine, _ = await make(["ok"])
+    with pytest.raises(InvalidOptions, match="extra"):
+        await engine.ask("a", "hi", options=ModelOptions(extra={"x": object()}))
+
+
+async def test_what_is_remembered_of_a_model_without_limits_is_bounded(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duihua.turn.window_limit", lambda dialect: 3)
+    engine, _ = await make(lambda r: "ok")
+    session = engine.session("a")
+    for _ in range(6):
+        await session.ask("hi")
+    [recent] = engine.history._recent.values()
+    assert len(recent.turns) == 4
