@@ -441,7 +441,8 @@ class _Answer:
         """Stores a call's state and result, here as in the database. `number`: its step, if of this turn."""
 
         async def write() -> None:
-            await self.store.call(self.fence, call.id, call.state, call.result)
+            expires = self._expires() if call.state == "held" else 0
+            await self.store.call(self.fence, call.id, call.state, call.result, expires=expires)
             if number is not None:
                 step = self.steps[number]
                 calls = tuple(call if c.id == call.id else c for c in step.calls)

@@ -150,3 +150,23 @@ async def test_a_decision_whose_turn_was_stopped_too_early_can_be_made_again(mak
     assert (await collect(session.events(again)))[-1].text == "paid"
     assert not (await session.decide(name, True)).new
     assert ran == [50]
+
+
+async def test_a_skills_own_question_runs_out_too(make: Make) -> None:
+    ran: list[str] = []
+
+    @skill(effect="write")
+    def careful(context: Context) -> str:
+        """Asks first."""
+        if not context.approved:
+            raise AskUser("really?")
+        ran.append("did it")
+        return "did it"
+
+    engine, _ = await make(
+        [CallDelta(0, "", "careful", "{}"), "too late"], skills=[careful], approval_timeout=0.000_001
+    )
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("go")))
+    assert (await collect(session.events(await session.decide(name, True))))[-1].text == "too late"
+    assert not ran

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from duihua import skill
@@ -242,3 +243,33 @@ async def test_an_end_that_is_stored_is_told_even_if_the_lane_is_cut(make: Make)
         async for event in events:
             if event.kind == "turn_finished":
                 break
+
+
+async def test_a_stop_that_comes_late_does_not_stop_the_next_turn(make: Make) -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    engine, _ = await make([[gates[0], "1"], [gates[1], "2"]], lease=1)
+    session, inner = engine.session("a"), engine.store.renew
+    renewals = [asyncio.Event(), asyncio.Event()]
+    waiting = iter(renewals)
+
+    async def late(claims: Any, **kw: Any) -> Any:
+        held = await inner(claims, **kw)
+        event = next(waiting, None)
+        if event is not None:
+            event.set()
+        if event is not renewals[0]:
+            return held
+        await gates[2].wait()
+        return [replace(h, stop=True) for h in held]
+
+    engine.store.renew = late
+    tickets = [await session.submit("a"), await session.submit("b")]
+    await renewals[0].wait()
+    gates[0].set()
+    assert (await collect(session.events(tickets[0])))[-1].text == "1"
+    second = session.events(tickets[1])
+    await anext(second)
+    gates[2].set()
+    await renewals[1].wait()
+    gates[1].set()
+    assert (await collect(second))[-1].text == "2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -29,6 +30,7 @@ from duihua.events import AnyEvent, HistoryCleared
 from duihua.messages import Address, Text, TurnRef
 from duihua.ports import CallDelta, Send
 from duihua.relay import BACKLOG, Relay
+from duihua.skills.contract import Context
 from duihua.testing import ScriptedModel
 from duihua.testing.scripted import STRICT
 from tests.engine.conftest import Make, collect, kinds, said
@@ -328,7 +330,7 @@ async def test_the_first_reader_of_a_live_view_is_told_the_beginning_once(make: 
     assert seen == ["turn_started", "text_delta", "turn_finished"]
 
 
-async def test_a_reader_far_behind_still_hears_what_is_no_text(make: Make) -> None:
+async def test_a_reader_far_behind_still_hears_what_is_no_text() -> None:
     relay = Relay()
     channel = relay.open(TurnRef(1, 1), "a", (1,), 1)
     with channel.reader() as queue:
@@ -457,3 +459,17 @@ async def test_what_is_remembered_of_a_model_without_limits_is_bounded(
         await session.ask("hi")
     [recent] = engine.history._recent.values()
     assert len(recent.turns) == 4
+
+
+async def test_an_engine_keeps_keys_out_of_the_applications_log(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    await make(["ok"])
+    with caplog.at_level("DEBUG"):
+        logging.getLogger("httpx").debug("GET %s", "https://x/chat?access_token=24.plugh")
+    assert "access_token=***" in caplog.text
+    assert "plugh" not in caplog.text
+
+
+def test_settings_of_skills_are_in_no_repr() -> None:
+    assert "plugh" not in repr(Context(settings={"key": "plugh"}))
