@@ -41,10 +41,18 @@ def decode_usage(data: bytes | memoryview | None) -> Usage:
     return Usage() if data is None else Usage(*orjson.loads(data))
 
 
+def sound(text: str) -> str:
+    """The same text without lone surrogates, which UTF-8 cannot hold; halves that meet become a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def _sound(value: Any) -> Any:
-    """The same data without lone surrogates, which UTF-8 cannot hold."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return sound(value)
     if isinstance(value, Mapping):
         items = cast("Mapping[str, Any]", value).items()
         return {str(_sound(k)): _sound(v) for k, v in items}

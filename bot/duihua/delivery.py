@@ -1,35 +1,47 @@
-"""Sends what the front ends owe: the outbox, row by row, in order within a session."""
+"""Sends what the front ends owe: the outbox, in order within a session, sessions beside each other."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 
-from duihua.errors import DeliveryError, Gone, NotSent, SendUnknown, StorageError
+from duihua.errors import DeliveryError, NotSent, SendUnknown, StorageError
 from duihua.ports import Frontend, Send, Store
+from duihua.redact import where
 
 log = logging.getLogger(__name__)
 
 IDLE = 5.0
 """Seconds between two looks at the outbox when nobody says that there is something in it."""
 
+AT_ONCE = 20
+"""Messages on their way at the same time."""
+
+PATIENCE = 45.0
+"""Seconds after which a send is given up: it may have arrived."""
+
 LEASE = 60_000
-"""Milliseconds after which a send whose outcome nobody wrote down is handed out again."""
+"""Milliseconds after which a send whose outcome nobody wrote down is handed out again; above `PATIENCE`."""
 
 
 class Delivery:
-    """The sending side of the outbox for the front ends of this process."""
+    """The sending side of the outbox for the front ends of this process.
+
+    The store hands out only the oldest open row of a session, so rows may be sent side by side.
+    """
 
     def __init__(self, store: Store, fronts: Mapping[str, Frontend]) -> None:
         self._store, self._fronts = store, fronts
         self._poked = asyncio.Event()
-        self._one_at_a_time = asyncio.Lock()
+        self._taking = asyncio.Lock()
+        self._sending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
 
     def open(self) -> None:
         """Starts sending."""
+        self._closing = False
         self._task = asyncio.create_task(self._run(), name="duihua delivery")
 
     def poke(self) -> None:
@@ -37,63 +49,76 @@ class Delivery:
         self._poked.set()
 
     async def flush(self) -> None:
-        """Sends what is owed now."""
-        async with self._one_at_a_time:
-            while await self._round():
-                pass
+        """Sends what is owed now, and returns when it is sent."""
+        while True:
+            await self._take()
+            if not self._sending:
+                return
+            await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
 
     async def aclose(self) -> None:
         """Sends what is owed now, then stops."""
         if self._task is None:
             return
-        async with self._one_at_a_time:  # a round that is cut leaves what it took to nobody for a minute
-            self._task.cancel()
+        self._closing = True
+        self.poke()
         await asyncio.gather(self._task, return_exceptions=True)
         try:
             await self.flush()
         except StorageError as e:
             log.warning("the outbox stays as it is: %s", e)
+        if self._sending:
+            await asyncio.wait(self._sending)
 
     async def _run(self) -> None:
-        while True:
+        while not self._closing:
             self._poked.clear()
             try:
-                await self.flush()
+                await self._take()
             except StorageError as e:
                 log.warning("sending waits: %s", e)
+            except Exception as e:
+                log.error("sending waits: %s", where(e))
             try:
                 async with asyncio.timeout(IDLE):
                     await self._poked.wait()
             except TimeoutError:
                 continue
 
-    async def _round(self) -> int:
-        if not self._fronts:
-            return 0
-        sends = await self._store.take_sends(list(self._fronts), lease=LEASE)
-        sessions = groupby(sorted(sends, key=lambda s: (s.ref, s.part, s.id)), key=lambda s: s.ref.session)
-        await asyncio.gather(*(self._session(list(group)) for _, group in sessions))
-        return len(sends)
+    async def _take(self) -> None:
+        """Begins to send what is due, as far as there is room."""
+        async with self._taking:
+            room = AT_ONCE - len(self._sending)
+            if not self._fronts or room <= 0:
+                return
+            for send in await self._store.take_sends(list(self._fronts), lease=LEASE, limit=room):
+                task = asyncio.create_task(self._one(send), name=f"duihua send {send.id}")
+                self._sending.add(task)
+                task.add_done_callback(self._sent)
 
-    async def _session(self, sends: Sequence[Send]) -> None:
-        for send in sends:
-            await self._one(send)
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        self.poke()  # the next one of that session, or of those that found no room
 
     async def _one(self, send: Send) -> None:
-        front = self._fronts[send.address.front]
         try:
-            external = await front.send(send)
+            await self._attempt(send)
+        except StorageError as e:
+            log.warning("it was not written down what became of message %d: %s", send.id, e)
+
+    async def _attempt(self, send: Send) -> None:
+        front, settle = self._fronts[send.address.front], self._store.settle_send
+        try:
+            async with asyncio.timeout(PATIENCE):
+                external = await front.send(send)
         except NotSent as e:
-            delay = int(e.retry_after * 1000)
-            await self._store.settle_send(send.id, "pending", delay=delay, error=str(e))
-        except SendUnknown as e:
-            await self._store.settle_send(send.id, "unknown", error=str(e))
-        except Gone as e:
-            await self._store.settle_send(send.id, "failed", error=str(e))
+            await settle(send.id, "pending", delay=int(e.retry_after * 1000), error=str(e))
+        except (SendUnknown, TimeoutError) as e:
+            await settle(send.id, "unknown", error=str(e) or "timeout")
         except DeliveryError as e:
-            await self._store.settle_send(send.id, "failed", error=str(e))
-        except Exception:
-            log.exception("front end %s failed to send", front.name)
-            await self._store.settle_send(send.id, "unknown", error="internal")
+            await settle(send.id, "failed", error=str(e))
+        except Exception as e:
+            log.error("front end %s failed to send: %s", front.name, where(e))
+            await settle(send.id, "unknown", error="internal")
         else:
-            await self._store.settle_send(send.id, "sent", external_id=external)
+            await settle(send.id, "sent", external_id=external)

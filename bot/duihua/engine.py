@@ -22,10 +22,11 @@ from duihua.lanes import Lanes
 from duihua.messages import Address, Options, Part, Text, Turn, TurnRef
 from duihua.options import ModelOptions
 from duihua.ports import Accepted, Dialect, Frontend, Input, Limiter, Provider, Skill, Store, Work
+from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import ContextView, Reply, Session
 from duihua.skills.registry import Registry, load_bundled
-from duihua.turn import Brief, Rules, Turns
+from duihua.turn import Brief, Rules, Turns, window_limit
 
 if TYPE_CHECKING:
     import httpx
@@ -63,6 +64,7 @@ class ChatEngine:
     ) -> None:
         from duihua_prompts import PersonaLibrary, language
 
+        install()  # an application's own logging at DEBUG must not show keys that stand in URLs
         self.settings = settings or Settings.load()
         self.model = model or self.settings.model.split(",")[0].strip()
         self.locale = language(self.settings.lang)
@@ -190,13 +192,15 @@ class ChatEngine:
     async def accept(self, input: Input) -> Accepted:
         """Writes an input down and sets its session to work."""
         self.check_open()
-        accepted = await self.store.accept(
+        claim = self.store.accept(
             input, cap=self.settings.max_pending, token=self.lanes.token(), lease=self.lanes.lease
         )
+        return await self.lanes.claiming(claim, self._begin)
+
+    def _begin(self, accepted: Accepted) -> None:
         if accepted.work is not None:
             self._turns.open(accepted.work)
             self.lanes.start(accepted.work)
-        return accepted
 
     async def check(self, address: Address, parts: Sequence[Part], options: ModelOptions | None) -> None:
         """Refuses what the session's model cannot take, before it is accepted."""
@@ -240,14 +244,14 @@ class ChatEngine:
             found = self._models[name] = (provider, model, provider.dialect(model))
         return found
 
-    async def context(self, address: Address, content: str) -> ContextView:
-        """What the next request of a session would hold."""
+    async def context(self, address: Address, content: str, name: str = "") -> ContextView:
+        """What the next request of a session would hold if `name` said `content`."""
         info = await self.store.session(address)
-        settings = await self.session_settings(address)
-        brief = self._make(settings, "", None)
+        brief = self._make(info.settings if info else {}, name, None)
         past: Sequence[Turn] = ()
         if info:
-            past = await self.store.path(info.id, info.head, since=info.window_from)
+            limit = window_limit(brief.dialect)
+            past = await self.store.path(info.id, info.head, since=info.window_from, limit=limit)
         current = Turn(TurnRef(info.id if info else 0, 0), input=(Text(content),), state="running")
         packed = brief.dialect.pack(
             brief.system, (*past, current), brief.tools, start=info.window_from if info else 0
@@ -348,8 +352,8 @@ async def _show(front: Frontend, address: Address, channel: Channel) -> None:
     with channel.reader() as queue:
         try:
             await front.present(address, aiter(queue))
-        except Exception:  # a live view may fail; the outbox is complete alone
-            log.exception("front end %s failed to show a turn", front.name)
+        except Exception as e:  # a live view may fail; the outbox is complete alone
+            log.error("front end %s failed to show a turn: %s", front.name, where(e))
 
 
 def _checked(

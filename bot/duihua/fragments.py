@@ -239,7 +239,9 @@ def _wire(call: Call, id_: str) -> Call:
 
 
 def _result(call: Call, clip: int) -> str:
-    text = call.result if call.result.strip() else _OPEN.get(call.state, NO_OUTPUT)
+    # A write that was cut off midway may have been carried out.
+    state = "unknown" if call.state == "running" and call.effect == "write" else call.state
+    text = call.result if call.result.strip() else _OPEN.get(state, NO_OUTPUT)
     return clipped(text, clip) if clip else text
 
 

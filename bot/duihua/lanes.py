@@ -15,15 +15,18 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from duihua.errors import StorageError, Superseded
 from duihua.messages import TurnRef
 from duihua.ports import Store, Work
+from duihua.redact import where
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 TICK = 1.0
 """Seconds between two looks for sessions without a worker."""
@@ -75,7 +78,9 @@ class Lanes:
         self._prefix = f"{machine()}:{os.getpid()}:{secrets.token_hex(4)}/"
         self._numbers = itertools.count(1)
         self._lanes: dict[str, Lane] = {}
-        self._background: list[asyncio.Task[None]] = []
+        self._claims: set[asyncio.Future[Any]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._renewer: asyncio.Task[None] | None = None
         self._closing = False
 
     def token(self) -> str:
@@ -84,19 +89,40 @@ class Lanes:
 
     def open(self) -> None:
         """Starts ticker and renewer."""
-        self._background = [
-            asyncio.create_task(self._tick(), name="duihua ticker"),
-            asyncio.create_task(self._renew(), name="duihua renewer"),
-        ]
+        self._closing = False
+        self._ticker = asyncio.create_task(self._tick(), name="duihua ticker")
+        self._renewer = asyncio.create_task(self._renew(), name="duihua renewer")
 
     async def aclose(self, timeout: float) -> None:
         """Lets running turns finish for `timeout` seconds; what is still running is handed over."""
         self._closing = True
-        await _ended(self._background)
+        await _ended([self._ticker])
+        await asyncio.gather(*self._claims, return_exceptions=True)
         tasks = [lane.task for lane in self._lanes.values() if lane.task]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout)
-        await _ended(tasks)
+        await _ended([*tasks, self._renewer])
+
+    async def claiming(self, claim: Coroutine[Any, Any, T], begin: Callable[[T], None]) -> T:
+        """Carries out what may claim a session, then `begin`s its lane, even if the caller is cancelled.
+
+        A claim without a lane would keep everybody from its session until the lease has run out.
+        """
+
+        def begin_alone(task: asyncio.Future[T]) -> None:
+            if not task.cancelled() and task.exception() is None:
+                begin(task.result())
+
+        task = asyncio.ensure_future(claim)
+        self._claims.add(task)
+        task.add_done_callback(self._claims.discard)
+        try:
+            claimed = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(begin_alone)
+            raise
+        begin(claimed)  # here and not in the task: so the caller can listen before the lane runs
+        return claimed
 
     def start(self, work: Work) -> None:
         """Works on a claimed session until it has no more inputs."""
@@ -108,17 +134,14 @@ class Lanes:
         """Takes the session up if it has work that nobody does."""
         if self._closing:
             return
-        work = await self._store.claim(session, self.token(), lease=self.lease)
-        if work is not None:
-            self.start(work)
+        claim = self._store.claim(session, self.token(), lease=self.lease)
+        await self.claiming(claim, lambda work: self.start(work) if work else None)
 
-    def stop(self, ref: TurnRef) -> bool:
+    def stop(self, ref: TurnRef) -> None:
         """Stops a turn if it runs here."""
         for lane in self._lanes.values():
             if lane.turn == ref and lane.stop:
                 lane.stop()
-                return True
-        return False
 
     async def abandon(self, session: int) -> None:
         """Cancels what runs here for a session whose turns were erased."""
@@ -139,6 +162,8 @@ class Lanes:
             return  # another claim holds the session now, or it was erased
         except StorageError as e:
             log.error("session %d: %s; the turn will be taken up again", lane.session, e)
+        except Exception as e:
+            log.error("session %d: %s\nthe turn will be taken up again", lane.session, where(e))
         finally:
             # Nothing to release after a plain end: then the lease is gone already and this is a no-op.
             self._lanes.pop(lane.token, None)
@@ -158,11 +183,16 @@ class Lanes:
                 if number % 10 == 0:
                     await self._bury()
                 for session in await self._store.due():
-                    await self.wake(session)
+                    try:
+                        await self.wake(session)
+                    except Exception as e:  # that session alone: the others must not wait for it
+                        log.error("session %d cannot be taken up: %s", session, where(e))
                 if number % SWEEP == SWEEP - 1:
                     await self._store.sweep()
             except StorageError as e:
                 log.warning("looking for waiting sessions failed: %s", e)
+            except Exception as e:
+                log.error("looking for waiting sessions failed: %s", where(e))
             await asyncio.sleep(TICK * rng.uniform(0.8, 1.2))
 
     async def _bury(self) -> None:
@@ -185,29 +215,31 @@ class Lanes:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self.lease / 4000)
-            claims = [(lane.session, lane.token) for lane in self._lanes.values()]
-            if not claims:
+            lanes = {lane: lane.turn for lane in self._lanes.values()}
+            if not lanes:
                 continue
             try:
+                claims = [(lane.session, lane.token) for lane in lanes]
                 held = {h.token: h for h in await self._store.renew(claims, lease=self.lease)}
             except StorageError as e:
-                log.warning("renewing %d leases failed: %s", len(claims), e)
+                log.warning("renewing %d leases failed: %s", len(lanes), e)
                 continue
-            for _, token in claims:
-                lane = self._lanes.get(token)
-                if lane is None:
-                    continue
-                if token not in held:
+            except Exception as e:
+                log.error("renewing %d leases failed: %s", len(lanes), where(e))
+                continue
+            for lane, turn in lanes.items():
+                if lane.token not in held:
                     if lane.task:
                         lane.task.cancel()
-                elif held[token].stop and lane.stop:
+                elif held[lane.token].stop and lane.stop and lane.turn == turn:  # not the one after it
                     lane.stop()
 
 
-async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
+async def _ended(tasks: Sequence[asyncio.Task[None] | None]) -> None:
+    running = [task for task in tasks if task is not None]
+    for task in running:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 def _alive(pid: int) -> bool:

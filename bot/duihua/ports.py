@@ -419,8 +419,13 @@ class Store(Protocol):
         """Journals an answer with its calls, before a skill runs. `expires` (ms UTC) is for held calls."""
         ...
 
-    async def call(self, fence: Fence, call: str, state: CallState, result: str = "") -> None:
-        """Sets a call's state and result, by its id. A settled call is never changed: Superseded."""
+    async def call(
+        self, fence: Fence, call: str, state: CallState, result: str = "", *, expires: int = 0
+    ) -> None:
+        """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
+
+        `expires` (ms UTC) is for a call that is held from now on.
+        """
         ...
 
     async def partial(self, fence: Fence, text: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,21 @@ def redact(text: str) -> str:
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text
+
+
+def where(error: BaseException) -> str:
+    """The exception types of the chain with their frames, without any message or value.
+
+    A message may hold what a person wrote, so a log gets this.
+    """
+    parts: list[str] = []
+    link: BaseException | None = error
+    while link is not None and len(parts) < 4:
+        parts.append(
+            f"{type(link).__qualname__}\n" + "".join(traceback.format_tb(link.__traceback__, limit=-20))
+        )
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "caused by ".join(parts).rstrip()
 
 
 def install() -> Callable[[], None]:

@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
 
 from duihua.events import (
     END,
@@ -19,7 +18,6 @@ from duihua.events import (
     TextDelta,
     TurnRestarted,
     TurnSnapshot,
-    TurnStarted,
 )
 from duihua.messages import TurnRef
 
@@ -72,14 +70,14 @@ class Queue:
 class Channel:
     """One running turn as its readers see it."""
 
-    __slots__ = ("_pieces", "_queues", "_relay", "attempt", "ended", "inbox", "key", "offset", "ref", "step")
+    __slots__ = ("_begun", "_pieces", "_queues", "_relay", "attempt", "inbox", "key", "offset", "ref", "step")
 
     def __init__(self, relay: Relay, ref: TurnRef, key: str, inbox: Sequence[int], attempt: int) -> None:
         self._relay = relay
         self.ref, self.key, self.inbox, self.attempt = ref, key, tuple(inbox), attempt
         self.step = 0
         self.offset = 0  # characters of visible text in this step
-        self.ended = False
+        self._begun: AnyEvent | None = None  # its first event, with which every reader begins
         self._pieces: list[str] = []
         self._queues: list[Queue] = []
 
@@ -90,6 +88,8 @@ class Channel:
 
     def publish(self, event: AnyEvent) -> None:
         """Hands an event to all readers and keeps the text for those who come late."""
+        if self._begun is None:
+            self._begun = event
         if isinstance(event, TextDelta):
             self._pieces.append(event.text)
         elif isinstance(event, (TurnRestarted, Retracted)):
@@ -98,14 +98,13 @@ class Channel:
             if len(queue.events) >= BACKLOG:
                 queue.events.clear()
                 queue.put(self._snapshot())
-                if not isinstance(event, END):
+                if isinstance(event, TextDelta):
                     continue
             queue.put(event)
         if self._relay.subscribers:
             self._relay.broadcast(event)
         if isinstance(event, END):
             self.close()
-            self.ended = True
 
     def text_delta(self, text: str) -> None:
         """Publishes visible text at its position; a newline parts it from the text of an earlier step."""
@@ -138,8 +137,8 @@ class Channel:
     def reader(self) -> Generator[Queue, None, None]:
         """A queue with what was shown so far and all that follows."""
         queue = Queue()
-        where: dict[str, Any] = {"session": self.key, "turn": self.ref.seq, "attempt": self.attempt}
-        queue.put(TurnStarted(**where) if self.attempt == 1 else TurnRestarted(**where))
+        if self._begun is not None:
+            queue.put(self._begun)
         if self._pieces:
             queue.put(self._snapshot())
         if self._relay.knows(self):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from duihua.errors import NotFound, TurnError
+from duihua.errors import InvalidOptions, NotFound, TurnError
 from duihua.events import (
     END,
     AnyEvent,
@@ -198,8 +198,19 @@ class Session:
         info = await self._engine.store.session(self.address)
         if stored is None or info is None or stored.ref.session != info.id:
             raise NotFound("call", call)
-        key = (f"decision/{info.id}.{info.generation}", call)
-        return await self._accept("decision", (Decision(call, approve),), key=key)
+        # Each person decides once: who may not has not decided for those who may.
+        source, id_ = f"decision/{info.id}.{info.generation}/{self._external}", call
+        while True:
+            ticket = await self._accept("decision", (Decision(call, approve),), key=(source, id_))
+            if ticket.new or not await self._in_vain(ticket, call):
+                return ticket
+            id_ = f"{call}/{ticket.inbox}"
+
+    async def _in_vain(self, ticket: Ticket, call: str) -> bool:
+        """Whether a decision's turn was over (stopped, say) before it came to the call."""
+        progress = await self._engine.store.progress(ticket.inbox)
+        stored = await self._engine.store.stored_call(call)
+        return progress.state == "done" and stored is not None and stored.call.state == "held"
 
     async def stop(self) -> bool:
         """Stops the running turn; it ends with what was said. False if none runs."""
@@ -239,7 +250,8 @@ class Session:
         """
         info = await self._found("session", self.address.key)
         other = self._engine.session(to)
-        await self._engine.store.fork(info.id, info.head, other.address)
+        copy = await self._engine.store.fork(info.id, info.head, other.address)
+        self._engine.drop(other.address, copy.id)
         return other
 
     async def forget(self) -> int:
@@ -262,7 +274,7 @@ class Session:
 
     async def context(self, content: str = "") -> ContextView:
         """Exactly what the next request would hold if `content` were said now."""
-        return await self._engine.context(self.address, content)
+        return await self._engine.context(self.address, content, self._name)
 
     async def waiting(self) -> list[Ticket]:
         """The inputs without an answer yet, oldest first: from before a crash, or from another process."""
@@ -307,18 +319,19 @@ class Session:
             InvalidOptions: an option outside of the model's range.
             ConfigError: no such platform, or its key is not set.
         """
-        values = await self.settings()
+        info = await self._engine.store.session(self.address)
+        values = dict(info.settings) if info else {}
         if persona is not None:
             if persona:
                 self._engine.personas.get(persona)
             values["persona"] = persona
         if model is not None:
-            if model:
-                self._engine.resolve(model)
             values["model"] = model
         if options is not None:
-            self._engine.resolve(values.get("model") or self._engine.model)[2].check(options)
             values["options"] = _plain(options)
+        if model is not None or options is not None:
+            dialect = self._engine.resolve(values.get("model") or self._engine.model)[2]
+            dialect.check(ModelOptions.parse(values.get("options") or {}))
         kept = {name: value for name, value in values.items() if value}
         info = await self._engine.store.ensure(self.address, self._external, self._name)
         await self._engine.store.settings(info.id, kept)
@@ -418,5 +431,8 @@ def _plain(options: ModelOptions) -> dict[str, Any]:
     values = options.given()
     if options.extra:
         values["extra"] = dict(options.extra)
-    plain: dict[str, Any] = orjson.loads(orjson.dumps(values))
+    try:
+        plain: dict[str, Any] = orjson.loads(orjson.dumps(values))
+    except TypeError:
+        raise InvalidOptions("extra", options.extra, "it may hold JSON values only") from None
     return plain

@@ -19,10 +19,9 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import orjson
-
 from duihua import moderation
 from duihua.actions import ActionParser, is_chinese
+from duihua.codec import sound
 from duihua.errors import AskUser, DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
     AnyEvent,
@@ -39,6 +38,7 @@ from duihua.events import (
     TurnRestarted,
     TurnStarted,
 )
+from duihua.fragments import to_json
 from duihua.history import History
 from duihua.lanes import Lane
 from duihua.messages import (
@@ -72,6 +72,7 @@ from duihua.ports import (
     Work,
 )
 from duihua.ports import ThinkingDelta as Thought
+from duihua.redact import where
 from duihua.relay import Channel, Relay
 from duihua.skills.contract import Context
 from duihua.skills.runner import needs_consent, run
@@ -87,6 +88,8 @@ ATTEMPTS = 3
 
 CALLS = 16
 """Calls of one answer that are run; a model that asks for more is told so."""
+
+TOO_MANY = f"Not run, nor any call after it: at most {CALLS} in one answer."
 
 PARTIAL = 1.0
 """Seconds between two writes of the text so far."""
@@ -108,7 +111,9 @@ class Brief:
     tools: tuple[ToolSpec, ...]
     locale: str
     timezone: tzinfo | None = None
-    skill_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    skill_settings: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict[str, Mapping[str, str]], repr=False
+    )
     http: httpx.AsyncClient | None = None
 
 
@@ -138,8 +143,8 @@ class Said:
         """What is stored of it."""
         out: list[Part] = []
         if self.thinking:
-            out.append(Thinking("".join(self.thinking)))
-        if text := "".join(self.text):
+            out.append(Thinking(sound("".join(self.thinking))))
+        if text := sound("".join(self.text)):
             out.append(Text(text))
         if self.finish and self.finish.opaque:
             out.append(self.finish.opaque)
@@ -179,11 +184,14 @@ class Turns:
         lane.stop = answer.stop
         try:
             outcome = await answer.run()
-            following = await self.store.finish(work.fence, outcome, lease=int(self.rules.lease * 1000))
-            await answer.ended(outcome)
+            return await _whole(self._end(work, answer, outcome))  # what is stored is told
         finally:
             lane.stop = None
             channel.close()
+
+    async def _end(self, work: Work, answer: _Answer, outcome: Outcome) -> Work | None:
+        following = await self.store.finish(work.fence, outcome, lease=int(self.rules.lease * 1000))
+        await answer.ended(outcome)
         if outcome.sends:
             self._finished()
         return following
@@ -233,7 +241,7 @@ class _Answer:
         except (Superseded, StorageError):
             raise
         except Exception as e:
-            log.exception("turn %d of session %s failed", self.turn.ref.seq, self.work.address.key)
+            log.error("turn %d of session %s: %s", self.turn.ref.seq, self.work.address.key, where(e))
             message = str(e) if isinstance(e, DuihuaError) else type(e).__name__
             outcome = self._failed("internal", {"message": message})
         finally:
@@ -249,7 +257,8 @@ class _Answer:
             self.turns.history.drop(self.turn.ref)
             await self._scrub()
         else:
-            self.turns.history.append(self.fence, self.past, done, since=self.start)
+            past = self.past[-window_limit(self.brief.dialect) :] if self.brief else ()
+            self.turns.history.append(self.fence, past, done, since=self.start)
         for event in self.ending:
             self.channel.publish(event)
 
@@ -258,10 +267,7 @@ class _Answer:
     async def _answer(self) -> Outcome:
         self.brief = await self.turns.brief(self.work)
         await self._read_past()
-        for number, step in enumerate(self.steps):  # journaled by an earlier attempt
-            self.channel.next_step(number)
-            if step.text:
-                self.channel.text_delta(step.text)
+        self._show_steps()
         decision = next((p for p in self.turn.input if isinstance(p, Decision)), None)
         if decision is not None and not self.steps:
             outcome = await self._decided(decision)
@@ -278,9 +284,16 @@ class _Answer:
             if outcome is not None:
                 return outcome
 
+    def _show_steps(self) -> None:
+        """Shows what stays said after a restart: the answers that are journaled."""
+        for number, step in enumerate(self.steps):
+            self.channel.next_step(number)
+            if step.text:
+                self.channel.text_delta(step.text)
+        self.channel.next_step(len(self.steps))
+
     async def _read_past(self) -> None:
-        brief = self._brief
-        limit = max(64, (brief.dialect.soft.tokens or brief.dialect.soft.characters or 8_000) // 8)
+        limit = window_limit(self._brief.dialect)
         self.past = await self.turns.history.before(
             self.fence, self.turn.parent, since=self.start, limit=limit
         )
@@ -296,7 +309,9 @@ class _Answer:
                 return outcome
             said = self.said
         finish = said.finish or Finish("stop")
-        if not said.calls:
+        if last and said.calls and not said.text:
+            return self._failed("no_steps")
+        if last or not said.calls:
             return self._finished(said, finish)
         await self._journal(number, said, finish)
         return None
@@ -376,16 +391,19 @@ class _Answer:
     async def _journal(self, number: int, said: Said, finish: Finish) -> None:
         brief = self._brief
         calls: list[Call] = []
-        for index, (name, arguments) in enumerate(list(said.calls.values())[:CALLS]):
+        for index, (name, arguments) in enumerate(list(said.calls.values())[: CALLS + 1]):
             skill = brief.skills.get(name)
             call = Call(
                 id=call_id(self.turn.ref, number, index),
                 name=name,
-                arguments=arguments,
+                arguments=sound(arguments),
                 effect=skill.effect if skill else "read",
             )
-            held = skill is not None and needs_consent(skill, call)
-            calls.append(replace(call, state="held") if held else call)
+            if index == CALLS:
+                call = replace(call, state="failed", result=TOO_MANY)
+            elif skill is not None and needs_consent(skill, call):
+                call = replace(call, state="held")
+            calls.append(call)
         step = Step(said.parts(), tuple(calls), brief.dialect.name)
         expires = self._expires() if any(c.state == "held" for c in calls) else 0
 
@@ -410,25 +428,28 @@ class _Answer:
         self._emit(SkillStarted, call=call.id, name=call.name, arguments=call.arguments)
         if call.effect == "write":
             if call.state == "running":  # an earlier attempt was cut while it ran
-                return await self._settle(replace(call, state="unknown", result=""), number)
-            await _whole(self.store.call(self.fence, call.id, "running"))
+                return await self._set(replace(call, state="unknown", result=""), number)
+            await self._set(replace(call, state="running"), number)
         try:
             context = self._context(call, approved)
             result = await run(call, skill, context, known=self._brief.skills)
         except AskUser as e:
-            result = replace(call, state="held", result=str(e))
-        return await self._settle(result, number)
+            result = replace(call, state="failed" if approved else "held", result=str(e))
+        return await self._set(result, number)
 
-    async def _settle(self, call: Call, number: int | None) -> Call:
+    async def _set(self, call: Call, number: int | None) -> Call:
+        """Stores a call's state and result, here as in the database. `number`: its step, if of this turn."""
+
         async def write() -> None:
-            await self.store.call(self.fence, call.id, call.state, call.result)
+            expires = self._expires() if call.state == "held" else 0
+            await self.store.call(self.fence, call.id, call.state, call.result, expires=expires)
             if number is not None:
                 step = self.steps[number]
                 calls = tuple(call if c.id == call.id else c for c in step.calls)
                 self.steps[number] = replace(step, calls=calls)
 
         await _whole(write())
-        if call.state != "held":
+        if call.state in SETTLED:
             self._emit(SkillFinished, call=call.id, name=call.name, state=call.state, result=call.result)
             if call.state == "unknown":
                 self._emit(Notice, code="unknown_call", values={"name": call.name})
@@ -466,24 +487,26 @@ class _Answer:
         author = self.turn.author
         if stored.asker and author and author.id and author.id != stored.asker:
             return self._failed("not_asker")
-        call = stored.call
-        if call.state in ("held", "planned", "running"):
-            if call.state == "held" and not decision.approve:
-                call = await self._settle(replace(call, state="refused"), None)
-            elif call.state == "held" and stored.expires and stored.expires < self.turn.at:
-                call = await self._settle(replace(call, state="refused", result="expired"), None)
-                self._emit(Notice, code="expired", values={"name": call.name})
-            else:
-                call = await self._call(call, None, approved=True)
+        call, again = stored.call, self.fence.attempt > 1
+        if call.state == "held" and not decision.approve:
+            call = await self._set(replace(call, state="refused"), None)
+        elif call.state == "held" and stored.expires and stored.expires < self.turn.at:
+            call = await self._set(replace(call, state="refused", result="expired"), None)
+            self._emit(Notice, code="expired", values={"name": call.name})
+        elif call.state == "held" or (call.state == "running" and again):
+            call = await self._call(call, None, approved=True)
+        elif call.state not in SETTLED:
+            return self._failed("no_call")  # nobody was asked about it
         self.turns.history.drop(self.turn.ref)
         await self._read_past()
-        if any(c.id == call.id for t in self.past[-1:] for s in t.steps for c in s.calls):
-            if await self.store.held(self.turn.ref.session):
-                return self._end("done", "approval")
-            return None
-        # The conversation went on in the meantime: the model reads the result as a message of its own.
-        note = f"[{call.name} {call.arguments}] {call.state}: {call.result}"
-        self.turn = replace(self.turn, input=(*self.turn.input, Text(note)), memo={})
+        last = next((t for t in reversed(self.past) if t.steps), None)
+        if last is not None and last.ref == stored.ref:
+            waits = any(c.state == "held" for c in last.steps[-1].calls)
+            return self._end("done", "approval") if waits else None
+        if all(t.ref != stored.ref for t in self.past):
+            # It has left the window: the model reads the result as a message of its own.
+            note = f"[{call.name} {call.arguments}] {call.state}: {call.result}"
+            self.turn = replace(self.turn, input=(*self.turn.input, Text(note)), memo={})
         return None
 
     # ------------------------------------------------------------ moderation
@@ -498,7 +521,9 @@ class _Answer:
             return self._cleared(flag, verdict.erase)
         if verdict.retry:
             await self._forget(verdict.erase, flag)
+        self.channel.next_step(0)
         self._emit(TurnRestarted, reason="flagged")
+        self._show_steps()
         again = await self._ask(tools, past=() if verdict.probe else None)
         if again.flagged is not None:
             final = self._judge(again, again.flagged, extra=True)
@@ -599,7 +624,7 @@ class _Answer:
         else:
             self._later(TurnFinished, text=text, finish=finish, model=model, usage=self.usage)
         body = {"text": text, "finish": finish, "error": error, "values": dict(values or {})}
-        sends = () if self.work.address.front == "embed" else (SendBody(0, "message", orjson.dumps(body)),)
+        sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)
         return Outcome(
             state=state,
             finish=finish,
@@ -655,7 +680,7 @@ class _Answer:
         if now < self._partial_due or (self._partial and not self._partial.done()):
             return
         self._partial_due = now + PARTIAL
-        self._partial = asyncio.create_task(self._write_partial(self.channel.text))
+        self._partial = asyncio.create_task(self._write_partial(sound(self.channel.text)))
 
     async def _write_partial(self, text: str) -> None:
         try:
@@ -668,6 +693,11 @@ class _Answer:
     async def _partial_written(self) -> None:
         if self._partial is not None:
             await asyncio.wait((self._partial,))
+
+
+def window_limit(dialect: Dialect) -> int:
+    """Turns that a window holds at most: more never fit, or nobody says how many would."""
+    return max(64, (dialect.soft.tokens or dialect.soft.characters or 8_000) // 8)
 
 
 def _language(text: str) -> str:

@@ -104,6 +104,7 @@ _SET_CALL = Statement(
         started=case((word("sta") == const("running"), now()), else_=C.started),
         ended=case((number("end") == const(1), now()), else_=C.ended),
         approver_id=case((C.state == const("held"), _author), else_=C.approver_id),
+        expires=func.coalesce(number("x"), C.expires),
     )
     .where(
         C.session_id == bindparam("s"),
@@ -165,14 +166,19 @@ def _used(fence: Fence, model: str, used: Usage, *, turns: int) -> dict[str, Any
     }
 
 
-def call(fence: Fence, call: str, state: CallState, result: str) -> Tx[None]:
+def call(fence: Fence, call: str, state: CallState, result: str, expires: int = 0) -> Tx[None]:
     """Sets a call of this turn, or a waiting one of an earlier turn of the session."""
     at = parse_call(call)
     if at is None or at["s"] != fence.ref.session or at["q"] > fence.ref.seq:
         raise NotFound("call", call)
-    change = {"sta": state, "re": result.encode() if result else None, "own": fence.ref.seq}
-    ended = 1 if state in SETTLED else 0
-    [rows] = yield from guarded(fence, [(_SET_CALL, {**at, **change, "end": ended})])
+    change = {
+        "sta": state,
+        "re": result.encode() if result else None,
+        "own": fence.ref.seq,
+        "end": 1 if state in SETTLED else 0,
+        "x": expires or None,
+    }
+    [rows] = yield from guarded(fence, [(_SET_CALL, {**at, **change})])
     if not rows:
         raise Superseded(f"call {call} is settled already, or was erased")
 
@@ -240,8 +246,9 @@ def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
         (_DONE, {**mine, "w": outcome.window_from, "l": lease}),
         (_ENDED, end),
         (_ANSWERED, mine),
-        (_USE, _used(fence, outcome.model, outcome.usage, turns=1)),
     ]
+    if outcome.model:  # else the turn ended before one was chosen
+        ops.append((_USE, _used(fence, outcome.model, outcome.usage, turns=1)))
     goes = outcome.state == "cleared" or outcome.erase == "session" or own in outcome.erase
     if outcome.step is not None and not goes:
         ops += _journal(fence, outcome.number, outcome.step, outcome.usage, 0)

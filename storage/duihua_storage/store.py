@@ -144,9 +144,14 @@ class SqlStore:
         """Journals an answer with its calls, before a skill runs. `usage` is this answer's own."""
         await self._db.write(lambda: journal.step(fence, number, step, usage, expires), "step")
 
-    async def call(self, fence: Fence, call: str, state: CallState, result: str = "") -> None:
-        """Sets a call's state and result, by its id. A settled call is never changed: Superseded."""
-        await self._db.write(lambda: journal.call(fence, call, state, result), "call")
+    async def call(
+        self, fence: Fence, call: str, state: CallState, result: str = "", *, expires: int = 0
+    ) -> None:
+        """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
+
+        `expires` (ms UTC) is for a call that is held from now on.
+        """
+        await self._db.write(lambda: journal.call(fence, call, state, result, expires), "call")
 
     async def partial(self, fence: Fence, text: str) -> None:
         """The text so far, for late readers in other processes."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import orjson
+import pytest
 
 from duihua.errors import Gone, NotSent, SendUnknown
 from duihua.events import AnyEvent
@@ -119,3 +120,58 @@ async def test_a_live_front_end_sees_the_turn(make: Make) -> None:
     await post.arrived.wait()
     assert post.shown[0] == "turn_started"
     assert post.shown[-1] == "turn_finished"
+
+
+async def test_a_send_that_hangs_holds_up_no_other(make: Make) -> None:
+    engine, _ = await make(lambda r: "hello")
+    hanging, gate = asyncio.Event(), asyncio.Event()
+
+    class Slow(Post):
+        async def send(self, send: Send) -> str:
+            if send.address.chat == "slow":
+                hanging.set()
+                await gate.wait()
+            return await super().send(send)
+
+    post = Slow()
+    engine.attach(post)
+    await collect(engine.session(Address("post", "slow")).say("hi"))
+    await hanging.wait()
+    await collect(engine.session(HERE).say("hi"))
+    async with asyncio.timeout(10):
+        await post.arrived.wait()
+    assert [s.address.chat for s in post.sent] == ["a"]
+    gate.set()
+    await engine.deliver()
+    assert [s.address.chat for s in post.sent] == ["a", "slow"]
+
+
+async def test_a_send_that_never_ends_is_given_up(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duihua.delivery.PATIENCE", 0.01)
+    engine, _ = await make(["hello"])
+
+    class Stuck(Post):
+        async def send(self, send: Send) -> str:
+            self.tries += 1
+            await asyncio.Event().wait()
+            return ""
+
+    post = Stuck()
+    engine.attach(post)
+    await collect(engine.session(HERE).say("hi"))
+    await engine.deliver()
+    await engine.deliver()
+    assert post.tries == 1
+
+
+async def test_messages_of_a_session_are_sent_in_order(make: Make) -> None:
+    engine, _ = await make(["1", "2", "3"])
+    session = engine.session(HERE)
+    for text in "abc":
+        await collect(session.say(text))
+    post = Post(NotSent("busy", retry_after=0))
+    engine.attach(post)
+    await engine.deliver()
+    while len(post.sent) < 3:
+        await engine.deliver()
+    assert [orjson.loads(s.body)["text"] for s in post.sent] == ["1", "2", "3"]

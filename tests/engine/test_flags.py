@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from duihua import skill
 from duihua.events import HistoryCleared, Retracted, TurnFinished
-from duihua.ports import Flagged
+from duihua.ports import CallDelta, Flagged
 from tests.engine.conftest import Make, collect, kinds
 from tests.leftovers import leftovers
 
@@ -99,3 +100,28 @@ async def test_drop_turn_refused_alone_drops_the_input(make: Make) -> None:
     assert len(model.requests) == 3
     await session.ask("third")
     assert [m["content"] for m in model.sent[3]] == ["first", "one", "third"]
+
+
+async def test_a_flag_after_a_skill_keeps_what_was_said_before_it(make: Make) -> None:
+    @skill(effect="read")
+    def look() -> str:
+        """Looks."""
+        return "seen"
+
+    script = [
+        "one",
+        ["Let me look.", CallDelta(0, "", "look", "{}")],
+        ["Well", Flagged("history", 0, retract=True)],
+        "Fine.",
+    ]
+    engine, _ = await make(script, skills=[look], moderation="drop_turn")
+    session = engine.session("a")
+    await session.ask("first")
+    events = await collect(session.say("second"))
+    shown = ""
+    for event in events:
+        if event.kind in ("turn_restarted", "retracted"):
+            shown = ""
+        shown += event.text if event.kind == "text_delta" else ""
+    assert shown == events[-1].text == "Let me look.\nFine."
+    assert [e.position for e in events if e.kind == "text_delta"][-1] == "1.1.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from duihua import skill
@@ -177,3 +178,98 @@ async def test_closing_hands_running_turns_over(make: Make) -> None:
     end = (await collect(second.session("a").events(ticket)))[-1]
     assert end.text == "Hello"
     assert end.attempt == 2
+
+
+async def test_leases_are_renewed_while_an_engine_closes(make: Make) -> None:
+    """Or another process would take a turn over that is about to end."""
+    gate, renewed = asyncio.Event(), asyncio.Event()
+    engine, _ = await make([[gate, "Hello"]], lease=1, shutdown_timeout=30)
+    ticket = await engine.session("a").submit("go")
+    renew = engine.store.renew
+
+    async def watched(*args: Any, **kw: Any) -> Any:
+        held = await renew(*args, **kw)
+        if engine.lanes._closing:
+            renewed.set()
+        return held
+
+    engine.store.renew = watched
+    closing = asyncio.create_task(engine.aclose())
+    async with asyncio.timeout(10):
+        await renewed.wait()
+    gate.set()
+    await closing
+    other, _ = await make([])
+    end = (await collect(other.session("a").events(ticket)))[-1]
+    assert (end.text, end.attempt) == ("Hello", 1)
+
+
+async def test_one_session_that_cannot_be_taken_up_holds_up_no_other(make: Make, database_url: str) -> None:
+    await cut(database_url)
+    engine, _ = await make(["hello again"])
+    due, claim = engine.store.due, engine.store.claim
+
+    async def with_a_broken_one() -> Any:
+        return [-1, *await due()]
+
+    async def breaking(session: int, *args: Any, **kw: Any) -> Any:
+        if session == -1:
+            raise ValueError("not what was written")
+        return await claim(session, *args, **kw)
+
+    engine.store.due, engine.store.claim = with_a_broken_one, breaking
+    assert (await finish(engine.session("a")))[-1].text == "hello again"
+
+
+async def test_an_end_that_is_stored_is_told_even_if_the_lane_is_cut(make: Make) -> None:
+    engine, _ = await make(["Hello"], shutdown_timeout=0)
+    stored, go_on = asyncio.Event(), asyncio.Event()
+    inner = engine.store.finish
+
+    async def slow(*args: Any, **kw: Any) -> Any:
+        following = await inner(*args, **kw)
+        stored.set()
+        await go_on.wait()
+        return following
+
+    engine.store.finish = slow
+    async with engine.subscribe() as events:
+        ticket = await engine.session("a").submit("go")
+        await stored.wait()
+        abandoning = asyncio.create_task(engine.lanes.abandon(ticket.session))
+        await asyncio.sleep(0)
+        go_on.set()
+        await abandoning
+        async for event in events:
+            if event.kind == "turn_finished":
+                break
+
+
+async def test_a_stop_that_comes_late_does_not_stop_the_next_turn(make: Make) -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    engine, _ = await make([[gates[0], "1"], [gates[1], "2"]], lease=1)
+    session, inner = engine.session("a"), engine.store.renew
+    renewals = [asyncio.Event(), asyncio.Event()]
+    waiting = iter(renewals)
+
+    async def late(claims: Any, **kw: Any) -> Any:
+        held = await inner(claims, **kw)
+        event = next(waiting, None)
+        if event is not None:
+            event.set()
+        if event is not renewals[0]:
+            return held
+        await gates[2].wait()
+        return [replace(h, stop=True) for h in held]
+
+    engine.store.renew = late
+    tickets = [await session.submit("a"), await session.submit("b")]
+    await renewals[0].wait()
+    gates[0].set()
+    assert (await collect(session.events(tickets[0])))[-1].text == "1"
+    second = session.events(tickets[1])
+    await anext(second)
+    gates[2].set()
+    await renewals[1].wait()
+    gates[1].set()
+    assert (await collect(second))[-1].text == "2"

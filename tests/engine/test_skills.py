@@ -270,3 +270,53 @@ async def test_a_skill_may_ask_before_it_acts(make: Make) -> None:
     name = next(e.call for e in events if isinstance(e, ApprovalRequested))
     assert (await collect(session.events(await session.decide(name, True))))[-1].text == "done"
     assert "did it" in str(model.sent[1])
+
+
+# ---------------------------------------------------------------- limits and interruptions
+
+
+async def test_a_write_that_was_stopped_midway_may_have_happened(make: Make) -> None:
+    started = asyncio.Event()
+
+    @skill(effect="write", timeout=3600)
+    async def pay() -> str:
+        """Pays."""
+        started.set()
+        await asyncio.Event().wait()
+        return ""
+
+    engine, model = await make([call("pay"), "next", "again"], skills=[pay])
+    session = engine.session("a")
+    ticket = await session.submit("go")
+    await started.wait()
+    await session.stop()
+    await collect(session.events(ticket))
+    await session.ask("more")
+    engine.history.drop((await session.history())[0].ref)
+    await session.ask("and more")
+    for sent in model.sent[1:]:
+        assert "may have taken effect" in str(sent[2])
+
+
+async def test_no_skill_runs_when_the_last_step_asks_for_one_all_the_same(make: Make) -> None:
+    ran: list[str] = []
+
+    @skill(effect="write")
+    def pay() -> str:
+        """Pays."""
+        ran.append("paid")
+        return "paid"
+
+    engine, _ = await make([call("pay"), call("pay")], skills=[pay], max_steps=2)
+    assert (await collect(engine.session("a").say("go")))[-1].error == "no_steps"
+    assert ran == ["paid"]
+    engine, _ = await make([call("pay"), ["never mind", call("pay")]], skills=[pay], max_steps=2)
+    assert (await engine.ask("b", "go")).text == "never mind"
+
+
+async def test_a_model_that_asks_for_too_much_at_once_is_told_so(make: Make) -> None:
+    many = [call("stock", '{"product": "tea"}', n) for n in range(20)]
+    engine, model = await make([many, "ok"], skills=[stock])
+    reply = await engine.ask("a", "go")
+    assert [c.state for c in reply.calls] == ["done"] * 16 + ["failed"]
+    assert "16" in str(model.sent[1][-1])

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
 
+import orjson
 import pytest
 
 from duihua import (
@@ -19,7 +24,15 @@ from duihua import (
     TurnFailed,
     TurnFinished,
     TurnSnapshot,
+    skill,
 )
+from duihua.events import AnyEvent, HistoryCleared
+from duihua.messages import Address, Text, TurnRef
+from duihua.ports import CallDelta, Send
+from duihua.relay import BACKLOG, Relay
+from duihua.skills.contract import Context
+from duihua.testing import ScriptedModel
+from duihua.testing.scripted import STRICT
 from tests.engine.conftest import Make, collect, kinds, said
 
 
@@ -293,3 +306,170 @@ async def test_the_context_shows_the_next_request(make: Make) -> None:
     await session.ask("second")
     assert list(view.messages) == model.sent[1]
     assert view.tokens > 0
+
+
+async def test_the_first_reader_of_a_live_view_is_told_the_beginning_once(make: Make) -> None:
+    engine, _ = await make(["Hello"])
+    seen: list[str] = []
+    told = asyncio.Event()
+
+    class View:
+        name = "view"
+
+        async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
+            async for event in events:
+                seen.append(event.kind)
+            told.set()
+
+        async def send(self, send: Send) -> str:
+            return ""
+
+    engine.attach(View(), live=True)
+    await engine.session(Address("view", "a")).ask("hi")
+    await told.wait()
+    assert seen == ["turn_started", "text_delta", "turn_finished"]
+
+
+async def test_a_reader_far_behind_still_hears_what_is_no_text() -> None:
+    relay = Relay()
+    channel = relay.open(TurnRef(1, 1), "a", (1,), 1)
+    with channel.reader() as queue:
+        while len(queue.events) < BACKLOG:
+            channel.text_delta("x")
+        channel.publish(HistoryCleared(session="a", turn=1, policy="clear", side="input"))
+        waiting = [event.kind for event in queue.events]
+    assert waiting[-1] == "history_cleared"
+    channel.close()
+
+
+async def test_settings_of_another_process_are_not_undone(make: Make) -> None:
+    first, _ = await make(["x"])
+    second, _ = await make(["x"])
+    await first.session("a").settings()
+    await second.session("a").configure(persona="translator")
+    await first.session("a").configure(options=ModelOptions(temperature=0.5))
+    assert set(await first.session("a").settings()) == {"persona", "options"}
+
+
+async def test_a_fork_brings_its_settings_along(make: Make) -> None:
+    engine, _ = await make(["x"])
+    session = engine.session("a")
+    await session.configure(persona="translator")
+    await session.ask("hi")
+    assert await engine.session("b").settings() == {}
+    other = await session.fork("b")
+    assert (await other.settings())["persona"] == "translator"
+
+
+async def test_a_model_that_cannot_take_the_sessions_options_is_refused(make: Make) -> None:
+    engine, _ = await make(["ok"])
+    engine._providers["narrow"] = ScriptedModel(["ok"], replace(STRICT, ranges={}))
+    session = engine.session("a")
+    await session.configure(options=ModelOptions(temperature=0.5))
+    with pytest.raises(InvalidOptions):
+        await session.configure(model="narrow/x")
+    assert (await session.ask("hi")).text == "ok"
+
+
+async def test_the_context_greets_by_the_same_name(make: Make) -> None:
+    engine, model = await make(["one", "two"])
+    session = engine.session("a", name="Ann")
+    await session.ask("first")
+    view = await session.context("second")
+    await session.ask("second")
+    assert view.system == orjson.loads(model.requests[1].packed.system)
+
+
+async def test_a_turn_that_ended_before_a_model_was_chosen_is_booked_to_none(make: Make) -> None:
+    engine, _ = await make(["x"])
+    session = engine.session("a")
+    await session.configure(persona="translator")
+    info = await engine.store.session(session.address)
+    await engine.store.settings(info.id, {"persona": "nobody"})
+    engine.drop(session.address, info.id)
+    ticket = await session._accept("message", (Text("hi"),))
+    assert (await collect(session.events(ticket)))[-1].error == "internal"
+    assert await session.usage() == []
+
+
+async def test_a_cancelled_caller_leaves_a_claimed_session_at_work(make: Make) -> None:
+    engine, _ = await make(["Hello"])
+    session = engine.session("a")
+    store, reached = engine.store, asyncio.Event()
+    accept = store.accept
+
+    async def slow(*args: Any, **kw: Any) -> Any:
+        accepted = await accept(*args, **kw)
+        reached.set()
+        await asyncio.sleep(0)
+        return accepted
+
+    store.accept = slow
+    submitting = asyncio.create_task(session.submit("hi"))
+    await reached.wait()
+    submitting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await submitting
+    tickets = await session.waiting()
+    if tickets:
+        events = await collect(session.events(tickets[0]))
+        assert events[-1].attempt == 1
+    assert (await session.history())[0].text == "Hello"
+
+
+async def test_a_bug_in_a_provider_puts_no_words_into_the_log(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine, _ = await make([RuntimeError("my secret plugh")])
+    await collect(engine.session("a").say("hi"))
+    assert "RuntimeError" in caplog.text
+    assert "plugh" not in caplog.text
+
+
+async def test_halves_of_a_character_are_stored_and_delivered_whole(make: Make) -> None:
+    """Some platforms cut their chunks between the two escapes of an emoji."""
+
+    @skill(effect="read")
+    def echo(text: str) -> str:
+        """Echoes."""
+        return text
+
+    wanted = CallDelta(0, "", "echo", '{"text": "\ud83d')
+    script = [["a\ud83d", "\ude00", wanted, CallDelta(0, "", "", '\ude00"}')], ["b\ud83d", "!"]]
+    engine, _ = await make(script, skills=[echo])
+    session = engine.session(Address("post", "a"))
+    end = (await collect(session.say("hi \ud83d")))[-1]
+    assert (end.kind, end.text) == ("turn_finished", "a😀\nb\ufffd!")
+    assert (await session.history())[0].steps[0].calls[0].result == "😀"
+
+
+async def test_options_that_are_no_json_are_refused(make: Make) -> None:
+    engine, _ = await make(["ok"])
+    with pytest.raises(InvalidOptions, match="extra"):
+        await engine.ask("a", "hi", options=ModelOptions(extra={"x": object()}))
+
+
+async def test_what_is_remembered_of_a_model_without_limits_is_bounded(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duihua.turn.window_limit", lambda dialect: 3)
+    engine, _ = await make(lambda r: "ok")
+    session = engine.session("a")
+    for _ in range(6):
+        await session.ask("hi")
+    [recent] = engine.history._recent.values()
+    assert len(recent.turns) == 4
+
+
+async def test_an_engine_keeps_keys_out_of_the_applications_log(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    await make(["ok"])
+    with caplog.at_level("DEBUG"):
+        logging.getLogger("httpx").debug("GET %s", "https://x/chat?access_token=24.plugh")
+    assert "access_token=***" in caplog.text
+    assert "plugh" not in caplog.text
+
+
+def test_settings_of_skills_are_in_no_repr() -> None:
+    assert "plugh" not in repr(Context(settings={"key": "plugh"}))

@@ -133,7 +133,8 @@ def test_a_malformed_record_is_cleaned_too(records: list[logging.LogRecord]) -> 
     assert TOKEN not in shown(records)
 
 
-def test_installing_twice_changes_nothing() -> None:
+def test_installing_twice_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "_logRecordFactory", logging.LogRecord)  # an engine installs it for good
     remove = redact.install()
     factory = logging.getLogRecordFactory()
     redact.install()

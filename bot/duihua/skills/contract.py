@@ -36,7 +36,9 @@ class Context:
     timezone: tzinfo | None = None  # of the user; None: the machine's
     idempotency_key: str = ""  # the same for every run of the same call
     deadline: float = 0.0  # event loop time at which the call is given up
-    settings: Mapping[str, str] = field(default_factory=dict[str, str])  # DUIHUA_SKILL_<NAME>_*, lower case
+    settings: Mapping[str, str] = field(  # DUIHUA_SKILL_<NAME>_*, lower case; there are keys among them
+        default_factory=dict[str, str], repr=False
+    )
     http: httpx.AsyncClient | None = None  # shared; a skill never closes it
     progress: Callable[[str], None] = _quiet  # tells the user, at once, what is going on
     approved: bool = False  # a person has consented to this very call: do not raise AskUser again

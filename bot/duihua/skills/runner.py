@@ -16,7 +16,6 @@ import asyncio
 import difflib
 import json
 import logging
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
@@ -27,6 +26,7 @@ from pydantic import BaseModel
 
 from duihua.messages import Call
 from duihua.ports import Skill
+from duihua.redact import where
 from duihua.skills.complaint import clipped
 from duihua.skills.contract import AskUser, BadArguments, Context, SkillError
 
@@ -92,7 +92,7 @@ async def run(
     if late and error is not None:
         return _failed(call, _too_late(skill, timeout), limit)
     if error is not None:
-        log.error("skill %s failed: %s", skill.name, _where(error))
+        log.error("skill %s failed: %s", skill.name, where(error))
         if on_error is not None:
             on_error(error)
         return _failed(call, _generic(skill), limit)
@@ -109,7 +109,7 @@ def needs_consent(skill: Skill, call: Call) -> bool:
     except BadArguments:
         return False
     except Exception as e:
-        log.error("the consent predicate of skill %s failed: %s", skill.name, _where(e))
+        log.error("the consent predicate of skill %s failed: %s", skill.name, where(e))
         return True
 
 
@@ -199,15 +199,3 @@ def _generic(skill: Skill) -> str:
 
 def _warning(skill: Skill) -> str:
     return " It may have taken effect all the same: check before repeating it." * (skill.effect == "write")
-
-
-def _where(error: BaseException) -> str:
-    """The exception types of the chain with their frames, without any message or value."""
-    parts: list[str] = []
-    link: BaseException | None = error
-    while link is not None and len(parts) < 4:
-        parts.append(
-            f"{type(link).__qualname__}\n" + "".join(traceback.format_tb(link.__traceback__, limit=-20))
-        )
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-    return "caused by ".join(parts).rstrip()

@@ -1,0 +1,172 @@
+"""Consent at its edges: who decides, what was never asked, calls that share a step."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from duihua import AskUser, skill
+from duihua.events import ApprovalRequested, SkillFinished
+from duihua.messages import Address, TurnRef
+from duihua.ports import CallDelta
+from duihua.skills.contract import Context
+from tests.engine.conftest import Make, collect
+
+
+def ask(amount: int, index: int = 0) -> CallDelta:
+    return CallDelta(index, "", "pay", f'{{"amount": {amount}}}')
+
+
+def paying(ran: list[int]) -> Any:
+    @skill(effect="write", confirm=lambda arguments: True)
+    def pay(amount: int) -> str:
+        """Pays."""
+        ran.append(amount)
+        return f"paid {amount}"
+
+    return pay
+
+
+def asked(events: list[Any]) -> list[str]:
+    return [e.call for e in events if isinstance(e, ApprovalRequested)]
+
+
+async def test_who_may_not_decide_does_not_use_up_the_decision(make: Make) -> None:
+    ran: list[int] = []
+    engine, _ = await make([ask(50), "paid"], skills=[paying(ran)])
+    group = Address("group", "g")
+    ann, bob = (engine.session(group, name=n, external=n) for n in ("ann", "bob"))
+    [name] = asked(await collect(ann.say("pay 50")))
+    assert (await collect(bob.events(await bob.decide(name, False))))[-1].error == "not_asker"
+    assert (await collect(ann.events(await ann.decide(name, True))))[-1].text == "paid"
+    assert ran == [50]
+
+
+async def test_a_call_that_nobody_was_asked_about_cannot_be_decided(make: Make) -> None:
+    started, ran = asyncio.Event(), list[str]()
+
+    @skill(effect="read")
+    async def hang() -> str:
+        """Hangs."""
+        started.set()
+        ran.append("hang")
+        await asyncio.Event().wait()
+        return ""
+
+    engine, _ = await make([CallDelta(0, "", "hang", "{}"), "never"], skills=[hang])
+    session = engine.session("a")
+    ticket = await session.submit("go")
+    await started.wait()
+    await session.stop()
+    await collect(session.events(ticket))
+    name = (await session.history())[0].steps[0].calls[0].id
+    for approve in (False, True):
+        key = "" if approve else "x"
+        other = engine.session("a", external=key)
+        end = (await collect(other.events(await other.decide(name, approve))))[-1]
+        assert end.error in ("no_call", "not_asker")
+    assert ran == ["hang"]
+
+
+async def test_two_held_calls_of_a_step_are_decided_one_by_one(make: Make) -> None:
+    ran: list[int] = []
+    engine, model = await make([[ask(50), ask(60, 1)], "both done"], skills=[paying(ran)])
+    session = engine.session("a")
+    first, second = asked(await collect(session.say("pay both")))
+    end = (await collect(session.events(await session.decide(second, True))))[-1]
+    assert (end.finish, len(model.requests)) == ("approval", 1)
+    end = (await collect(session.events(await session.decide(first, False))))[-1]
+    assert (end.text, ran) == ("both done", [60])
+    assert [m["role"] for m in model.sent[1]] == ["user", "assistant", "function", "assistant", "function"]
+
+
+async def test_an_old_call_that_still_waits_does_not_hold_up_a_new_one(make: Make) -> None:
+    ran: list[int] = []
+    engine, _ = await make([ask(50), ask(60), "paid 60"], skills=[paying(ran)])
+    session = engine.session("a")
+    await collect(session.say("pay 50"))
+    [new] = asked(await collect(session.say("no, pay 60")))
+    assert (await collect(session.events(await session.decide(new, True))))[-1].text == "paid 60"
+    assert ran == [60]
+
+
+async def test_a_skill_that_asks_again_after_consent_has_failed(make: Make) -> None:
+    @skill(effect="write")
+    def doubtful() -> str:
+        """Asks for ever."""
+        raise AskUser("really?")
+
+    engine, _ = await make([CallDelta(0, "", "doubtful", "{}"), "sorry"], skills=[doubtful])
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("go")))
+    events = await collect(session.events(await session.decide(name, True)))
+    assert events[-1].text == "sorry"
+    assert [e.state for e in events if isinstance(e, SkillFinished)] == ["failed"]
+    assert await session.held() == []
+
+
+async def test_one_of_two_parallel_calls_may_ask(make: Make) -> None:
+    @skill(effect="read")
+    def look() -> str:
+        """Looks."""
+        return "seen"
+
+    @skill(effect="write")
+    def careful(context: Context) -> str:
+        """Asks first."""
+        if not context.approved:
+            raise AskUser("really?")
+        return "did it"
+
+    calls = [CallDelta(0, "", "look", "{}"), CallDelta(1, "", "careful", "{}")]
+    engine, model = await make([calls, "done"], skills=[look, careful])
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("go")))
+    assert (await collect(session.events(await session.decide(name, True))))[-1].text == "done"
+    assert "seen" in str(model.sent[1])
+    assert "did it" in str(model.sent[1])
+
+
+async def test_a_decision_whose_turn_was_stopped_too_early_can_be_made_again(make: Make) -> None:
+    ran: list[int] = []
+    engine, _ = await make([ask(50), "paid"], skills=[paying(ran)])
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("pay 50")))
+    reached, inner = asyncio.Event(), engine.store.path
+
+    async def stuck(*args: Any, **kw: Any) -> Any:
+        reached.set()
+        await asyncio.Event().wait()
+
+    engine.history.drop(TurnRef((await session.held())[0].ref.session, 0))
+    engine.store.path = stuck
+    ticket = await session.decide(name, True)
+    await reached.wait()
+    engine.store.path = inner
+    await session.stop()
+    assert (await collect(session.events(ticket)))[-1].finish == "stopped"
+    assert not ran
+    again = await session.decide(name, True)
+    assert (await collect(session.events(again)))[-1].text == "paid"
+    assert not (await session.decide(name, True)).new
+    assert ran == [50]
+
+
+async def test_a_skills_own_question_runs_out_too(make: Make) -> None:
+    ran: list[str] = []
+
+    @skill(effect="write")
+    def careful(context: Context) -> str:
+        """Asks first."""
+        if not context.approved:
+            raise AskUser("really?")
+        ran.append("did it")
+        return "did it"
+
+    engine, _ = await make(
+        [CallDelta(0, "", "careful", "{}"), "too late"], skills=[careful], approval_timeout=0.000_001
+    )
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("go")))
+    assert (await collect(session.events(await session.decide(name, True))))[-1].text == "too late"
+    assert not ran
