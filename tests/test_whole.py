@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from duihua import ChatEngine, InputTooLong, Settings
+from duihua import ChatEngine, InputTooLong, MissingKey, ModelOptions, Settings
 from duihua.events import AnyEvent, HistoryCleared, Notice, Retracted, SkillFinished, TextDelta, TurnFinished
 from duihua.session import Session
 from duihua.simulator import Simulator, qianfan_models, qianfan_v2_models
@@ -70,6 +70,8 @@ def texts(event: AnyEvent) -> str:
         SPEED,
         "qianfan/ernie-lite-8k",
         "qianfan/yi_34b_chat",
+        "qianfan/completions_pro",
+        f"qianfan/{qianfan_models.CUSTOM}",
         "qianfan/ernie-4.0-turbo-8k",
         "qianfan-v2/ernie-speed-8k",
     ],
@@ -108,6 +110,43 @@ async def test_two_calls_are_both_answered(start: Start, model: str) -> None:
     events = await collect(engine.session("a").say("北京今天天气怎么样? 现在几点? !twocalls"))
     assert [e.state for e in events if isinstance(e, SkillFinished)] == ["done", "done"]
     assert events[-1].finish == "stop"
+
+
+async def test_a_custom_service_takes_what_it_takes(start: Start) -> None:
+    engine, simulator = await start(f"qianfan/{qianfan_models.CUSTOM}")
+    assert await remembers(await introduced(engine))
+    assert simulator.requests[-1].path.endswith(f"/chat/{qianfan_models.CUSTOM}")
+
+
+async def introduced(engine: ChatEngine) -> Session:
+    session = engine.session("a")
+    await session.ask("我叫小明")
+    return session
+
+
+@pytest.mark.parametrize("model", ["qianfan/no_such_model", "qianfan-v2/no-such-model"])
+async def test_a_wrong_model_fails_the_turn_and_names_the_list(start: Start, model: str) -> None:
+    engine, _ = await start(model)
+    failed = (await collect(engine.session("a").say("你好")))[-1]
+    assert failed.error == "provider.not_found"
+    assert "duihua models" in failed.values["message"]
+
+
+@pytest.mark.parametrize(("model", "named"), [(V1, "QIANFAN_API_KEY"), (V2, "QIANFAN_BEARER_TOKEN")])
+def test_without_a_key_an_engine_names_the_settings(tmp_path: Path, model: str, named: str) -> None:
+    with pytest.raises(MissingKey, match=named):
+        ChatEngine(model, settings=Settings.load(None, database_url=f"sqlite+aiosqlite:///{tmp_path}/a.db"))
+
+
+async def test_a_persona_of_ones_own_speaks_with_its_options(start: Start, tmp_path: Path) -> None:
+    own = '+++\nskills = ["clock"]\n[options]\ntemperature = 0.3\n+++\nYou are a pirate called {{ bot }}.'
+    (tmp_path / "pirate.j2").write_text(own)
+    engine, simulator = await start(V1, settings={"personas_dir": str(tmp_path), "persona": "pirate"})
+    await engine.ask("a", "你好", options=ModelOptions(top_p=0.5))
+    body = simulator.requests[-1].body
+    assert body["system"] == "You are a pirate called pirate."
+    assert (body["temperature"], body["top_p"]) == (0.3, 0.5)
+    assert [f["name"] for f in body["functions"]] == ["clock"]
 
 
 # ---------------------------------------------------------------- flags
