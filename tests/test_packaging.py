@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
@@ -98,6 +102,48 @@ def test_the_project_says_what_it_offers() -> None:
         "storage/duihua_storage",
     ]
     assert all((ROOT / p / "__init__.py").is_file() and (ROOT / p / "py.typed").is_file() for p in packages)
+
+
+def wheel(folder: Path) -> ZipFile:
+    """The project as it is installed from a package index."""
+    build = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", build, str(folder)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return ZipFile(folder / done.stdout.split()[-1])
+
+
+def test_the_wheel_holds_all_that_the_packages_need(tmp_path: Path) -> None:
+    inside = {name for name in wheel(tmp_path).namelist() if ".dist-info/" not in name}
+    roots = (ROOT / "bot", ROOT / "skills", ROOT / "prompts", ROOT / "storage")
+    needed = {
+        path.relative_to(root).as_posix()
+        for root in roots
+        for path in root.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert inside == needed
+    assert {Path(name).suffix for name in inside} >= {".py", ".j2", ".toml", ".mako", ".typed"}
+
+
+def test_the_wheel_runs_alone(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    wheel(tmp_path).extractall(site)
+    code = (
+        "import duihua_storage, duihua_prompts; assert duihua_storage.__file__.startswith(sys.argv[1]);"
+        "duihua_storage.upgrade('sqlite+aiosqlite:///moved.db');"
+        "assert duihua_prompts.PersonaLibrary().get('default').render()"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(site)}
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}", str(site)],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_type_checking_is_strict_on_the_four_packages() -> None:
