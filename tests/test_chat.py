@@ -166,7 +166,9 @@ def test_an_unreachable_platform_is_one_line_and_no_fault_of_the_program(tmp_pat
     assert "topsecret" not in done.stderr
 
 
-async def program(folder: Path, values: dict[str, str], *arguments: str) -> tuple[str, str]:
+async def program(
+    folder: Path, values: dict[str, str], *arguments: str, text: str = "hi\n"
+) -> tuple[str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
@@ -176,7 +178,7 @@ async def program(folder: Path, values: dict[str, str], *arguments: str) -> tupl
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    out, err = await process.communicate(b"hi\n")
+    out, err = await process.communicate(text.encode())
     return out.decode(), err.decode()
 
 

@@ -13,7 +13,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-LOGGERS = frozenset({"duihua", "httpx", "httpcore", "aiohttp", "aiogram", "sqlalchemy", "asyncio"})
+LOGGERS = frozenset(
+    {"duihua", "duihua_storage", "duihua_skills", "duihua_prompts", "httpx", "httpcore", "aiohttp", "aiogram"}
+    | {"sqlalchemy", "alembic", "psycopg", "aiosqlite", "asyncio"}
+)
 """Roots of the loggers whose records are cleaned, their children included."""
 
 HIDDEN = "***"

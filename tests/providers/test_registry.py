@@ -15,6 +15,8 @@ from duihua.providers import qianfan_models, qianfan_v2_models, registry
 from duihua.providers.qianfan import Qianfan
 from duihua.providers.qianfan_auth import AccessToken, BearerKey, KeyPair, MintedBearer
 from duihua.providers.qianfan_v2 import QianfanV2
+from duihua.simulator import qianfan_models as served_v1
+from duihua.simulator import qianfan_v2_models as served_v2
 
 OAUTH = {"qianfan_api_key": "a", "qianfan_secret_key": "b"}
 PAIR = {"qianfan_access_key_id": "c", "qianfan_access_key_secret": "d"}
@@ -167,6 +169,38 @@ def test_every_row_is_sound() -> None:
         assert qianfan_models.is_path(m.suffix.lstrip("/"))
         assert (m.soft.characters or 0) <= (m.hard.characters or 0)
         assert provider("qianfan").dialect(m.name).name == f"qianfan/{m.name}"
+
+
+def test_what_the_simulator_serves_lies_within_the_limits_of_the_tables() -> None:
+    """Two tables, written apart from each other."""
+    served = {m.suffix: m for m in served_v1.MODELS.values()}
+    for m in qianfan_models.MODELS:
+        if m.suffix == "/chat/ernie_bot_8k":  # retired
+            continue
+        real = served[m.suffix.rpartition("/")[2]]
+        assert (m.family.functions == "native") == real.functions, m.name
+        assert (m.soft.characters or 0) <= real.characters <= (m.hard.characters or 0), m.name
+        assert (m.soft.tokens or 0) <= (real.tokens or 0) <= (m.hard.tokens or 0), m.name
+        assert m.family.options | (m.family.extra or set()) <= real.fields, m.name
+        assert m.family.takes_system == ("system" in real.fields), m.name
+
+
+def test_what_the_simulator_serves_on_the_second_wire_is_known() -> None:
+    known = {m.name: m for m in qianfan_v2_models.MODELS}
+    for real in served_v2.MODELS.values():
+        if real.name.startswith(
+            ("ernie-4.5", "ernie-x1", "ernie-lite-appbuilder")
+        ):  # no limits are documented
+            continue
+        m = known[real.name]
+        assert (m.functions == "native") == real.tools, m.name
+        assert (m.soft.tokens or 0) <= real.tokens <= (m.hard.tokens or 10**9), m.name
+        assert m.takes_penalty == ("penalty_score" not in real.refused), m.name
+
+
+@pytest.mark.parametrize("name", ["ernie-lite-8k", "ernie-char-8k", "ERNIE-Speed-8K"])
+def test_names_of_the_second_wire_are_those_of_its_paths_too(name: str) -> None:
+    assert provider("qianfan-v2").dialect(name).hard.characters
 
 
 def test_tools_of_the_second_wire_are_those_documented() -> None:

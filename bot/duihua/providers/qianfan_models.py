@@ -152,8 +152,8 @@ MODELS: tuple[Model, ...] = (
     _model("Mixtral-8x7B-Instruct", "/chat/mixtral_8x7b_instruct", OPEN, SHORT),
     _model("Gemma-7B-it", "/chat/gemma_7b_it", OPEN, SHORT),
     _model("ERNIE-3.5-4K-0205", "/chat/ernie-3.5-4k-0205", ERNIE_35, L4K),
-    _model("ERNIE-4.0-Turbo-128K", "/chat/ernie-4.0-turbo-128k", TURBO_4, SPEED_LONG),
-    _model("ERNIE-Lite-Pro-128K", "/chat/ernie-lite-pro-128k", LITE_PRO, SPEED_LONG),
+    _model("ERNIE-4.0-Turbo-128K", "/chat/ernie-4.0-turbo-128k", TURBO_4, SPEED_LONG, hard=L128K),
+    _model("ERNIE-Lite-Pro-128K", "/chat/ernie-lite-pro-128k", LITE_PRO, SPEED_LONG, hard=L128K),
     _model("ERNIE-Bot-8K", "/chat/ernie_bot_8k", ERNIE_35, L8K),  # retired by the platform
 )
 

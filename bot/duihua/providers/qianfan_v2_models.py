@@ -23,6 +23,7 @@ TOOLS = frozenset(
 )
 """The models that are documented to call functions."""
 
+RETIRED = frozenset({"ernie-bot-8k"})
 OTHERS = ("deepseek-v3", "deepseek-r1", "qwq-32b")
 _REASONING = ("deepseek", "qwq", "ernie-x1", "ernie-4.5")
 """Models whose names begin so take no `penalty_score`."""
@@ -46,8 +47,10 @@ class Model:
 def _own() -> Mapping[str, Model]:
     found: dict[str, Model] = {}
     for m in v1.MODELS:
-        if m.name.startswith("ernie-") and m.family.takes_system and "appbuilder" not in m.name:
-            found[m.name] = Model(m.name, "native" if m.name in TOOLS else "text", m.soft, m.hard)
+        if m.name.startswith("ernie-") and "appbuilder" not in m.name and m.name not in RETIRED:
+            path = m.suffix.rpartition("/")[2]
+            for name in (m.name, path) if path.startswith("ernie-") else (m.name,):
+                found[name] = Model(name, "native" if name in TOOLS else "text", m.soft, m.hard)
     # no limits are documented: trim as for the usual 8K, leave the rest to the platform
     for name in OTHERS:
         found[name] = Model(name, "native" if name in TOOLS else "text", v1.L8K, v1.UNKNOWN)

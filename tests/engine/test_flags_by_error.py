@@ -1,0 +1,65 @@
+"""Platforms may say by an error what others say by a flag: it means the same."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from duihua import ProviderError
+from duihua.events import HistoryCleared
+from tests.engine.conftest import Make, collect, kinds
+from tests.leftovers import leftovers
+
+
+def refused(side: str = "input") -> ProviderError:
+    return ProviderError(
+        "unsafe: xyzzy", provider="scripted", category=f"moderation_{side}", vendor_code="336104"
+    )
+
+
+async def test_an_error_about_the_input_clears_like_a_flag(
+    make: Make, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    engine, model = await make(["one", refused(), "who knows"])
+    session = engine.session("a")
+    await session.ask("my name is plugh")
+    events = await collect(session.say("something bad xyzzy"))
+    assert kinds(events) == ["turn_started", "history_cleared", "turn_finished"]
+    assert events[-1].finish == "flagged"
+    assert leftovers(database_url, "xyzzy", "plugh") == []
+    assert "xyzzy" not in caplog.text
+    await session.ask("still there?")
+    assert len(model.sent[2]) == 1
+
+
+async def test_an_error_about_the_answer_takes_back_what_was_shown(make: Make, database_url: str) -> None:
+    engine, _ = await make([["some xyzzy", refused("output")]])
+    events = await collect(engine.session("a").say("hi"))
+    assert kinds(events) == ["turn_started", "text_delta", "retracted", "history_cleared", "turn_finished"]
+    assert [e.side for e in events if isinstance(e, HistoryCleared)] == ["output"]
+    assert leftovers(database_url, "xyzzy") == []
+
+
+async def test_an_error_that_names_nothing_asks_once_alone(make: Make) -> None:
+    engine, model = await make(["one", refused(), "answer", "next"], moderation="drop_turn")
+    session = engine.session("a")
+    await session.ask("first")
+    assert (await collect(session.say("second")))[-1].text == "answer"
+    await session.ask("third")
+    assert [[m["content"] for m in sent] for sent in model.sent[2:]] == [
+        ["second"],
+        ["second", "answer", "third"],
+    ]
+
+
+async def test_an_error_twice_drops_the_input_alone(make: Make, database_url: str) -> None:
+    engine, model = await make(["one", refused(), refused(), "next"], moderation="drop_turn")
+    session = engine.session("a")
+    await session.ask("first")
+    assert (await collect(session.say("second xyzzy")))[-1].finish == "flagged"
+    assert len(model.requests) == 3
+    assert leftovers(database_url, "xyzzy") == []
+    assert (await session.ask("third")).text == "next"
+    assert [m["content"] for m in model.sent[3]] == ["first", "one", "third"]
