@@ -490,7 +490,7 @@ class _Answer:
         call, again = stored.call, self.fence.attempt > 1
         if call.state == "held" and not decision.approve:
             call = await self._set(replace(call, state="refused"), None)
-        elif call.state == "held" and stored.expires and stored.expires < self.turn.at:
+        elif call.state == "held" and stored.expires and stored.expires <= self.turn.at:
             call = await self._set(replace(call, state="refused", result="expired"), None)
             self._emit(Notice, code="expired", values={"name": call.name})
         elif call.state == "held" or (call.state == "running" and again):

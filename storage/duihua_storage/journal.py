@@ -247,7 +247,7 @@ def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
         (_ENDED, end),
         (_ANSWERED, mine),
     ]
-    if outcome.model:  # else the turn ended before one was chosen
+    if outcome.model or outcome.usage != Usage():  # else the turn ended before a model was chosen
         ops.append((_USE, _used(fence, outcome.model, outcome.usage, turns=1)))
     goes = outcome.state == "cleared" or outcome.erase == "session" or own in outcome.erase
     if outcome.step is not None and not goes:
