@@ -15,6 +15,7 @@ import os
 import random
 import secrets
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -75,6 +76,8 @@ class Lanes:
         self._prefix = f"{machine()}:{os.getpid()}:{secrets.token_hex(4)}/"
         self._numbers = itertools.count(1)
         self._lanes: dict[str, Lane] = {}
+        self.recovered: deque[TurnRef] = deque(maxlen=256)
+        """The newest turns that were taken over from another claim: whoever began them shows nothing more."""
         self._background: list[asyncio.Task[None]] = []
         self._closing = False
 
@@ -132,6 +135,8 @@ class Lanes:
         try:
             while next_work is not None:
                 lane.turn = next_work.turn.ref
+                if next_work.fence.attempt > 1:
+                    self.recovered.append(lane.turn)
                 next_work = await self._run(next_work, lane)
                 if next_work is not None and self._closing:
                     break
