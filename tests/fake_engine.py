@@ -196,6 +196,7 @@ class FakeEngine:
 
     def __init__(self, *, owed: tuple[str, ...] = (), waiting: tuple[str, ...] = ()) -> None:
         self.settings = SimpleNamespace(persona="default")
+        self.lanes = SimpleNamespace(recovered=set[TurnRef]())
         self.personas = PersonaLibrary()
         self.owed, self.waiting = list(owed), list(waiting)
         self.front: Any = None

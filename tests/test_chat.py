@@ -106,6 +106,22 @@ def test_a_dead_chat_whose_parent_does_not_know_is_taken_over(tmp_path: Path) ->
     assert "hello" in second
 
 
+def test_what_is_taken_over_from_a_frozen_chat_is_shown_once(tmp_path: Path) -> None:
+    environment = environ(DUIHUA_LEASE="4")
+    with subprocess.Popen(CHAT, stdin=-1, stdout=-1, stderr=-1, cwd=tmp_path, env=environment) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write("!slow 100 我叫小红\n".encode())
+        process.stdin.flush()
+        process.stdout.read(1)
+        process.send_signal(signal.SIGSTOP)
+        shown = chat(tmp_path, "hello\n", DUIHUA_LEASE="4").stdout
+        later = chat(tmp_path, "", DUIHUA_LEASE="4").stdout
+        process.kill()
+    assert sorted("小红" in line for line in shown.splitlines()) == [False, True]
+    assert later == ""
+
+
 def test_an_interrupt_stops_the_answer_and_shows_what_was_said(tmp_path: Path) -> None:
     with subprocess.Popen(CHAT, stdin=-1, stdout=-1, stderr=-1, cwd=tmp_path, env=environ()) as process:
         assert process.stdin

@@ -15,6 +15,7 @@ import os
 import random
 import secrets
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -81,6 +82,8 @@ class Lanes:
         self._claims: set[asyncio.Future[Any]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._renewer: asyncio.Task[None] | None = None
+        self.recovered: deque[TurnRef] = deque(maxlen=256)
+        """The newest turns that were taken over from another claim: whoever began them shows nothing more."""
         self._closing = False
 
     def token(self) -> str:
@@ -155,6 +158,8 @@ class Lanes:
         try:
             while next_work is not None:
                 lane.turn = next_work.turn.ref
+                if next_work.fence.attempt > 1:
+                    self.recovered.append(lane.turn)
                 next_work = await self._run(next_work, lane)
                 if next_work is not None and self._closing:
                     break
