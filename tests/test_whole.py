@@ -305,7 +305,7 @@ async def test_an_expired_token_is_replaced_without_a_word(start: Start) -> None
 
 
 @pytest.mark.parametrize("model", [V1, V2])
-@pytest.mark.parametrize(("fault", "category"), [("!malformed", "server"), ("!cut 9", "network")])
+@pytest.mark.parametrize(("fault", "category"), [("!malformed", "server"), ("!cut 9", "truncated")])
 async def test_what_stays_broken_fails_the_turn_alone(
     start: Start, model: str, fault: str, category: str
 ) -> None:
