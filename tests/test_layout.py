@@ -23,7 +23,7 @@ LAYERS = [
     VALUES,
     LOGIC,
     {"providers", "skills", "relay", "history", "delivery"},
-    {"lanes"},
+    {"lanes", "brief", "running", "calling"},
     {"turn"},
     {"session", "engine"},
     {"testing", "simulator", "commands", "shown", "plain"},

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
+from duihua.brief import Brief, Rules, window_limit
 from duihua.config import Settings
 from duihua.delivery import Delivery
 from duihua.errors import ConfigError, DuihuaError, InvalidOptions
@@ -26,7 +27,7 @@ from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import ContextView, Reply, Session
 from duihua.skills.registry import Registry, load_bundled
-from duihua.turn import Brief, Rules, Turns, window_limit
+from duihua.turn import Turns
 
 if TYPE_CHECKING:
     import httpx
@@ -48,6 +49,7 @@ class ChatEngine:
         settings: None: read from the environment and `.env`, once, now.
         store: None: the database of `DUIHUA_DATABASE_URL`.
         provider: clients by name that are used instead of our own (tests, platforms of your own).
+        limiter: keeps within the platforms' rates; None: one of our own, in this process.
 
     Raises:
         ConfigError: a setting is wrong. MissingKey: the platform's key is not set.
@@ -61,6 +63,7 @@ class ChatEngine:
         settings: Settings | None = None,
         store: Store | None = None,
         provider: Mapping[str, Provider] | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         from duihua_prompts import PersonaLibrary, language
 
@@ -74,7 +77,7 @@ class ChatEngine:
         self.relay = Relay()
         self._providers: dict[str, Provider] = dict(provider or {})
         self._models: dict[str, tuple[Provider, str, Dialect]] = {}
-        self._limiter = _limiter()
+        self._limiter = limiter or _limiter()
         self._sessions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._briefs: OrderedDict[bytes, Brief] = OrderedDict()
         self._fronts: dict[str, Frontend] = {}

@@ -486,6 +486,10 @@ class Store(Protocol):
         """Points the session at another turn of its own (0: an empty path). Raises NotFound."""
         ...
 
+    async def beside(self, turn: Turn) -> Sequence[Turn]:
+        """The other turns that continue the same turn (earlier answers to a retry), newest first."""
+        ...
+
     async def heads(self, session: int) -> Sequence[Turn]:
         """The ends of all paths of the session (turns without a child), newest first, without steps."""
         ...

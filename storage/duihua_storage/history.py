@@ -77,6 +77,19 @@ _CALLS = Statement(
 )
 
 
+_BESIDE = Statement(
+    _with_author(turns)
+    .where(
+        T.session_id == number("s"),
+        T.parent == number("p"),
+        T.seq != number("q"),
+        T.state != const("cleared"),
+    )
+    .order_by(T.seq.desc())
+    .limit(const(20))
+)
+
+
 def path(session: int, head: int, since: int, limit: int) -> Tx[Sequence[Turn]]:
     """The newest turns on a path, oldest first, in three queries whatever its length."""
     rows = yield _PATH, {"s": session, "h": head, "f": since, "n": limit}
@@ -91,6 +104,13 @@ def turn(ref: TurnRef) -> Tx[Turn | None]:
         return None
     said = yield from steps_of(ref.session, [ref.seq])
     return _turn(rows[0], said.get(ref.seq, ()))
+
+
+def beside(ref: TurnRef, parent: int) -> Tx[Sequence[Turn]]:
+    """The turns with the same parent, newest first, with their steps."""
+    rows = yield _BESIDE, {"s": ref.session, "p": parent, "q": ref.seq}
+    said = yield from steps_of(ref.session, [row[1] for row in rows])
+    return [_turn(row, said.get(row[1], ())) for row in rows]
 
 
 def heads(session: int) -> Tx[Sequence[Turn]]:

@@ -196,6 +196,10 @@ class SqlStore:
         """One turn with its steps."""
         return await self._db.read(lambda: history.turn(ref))
 
+    async def beside(self, turn: Turn) -> Sequence[Turn]:
+        """The other turns that continue the same turn (earlier answers to a retry), newest first."""
+        return await self._db.read(lambda: history.beside(turn.ref, turn.parent))
+
     async def heads(self, session: int) -> Sequence[Turn]:
         """The ends of all paths of the session, newest first, without steps."""
         return await self._db.read(lambda: history.heads(session))

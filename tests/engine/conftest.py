@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from duihua import ChatEngine, Settings
+from duihua.dialect import ChatDialect
 from duihua.events import AnyEvent
 from duihua.ports import Skill
 from duihua.testing import ScriptedModel
+from duihua.testing.scripted import STRICT
 from duihua_storage import open_store
 
 Make = Callable[..., Any]
@@ -23,9 +25,13 @@ async def make(database_url: str) -> AsyncIterator[Make]:
     async with AsyncExitStack() as stack:
 
         async def build(
-            script: Any = (), *, skills: Sequence[Skill] = (), **settings: Any
+            script: Any = (),
+            *,
+            skills: Sequence[Skill] = (),
+            dialect: ChatDialect = STRICT,
+            **settings: Any,
         ) -> tuple[ChatEngine, ScriptedModel]:
-            model = ScriptedModel(script)
+            model = ScriptedModel(script, dialect)
             engine = ChatEngine(
                 "scripted/any",
                 skills=skills,

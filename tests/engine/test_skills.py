@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from duihua.events import ApprovalRequested, SkillFinished, SkillProgress
 from duihua.messages import Address
 from duihua.ports import CallDelta
 from duihua.skills.contract import Context
+from duihua.testing.scripted import STRICT
 from tests.engine.conftest import Make, collect, kinds
 
 
@@ -320,3 +322,14 @@ async def test_a_model_that_asks_for_too_much_at_once_is_told_so(make: Make) -> 
     reply = await engine.ask("a", "go")
     assert [c.state for c in reply.calls] == ["done"] * 16 + ["failed"]
     assert "16" in str(model.sent[1][-1])
+
+
+async def test_lines_of_text_calls_are_never_shown_even_in_the_last_step(make: Make) -> None:
+    action = 'Let me see.\nAction: stock\nAction Input: {"product": "tea"}'
+    engine, model = await make(
+        [action, action], skills=[stock], dialect=replace(STRICT, functions="text"), max_steps=2
+    )
+    events = await collect(engine.session("a").say("tea?"))
+    assert "Action" not in str(events)
+    assert "Let me see." in events[-1].text
+    assert "12" in str(model.sent[1])

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from duihua import NotFound, SessionBusy, TurnFailed
+from duihua import NotFound, SessionBusy, TurnFailed, skill
 from duihua.messages import Address
+from duihua.ports import CallDelta
 from tests.engine.conftest import Make, collect
 from tests.leftovers import leftovers
 
@@ -177,3 +178,27 @@ async def test_usage_adds_up(make: Make) -> None:
     await session.ask("y")
     usage = await session.usage()
     assert [(turns, u.input, u.output) for _, turns, u in usage] == [(2, 20, 10)]
+
+
+async def test_a_retry_does_not_write_again(make: Make) -> None:
+    ran: list[int] = []
+
+    @skill(effect="write")
+    def pay(amount: int) -> str:
+        """Pays."""
+        ran.append(amount)
+        return f"paid {amount}, receipt {len(ran)}"
+
+    def call(arguments: str) -> CallDelta:
+        return CallDelta(0, "", "pay", arguments)
+
+    script = [call('{"amount": 5}'), "one", call('{"amount":  5}'), "two", call('{"amount": 6}'), "three"]
+    engine, model = await make(script, skills=[pay])
+    session = engine.session("a")
+    await session.ask("pay 5")
+    await collect(session.retry())
+    assert ran == [5]
+    assert "receipt 1" in str(model.sent[3])
+    await collect(session.retry())
+    assert ran == [5, 6]
+    assert (await session.history())[-1].text == "three"

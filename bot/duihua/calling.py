@@ -1,0 +1,210 @@
+"""The skills of a turn: calls are journaled before they run, and held calls are decided.
+
+A `write` call is stored as running before its skill is entered. Found so by a later attempt it is `unknown`
+for ever after; a stored result is never made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from duihua.actions import is_chinese
+from duihua.codec import sound
+from duihua.errors import AskUser
+from duihua.events import (
+    ApprovalRequested,
+    Notice,
+    SkillFinished,
+    SkillProgress,
+    SkillStarted,
+)
+from duihua.messages import (
+    SETTLED,
+    Author,
+    Call,
+    Decision,
+    Step,
+    Text,
+    call_id,
+    text_of,
+)
+from duihua.ports import (
+    Finish,
+    Outcome,
+)
+from duihua.running import Running, Said, whole
+from duihua.skills.contract import Context
+from duihua.skills.runner import needs_consent, run
+
+CALLS = 16
+"""Calls of one answer that are run; a model that asks for more is told so."""
+
+TOO_MANY = f"Not run, nor any call after it: at most {CALLS} in one answer."
+
+T = TypeVar("T")
+
+
+class Calling(Running):
+    """The part of a turn that has to do with skills."""
+
+    async def _journal(self, number: int, said: Said, finish: Finish) -> None:
+        brief = self._brief
+        calls: list[Call] = []
+        for index, (name, arguments) in enumerate(list(said.calls.values())[: CALLS + 1]):
+            skill = brief.skills.get(name)
+            call = Call(
+                id=call_id(self.turn.ref, number, index),
+                name=name,
+                arguments=sound(arguments),
+                effect=skill.effect if skill else "read",
+            )
+            if index == CALLS:
+                call = replace(call, state="failed", result=TOO_MANY)
+            elif skill is not None and needs_consent(skill, call):
+                call = replace(call, state="held")
+            calls.append(call)
+        step = Step(said.parts(), tuple(calls), brief.dialect.name)
+        expires = self._expires() if any(c.state == "held" for c in calls) else 0
+
+        async def write() -> None:
+            await self.store.step(self.fence, number, step, usage=finish.usage, expires=expires)
+            self.steps.append(step)
+            self.said = Said()
+
+        await whole(write())
+
+    async def _calls(self) -> bool:
+        """Runs the last step's calls that have no result yet; True if one of them waits for a person."""
+        number = len(self.steps) - 1
+        open_calls = [c for c in self.steps[number].calls if c.state not in SETTLED and c.state != "held"]
+        if open_calls:
+            await _together([self._call(call, number) for call in open_calls])
+        return any(c.state == "held" for c in self.steps[number].calls)
+
+    async def _call(self, call: Call, number: int | None, *, approved: bool = False) -> Call:
+        """Runs one call; its result is stored before anything else happens with it."""
+        skill = self._brief.skills.get(call.name)
+        self._emit(SkillStarted, call=call.id, name=call.name, arguments=call.arguments)
+        if call.effect == "write":
+            if call.state == "running":  # an earlier attempt was cut while it ran
+                return await self._set(replace(call, state="unknown", result=""), number)
+            if (earlier := await self._done_before(call)) is not None:
+                return await self._set(replace(call, state="done", result=earlier.result), number)
+            await self._set(replace(call, state="running"), number)
+        try:
+            context = self._context(call, approved)
+            result = await run(call, skill, context, known=self._brief.skills)
+        except AskUser as e:
+            result = replace(call, state="failed" if approved else "held", result=str(e))
+        return await self._set(result, number)
+
+    async def _done_before(self, call: Call) -> Call | None:
+        """The same call, done by an earlier answer to the same input: a retry does not do it again."""
+        if self.work.kind not in ("retry", "edit"):
+            return None
+        done = (c for t in await self.store.beside(self.turn) for s in t.steps for c in s.calls)
+        same = (call.name, _plain(call.arguments))
+        return next((c for c in done if c.state == "done" and (c.name, _plain(c.arguments)) == same), None)
+
+    async def _set(self, call: Call, number: int | None) -> Call:
+        """Stores a call's state and result, here as in the database. `number`: its step, if of this turn."""
+
+        async def write() -> None:
+            expires = self._expires() if call.state == "held" else 0
+            await self.store.call(self.fence, call.id, call.state, call.result, expires=expires)
+            if number is not None:
+                step = self.steps[number]
+                calls = tuple(call if c.id == call.id else c for c in step.calls)
+                self.steps[number] = replace(step, calls=calls)
+
+        await whole(write())
+        if call.state in SETTLED:
+            self._emit(SkillFinished, call=call.id, name=call.name, state=call.state, result=call.result)
+            if call.state == "unknown":
+                self._emit(Notice, code="unknown_call", values={"name": call.name})
+        return call
+
+    def _context(self, call: Call, approved: bool) -> Context:
+        brief = self._brief
+
+        def progress(text: str) -> None:
+            self._emit(SkillProgress, call=call.id, name=call.name, text=text)
+
+        return Context(
+            session=self.work.address.key,
+            user=self.turn.author or Author(self.work.owner),
+            locale=_language(text_of(self.turn.input)) or brief.locale,
+            timezone=brief.timezone,
+            deadline=self._deadline,
+            settings=brief.skill_settings.get(call.name, {}),
+            approved=approved,
+            http=brief.http,
+            progress=progress,
+        )
+
+    def _held(self) -> Outcome:
+        for call in self.steps[-1].calls:
+            if call.state == "held":
+                self._later(ApprovalRequested, call=call.id, name=call.name, arguments=call.arguments)
+        return self._end("done", "approval")
+
+    async def _decided(self, decision: Decision) -> Outcome | None:
+        """Carries out a person's decision about a held call; None when the model is to go on."""
+        stored = await self.store.stored_call(decision.call)
+        if stored is None or stored.ref.session != self.turn.ref.session:
+            return self._failed("no_call")
+        author = self.turn.author
+        if stored.asker and author and author.id and author.id != stored.asker:
+            return self._failed("not_asker")
+        call, again = stored.call, self.fence.attempt > 1
+        if call.state == "held" and not decision.approve:
+            call = await self._set(replace(call, state="refused"), None)
+        elif call.state == "held" and stored.expires and stored.expires <= self.turn.at:
+            call = await self._set(replace(call, state="refused", result="expired"), None)
+            self._emit(Notice, code="expired", values={"name": call.name})
+        elif call.state == "held" or (call.state == "running" and again):
+            call = await self._call(call, None, approved=True)
+        elif call.state not in SETTLED:
+            return self._failed("no_call")  # nobody was asked about it
+        self.history.drop(self.turn.ref)
+        await self._read_past()
+        last = next((t for t in reversed(self.past) if t.steps), None)
+        if last is not None and last.ref == stored.ref:
+            waits = any(c.state == "held" for c in last.steps[-1].calls)
+            return self._end("done", "approval") if waits else None
+        if all(t.ref != stored.ref for t in self.past):
+            # It has left the window: the model reads the result as a message of its own.
+            note = f"[{call.name} {call.arguments}] {call.state}: {call.result}"
+            self.turn = replace(self.turn, input=(*self.turn.input, Text(note)), memo={})
+        return None
+
+
+def _plain(arguments: str) -> Any:
+    """Arguments as data, so that spaces and the order of names make no difference."""
+    try:
+        return json.loads(arguments or "{}")
+    except ValueError:
+        return arguments
+
+
+def _language(text: str) -> str:
+    """The language to answer in, as far as the question tells."""
+    if not any(c.isalpha() for c in text):
+        return ""
+    return "zh" if is_chinese(text) else "en"
+
+
+async def _together(work: Sequence[Coroutine[Any, Any, T]]) -> None:
+    """Runs all side by side; the first failure cancels the others and is raised as it is."""
+    tasks = [asyncio.ensure_future(w) for w in work]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,0 +1,226 @@
+"""A turn at work: what was said and done so far, what its readers are told, how it ends.
+
+The skills (`calling`) and the road to the answer (`turn`) build on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from duihua.brief import Brief, Rules, window_limit
+from duihua.codec import sound
+from duihua.errors import StorageError, Superseded
+from duihua.events import (
+    AnyEvent,
+    TurnFailed,
+    TurnFinished,
+)
+from duihua.fragments import to_json
+from duihua.history import History
+from duihua.messages import (
+    Part,
+    Step,
+    Text,
+    Thinking,
+    Turn,
+    Usage,
+    text_of,
+)
+from duihua.ports import (
+    Finish,
+    Flagged,
+    Outcome,
+    Packed,
+    SendBody,
+    Store,
+    Work,
+)
+from duihua.relay import Channel
+from duihua.tokens import estimate
+
+log = logging.getLogger(__name__)
+
+PARTIAL = 1.0
+"""Seconds between two writes of the text so far."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Said:
+    """One answer of the model, as far as it came."""
+
+    text: list[str] = field(default_factory=list[str])
+    thinking: list[str] = field(default_factory=list[str])
+    calls: dict[int, list[str]] = field(default_factory=dict[int, list[str]])  # index: name, arguments
+    finish: Finish | None = None
+    flagged: Flagged | None = None
+    packed: Packed | None = None
+
+    def parts(self) -> tuple[Part, ...]:
+        """What is stored of it."""
+        out: list[Part] = []
+        if self.thinking:
+            out.append(Thinking(sound("".join(self.thinking))))
+        if text := sound("".join(self.text)):
+            out.append(Text(text))
+        if self.finish and self.finish.opaque:
+            out.append(self.finish.opaque)
+        return tuple(out)
+
+
+class Running:
+    """The state of one turn at work; the skills and the road to the answer build on it."""
+
+    def __init__(self, store: Store, history: History, rules: Rules, work: Work, channel: Channel) -> None:
+        self.store, self.history, self.rules = store, history, rules
+        self.work, self.channel = work, channel
+        self.fence, self.turn = work.fence, work.turn
+        self.steps: list[Step] = list(work.turn.steps)
+        self.past: tuple[Turn, ...] = ()
+        self.start = work.window_from
+        self.usage = Usage()
+        self.said = Said()
+        self.brief: Brief | None = None
+        self.ending: list[AnyEvent] = []  # told once the end is stored
+        self._scope: asyncio.Timeout | None = None
+        self._stopping = work.stop_requested
+        self._partial: asyncio.Task[None] | None = None
+        self._partial_due = 0.0
+
+    @property
+    def _brief(self) -> Brief:
+        assert self.brief is not None
+        return self.brief
+
+    @property
+    def _deadline(self) -> float:
+        when = self._scope.when() if self._scope else None
+        return when if when is not None else asyncio.get_running_loop().time()
+
+    def _expires(self) -> int:
+        return int((time.time() + self.rules.approval) * 1000)
+
+    async def _read_past(self) -> None:
+        limit = window_limit(self._brief.dialect)
+        self.past = await self.history.before(self.fence, self.turn.parent, since=self.start, limit=limit)
+
+    async def _scrub(self) -> None:
+        try:
+            await self.store.scrub()
+        except StorageError as e:
+            log.warning("erased text may stay in the database's log for a while: %s", e)
+
+    def stop(self) -> None:
+        """Ends the turn at its next await with what was said."""
+        self._stopping = True
+        if self._scope is not None and not self._scope.expired():
+            self._scope.reschedule(asyncio.get_running_loop().time())
+
+    # ------------------------------------------------------------ what readers are told
+
+    def _emit(self, kind: Callable[..., AnyEvent], **values: Any) -> None:
+        self.channel.publish(self._event(kind, **values))
+
+    def _later(self, kind: Callable[..., AnyEvent], **values: Any) -> None:
+        self.ending.append(self._event(kind, **values))
+
+    def _event(self, kind: Callable[..., AnyEvent], **values: Any) -> AnyEvent:
+        channel = self.channel
+        return kind(
+            session=channel.key,
+            turn=channel.ref.seq,
+            attempt=channel.attempt,
+            step=channel.step,
+            offset=channel.offset,
+            **values,
+        )
+
+    # ------------------------------------------------------------ the text so far
+
+    def _keep_partial(self) -> None:
+        """Writes the text so far about once a second, without holding up the stream."""
+        now = asyncio.get_running_loop().time()
+        if not self._partial_due:
+            self._partial_due = now + PARTIAL
+        if now < self._partial_due or (self._partial and not self._partial.done()):
+            return
+        self._partial_due = now + PARTIAL
+        self._partial = asyncio.create_task(self._write_partial(sound(self.channel.text)))
+
+    async def _write_partial(self, text: str) -> None:
+        try:
+            await self.store.partial(self.fence, text)
+        except Superseded:
+            self.stop()  # what follows finds the fence broken too
+        except StorageError as e:
+            log.warning("the text so far was not kept: %s", e)
+
+    async def _partial_written(self) -> None:
+        if self._partial is not None:
+            await asyncio.wait((self._partial,))
+
+    # ------------------------------------------------------------ ends
+
+    def _stopped(self) -> Outcome:
+        return self._end("stopped", "stopped", self._cut_step())
+
+    def _failed(self, code: str, values: Mapping[str, Any] | None = None) -> Outcome:
+        return self._end("failed", "failed", self._cut_step(), error=code, values=values or {})
+
+    def _cut_step(self) -> Step | None:
+        """What the model had said when it was cut short; its calls were never journaled and never ran."""
+        parts = tuple(p for p in self.said.parts() if isinstance(p, Text))
+        return Step(parts) if parts else None
+
+    def _end(
+        self,
+        state: Literal["done", "stopped", "failed", "cleared"],
+        finish: str,
+        step: Step | None = None,
+        *,
+        usage: Usage | None = None,
+        erase: Literal["session"] | tuple[int, ...] = (),
+        error: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        texts = [s.text for s in (*self.steps, *((step,) if step else ()))]
+        text = "\n".join(t for t in texts if t)
+        model = self.brief.dialect.name if self.brief else ""
+        if error:
+            self._later(TurnFailed, error=error, values=values or {})
+        else:
+            self._later(TurnFinished, text=text, finish=finish, model=model, usage=self.usage)
+        body = {"text": text, "finish": finish, "error": error, "values": dict(values or {})}
+        sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)
+        return Outcome(
+            state=state,
+            finish=finish,
+            number=len(self.steps),
+            step=step,
+            usage=usage or Usage(),
+            model=model,
+            persona=self.brief.persona if self.brief else "",
+            tokens=int(estimate(text_of(self.turn.input)) + estimate(text)),
+            window_from=self.start,
+            sends=sends,
+            error=error,
+            erase=erase,
+        )
+
+
+async def whole(write: Coroutine[Any, Any, T]) -> T:
+    """Carries a write out to its end even when cancelled, so that what is stored is known."""
+    task = asyncio.ensure_future(write)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        if not task.cancelled():
+            task.exception()  # the cancellation is what the caller hears of
+        raise
