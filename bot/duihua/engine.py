@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -124,17 +124,18 @@ class ChatEngine:
         if not self._open:
             return
         self._open = False
-        await self.lanes.aclose(self.settings.shutdown_timeout)
-        self.relay.close()
-        await self.delivery.aclose()
-        for task in self._views:
-            task.cancel()
-        await asyncio.gather(*self._views, return_exceptions=True)
-        for provider in self._providers.values():
-            await provider.aclose()
-        if self._http is not None:
-            await self._http.aclose()
-        await self.store.aclose()
+        async with AsyncExitStack() as last:  # whatever fails to close, the others are closed
+            last.push_async_callback(self.store.aclose)
+            if self._http is not None:
+                last.push_async_callback(self._http.aclose)
+            for provider in self._providers.values():
+                last.push_async_callback(provider.aclose)
+            await self.lanes.aclose(self.settings.shutdown_timeout)
+            self.relay.close()
+            await self.delivery.aclose()
+            for task in self._views:
+                task.cancel()
+            await asyncio.gather(*self._views, return_exceptions=True)
 
     def attach(self, frontend: Frontend, *, live: bool = False) -> None:
         """Delivers the outbox of the front end's addresses to it; `live`: shows it running turns too."""

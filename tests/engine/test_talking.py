@@ -19,6 +19,7 @@ from duihua import (
     ModelOptions,
     ProviderError,
     SessionBusy,
+    StorageError,
     TextDelta,
     TurnError,
     TurnFailed,
@@ -473,3 +474,17 @@ async def test_an_engine_keeps_keys_out_of_the_applications_log(
 
 def test_settings_of_skills_are_in_no_repr() -> None:
     assert "plugh" not in repr(Context(settings={"key": "plugh"}))
+
+
+async def test_a_client_that_fails_to_close_does_not_keep_the_store_open(make: Make) -> None:
+    engine, model = await make(["hello"])
+    await engine.ask("a", "hi")
+
+    async def fails() -> None:
+        raise RuntimeError("no")
+
+    model.aclose = fails
+    with pytest.raises(RuntimeError):
+        await engine.aclose()
+    with pytest.raises(StorageError):
+        await engine.store.session(engine.session("a").address)
