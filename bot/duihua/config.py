@@ -98,7 +98,9 @@ class Settings(BaseSettings):
             return cls(_env_file=env_file, **{_alias(k): v for k, v in overrides.items()})  # pyright: ignore
         except ValidationError as e:
             reasons = "; ".join(f"{_setting(error['loc'])}: {error['msg']}" for error in e.errors())
-            raise ConfigError(f"{reasons}. Correct it in the environment or in .env") from None
+            raise ConfigError(
+                f"{reasons}. Correct it in the environment or in .env", "config_values", reasons=reasons
+            ) from None
 
     def replaced(self, values: Mapping[str, str]) -> Settings:
         """These settings with others, named as in the environment, in their place.

@@ -388,5 +388,7 @@ def _zone(name: str) -> tzinfo | None:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         raise ConfigError(
-            f"DUIHUA_TIMEZONE={name} is no time zone; use a name such as Asia/Shanghai"
+            f"DUIHUA_TIMEZONE={name} is no time zone; use a name such as Asia/Shanghai",
+            "config_timezone",
+            name=name,
         ) from None

@@ -54,7 +54,14 @@ class DuihuaError(Exception):
 
 
 class ConfigError(DuihuaError):
-    """A setting is wrong. The text names the setting and what to do."""
+    """A setting is wrong. The text names the setting and what to do.
+
+    `code` and `values` name the sentence of the catalogue that says the same to users; empty: there is none.
+    """
+
+    def __init__(self, message: str, code: str = "", **values: str) -> None:
+        super().__init__(message)
+        self.code, self.values = code, values
 
 
 class MissingKey(ConfigError):

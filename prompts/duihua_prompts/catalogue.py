@@ -113,6 +113,8 @@ def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[s
             return f"provider.{problem.category}", {name: getattr(problem, name) for name in names}
         case MissingKey():
             return "missing_key", {"provider": problem.provider, "settings": key_settings(words, problem)}
+        case ConfigError() if problem.code:
+            return problem.code, dict(problem.values)
         case ConfigError():
             return "config", {"message": str(problem)}
         case InvalidOptions():

@@ -104,7 +104,9 @@ class PersonaLibrary:
         if user_dir:
             own = Path(user_dir).expanduser()
             if not own.is_dir():
-                raise ConfigError(f"DUIHUA_PERSONAS_DIR: there is no folder {own}")
+                raise ConfigError(
+                    f"DUIHUA_PERSONAS_DIR: there is no folder {own}", "config_personas", path=str(own)
+                )
             folders.append(own)
         self._paths = {path.stem: path for folder in folders for path in sorted(folder.glob("*.j2"))}
         self._personas: dict[str, Persona] = {}

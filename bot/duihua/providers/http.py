@@ -71,7 +71,9 @@ class Transport(httpx.AsyncBaseTransport):
         keepalive: float = 30.0,
     ) -> None:
         if proxy and urlsplit(proxy).scheme not in ("http", "https"):
-            raise ConfigError("DUIHUA_PROXY must be the URL of an HTTP proxy: http://host:port")
+            raise ConfigError(
+                "DUIHUA_PROXY must be the URL of an HTTP proxy: http://host:port", "config_proxy"
+            )
         self._proxies: dict[str, str] = {"all": proxy} if proxy else getproxies()
         self._routes: dict[tuple[str, str], str | None] = {}
         self._verify, self._keepalive = verify, keepalive

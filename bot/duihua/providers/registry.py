@@ -43,7 +43,11 @@ def split(name: str) -> tuple[str, str]:
     provider, _, model = name.strip().partition("/")
     _known(provider)
     if not model.strip("/ "):
-        raise ConfigError(f"{name!r} names no model: write provider/model, for example qianfan/ernie-3.5-8k")
+        raise ConfigError(
+            f"{name!r} names no model: write provider/model, for example qianfan/ernie-3.5-8k",
+            "config_model",
+            name=name,
+        )
     return provider.lower(), model
 
 
@@ -101,7 +105,12 @@ def _known(provider: str) -> Callable[[Settings, httpx.AsyncBaseTransport, dict[
     make = PLATFORMS.get(provider.strip().lower())
     if make is None:
         known = ", ".join(PLATFORMS)
-        raise ConfigError(f"there is no platform {provider[:80]!r}; known are {known}. Write provider/model")
+        raise ConfigError(
+            f"there is no platform {provider[:80]!r}; known are {known}. Write provider/model",
+            "config_platform",
+            name=provider[:80],
+            known=known,
+        )
     return make
 
 
@@ -163,7 +172,7 @@ def _url(setting: str, value: str) -> str:
     except (ValueError, httpx.InvalidURL):
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        raise ConfigError(f"{setting} must be a URL such as https://host/path")
+        raise ConfigError(f"{setting} must be a URL such as https://host/path", "config_url", setting=setting)
     return value.rstrip("/")
 
 

@@ -98,7 +98,9 @@ class Simulator:
         except OSError as e:
             await runner.cleanup()
             raise ConfigError(
-                f"the simulator cannot listen on {HOST}:{self._wanted} ({e.strerror}); choose another port"
+                f"the simulator cannot listen on {HOST}:{self._wanted} ({e.strerror}); choose another port",
+                "config_port",
+                port=str(self._wanted),
             ) from e
         self._runner = runner
         self.port = runner.addresses[0][1]

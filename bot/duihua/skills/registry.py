@@ -77,7 +77,10 @@ def load_bundled(names: Iterable[str]) -> tuple[Skill, ...]:
     known = bundled()
     if unknown := [name for name in wanted if name not in known]:
         raise ConfigError(
-            f"DUIHUA_SKILLS names {', '.join(unknown)}: no such bundled skill; there are {', '.join(known)}"
+            f"DUIHUA_SKILLS names {', '.join(unknown)}: no such bundled skill; there are {', '.join(known)}",
+            "config_skills",
+            name=", ".join(unknown),
+            known=", ".join(known),
         )
     return tuple(_exposed(name) for name in wanted)
 
