@@ -219,3 +219,16 @@ def test_units_and_kinds_are_said_in_the_language() -> None:
 def test_flagged_words_of_the_platform_are_not_repeated() -> None:
     problem = ProviderError("the very words", provider="p", category="moderation_input")
     assert "the very words" not in error_line(EN, problem)
+
+
+def test_every_way_a_turn_can_fail_has_its_sentence() -> None:
+    sources = [*(ROOT / "bot/duihua").glob("*.py")]
+    codes = {
+        code
+        for path in sources
+        for code in re.findall(r'(?:_failed\(|error=)"(\w+)"', path.read_text("utf-8"))
+    }
+    assert codes >= {"timeout", "attempts", "no_call", "not_asker", "forgotten"}
+    for lang in ("zh", "en"):
+        words = Catalogue(lang)
+        assert {f"error.{code}" for code in codes if f"error.{code}" not in words} == set()
