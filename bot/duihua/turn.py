@@ -297,7 +297,7 @@ class _Answer(Calling):
         assert packed is not None
         verdict = self._judge(said, flag)
         if verdict.drop_current:
-            return self._cleared(flag, verdict.erase)
+            return await self._cleared(flag, verdict.erase)
         if verdict.retry:
             await self._forget(verdict.erase, flag)
         self.channel.next_step(0)
@@ -308,7 +308,7 @@ class _Answer(Calling):
             final = self._judge(again, again.flagged, extra=True)
             if verdict.probe:
                 final = moderation.after_probe(packed, self.turn.ref, accepted=False)
-            return self._cleared(again.flagged, final.erase)
+            return await self._cleared(again.flagged, final.erase)
         if verdict.probe:
             accepted = moderation.after_probe(packed, self.turn.ref, accepted=True)
             await self._forget(accepted.erase, flag)
@@ -338,8 +338,12 @@ class _Answer(Calling):
         await self._read_past()
         self._emit(HistoryCleared, policy=self.rules.policy, side=flag.side, turns=count)
 
-    def _cleared(self, flag: Flagged, erase: Literal["session"] | tuple[int, ...]) -> Outcome:
-        count = len(self.past) + 1 if erase == "session" else len(erase)
+    async def _cleared(self, flag: Flagged, erase: Literal["session"] | tuple[int, ...]) -> Outcome:
+        if erase == "session":  # the window may be shorter than what goes
+            path = await self.store.path(self.turn.ref.session, self.turn.parent, limit=100_000)
+            count = len(path) + 1
+        else:
+            count = len(erase)
         self._later(HistoryCleared, policy=self.rules.policy, side=flag.side, turns=count)
         self.steps.clear()
         self.said = Said()
