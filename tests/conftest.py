@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,11 @@ from sqlalchemy.engine import URL, make_url
 
 from duihua_storage import SqlStore, upgrade
 from duihua_storage.tables import metadata
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background with interrupts ignored, and every child inherits that: tests
+    # that interrupt a program would wait for something that cannot happen.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _NUMBER = itertools.count(1)
 _SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "deadlock_timeout=50")
