@@ -16,7 +16,18 @@ SOURCES = {
     "duihua_prompts": ROOT / "prompts/duihua_prompts",
     "duihua_storage": ROOT / "storage/duihua_storage",
 }
-VALUES = {"messages", "codec", "events", "errors", "options", "ports", "config", "redact", "escapes"}
+VALUES = {
+    "messages",
+    "abilities",
+    "codec",
+    "events",
+    "errors",
+    "options",
+    "ports",
+    "config",
+    "redact",
+    "escapes",
+}
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
 LOGIC |= {"foreign", "memory"}
 LAYERS = [

@@ -132,6 +132,7 @@ def _parser(words: Catalogue) -> _Parser:
     chat.add_argument("--session", metavar="NAME", default="default", help=words.t("cli.chat.session"))
     chat.add_argument("--persona", metavar="NAME", default="", help=words.t("cli.chat.persona"))
     chat.add_argument("--set", metavar="NAME=VALUE", action="append", help=words.t("cli.chat.set"))
+    chat.add_argument("--no-stream", action="store_true", help=words.t("cli.chat.no_stream"))
     chat.add_argument("--json", action="store_true", help=words.t("cli.chat.json"))
 
     simulator = command("simulator", _simulator)
@@ -220,6 +221,8 @@ def _settings() -> Settings:
 def _chat(given: argparse.Namespace, words: Catalogue) -> int:
     options = _options(given.set or (), words)
     settings = _settings()
+    if given.no_stream:
+        settings = settings.model_copy(update={"stream": False})
 
     async def run() -> None:
         from duihua.terminal import chat

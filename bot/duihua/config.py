@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     )
     proxy: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_PROXY"))
 
+    stream: bool = Field(True, validation_alias=_named("DUIHUA_STREAM"))
+
     qianfan_api_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_API_KEY"))
     qianfan_secret_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_SECRET_KEY"))
     qianfan_access_key_id: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_ACCESS_KEY_ID"))
@@ -63,6 +65,78 @@ class Settings(BaseSettings):
     qianfan_base_url: str = Field("https://aip.baidubce.com", validation_alias=_named("QIANFAN_BASE_URL"))
     qianfan_v2_base_url: str = Field(
         "https://qianfan.baidubce.com/v2", validation_alias=_named("QIANFAN_V2_BASE_URL")
+    )
+    qianfan_proxy: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_PROXY"))
+    qianfan_timeout: float | None = Field(None, gt=0, validation_alias=_named("QIANFAN_TIMEOUT"))
+    qianfan_connect_timeout: float | None = Field(
+        None, gt=0, validation_alias=_named("QIANFAN_CONNECT_TIMEOUT")
+    )
+
+    zhipu_api_key: SecretStr | None = Field(None, validation_alias=_named("ZHIPU_API_KEY"))
+    zhipu_auth: Literal["bearer", "jwt"] = Field("bearer", validation_alias=_named("ZHIPU_AUTH"))
+    zhipu_base_url: str = Field(
+        "https://open.bigmodel.cn/api/paas/v4", validation_alias=_named("ZHIPU_BASE_URL")
+    )
+    zhipu_proxy: SecretStr | None = Field(None, validation_alias=_named("ZHIPU_PROXY"))
+    zhipu_timeout: float | None = Field(None, gt=0, validation_alias=_named("ZHIPU_TIMEOUT"))
+    zhipu_connect_timeout: float | None = Field(None, gt=0, validation_alias=_named("ZHIPU_CONNECT_TIMEOUT"))
+
+    dashscope_api_key: SecretStr | None = Field(None, validation_alias=_named("DASHSCOPE_API_KEY"))
+    dashscope_base_url: str = Field(
+        "https://dashscope.aliyuncs.com/api/v1", validation_alias=_named("DASHSCOPE_BASE_URL")
+    )
+    dashscope_compatible_base_url: str = Field(
+        "https://dashscope.aliyuncs.com/compatible-mode/v1",
+        validation_alias=_named("DASHSCOPE_COMPATIBLE_BASE_URL"),
+    )
+    dashscope_proxy: SecretStr | None = Field(None, validation_alias=_named("DASHSCOPE_PROXY"))
+    dashscope_timeout: float | None = Field(None, gt=0, validation_alias=_named("DASHSCOPE_TIMEOUT"))
+    dashscope_connect_timeout: float | None = Field(
+        None, gt=0, validation_alias=_named("DASHSCOPE_CONNECT_TIMEOUT")
+    )
+
+    modelarts_api_key: SecretStr | None = Field(None, validation_alias=_named("MODELARTS_API_KEY"))
+    modelarts_base_url: str = Field(
+        "https://api.modelarts-maas.com/v1", validation_alias=_named("MODELARTS_BASE_URL")
+    )
+    modelarts_proxy: SecretStr | None = Field(None, validation_alias=_named("MODELARTS_PROXY"))
+    modelarts_timeout: float | None = Field(None, gt=0, validation_alias=_named("MODELARTS_TIMEOUT"))
+    modelarts_connect_timeout: float | None = Field(
+        None, gt=0, validation_alias=_named("MODELARTS_CONNECT_TIMEOUT")
+    )
+
+    genstudio_api_key: SecretStr | None = Field(None, validation_alias=_named("GENSTUDIO_API_KEY"))
+    genstudio_base_url: str = Field(
+        "https://cloud.infini-ai.com/maas", validation_alias=_named("GENSTUDIO_BASE_URL")
+    )
+    genstudio_native_tools: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("qwq-32b",), validation_alias=_named("GENSTUDIO_NATIVE_TOOLS")
+    )
+    genstudio_requests_per_minute: int = Field(
+        12, ge=0, validation_alias=_named("GENSTUDIO_REQUESTS_PER_MINUTE")
+    )
+    genstudio_requests_per_day: int = Field(
+        3_000, ge=0, validation_alias=_named("GENSTUDIO_REQUESTS_PER_DAY")
+    )
+    genstudio_tokens_per_minute: int = Field(
+        12_000_000, ge=0, validation_alias=_named("GENSTUDIO_TOKENS_PER_MINUTE")
+    )
+    genstudio_proxy: SecretStr | None = Field(None, validation_alias=_named("GENSTUDIO_PROXY"))
+    genstudio_timeout: float | None = Field(None, gt=0, validation_alias=_named("GENSTUDIO_TIMEOUT"))
+    genstudio_connect_timeout: float | None = Field(
+        None, gt=0, validation_alias=_named("GENSTUDIO_CONNECT_TIMEOUT")
+    )
+
+    openai_api_key: SecretStr | None = Field(None, validation_alias=_named("OPENAI_API_KEY"))
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1", validation_alias=_named("OPENAI_BASE_URL", "OPENAI_API_BASE")
+    )
+    openai_profile: str = Field("auto", validation_alias=_named("OPENAI_PROFILE"))
+    openai_context_length: int | None = Field(None, gt=0, validation_alias=_named("OPENAI_CONTEXT_LENGTH"))
+    openai_proxy: SecretStr | None = Field(None, validation_alias=_named("OPENAI_PROXY"))
+    openai_timeout: float | None = Field(None, gt=0, validation_alias=_named("OPENAI_TIMEOUT"))
+    openai_connect_timeout: float | None = Field(
+        None, gt=0, validation_alias=_named("OPENAI_CONNECT_TIMEOUT")
     )
 
     skill_settings: Mapping[str, str] = Field(
@@ -75,7 +149,7 @@ class Settings(BaseSettings):
         prefix = name.lower().replace("-", "_") + "_"
         return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
-    @field_validator("skills", mode="before")
+    @field_validator("skills", "genstudio_native_tools", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

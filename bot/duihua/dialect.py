@@ -15,7 +15,17 @@ from duihua import ranges, transcript
 from duihua.actions import described, is_chinese
 from duihua.clipping import SHORTEST, shorten
 from duihua.errors import InputTooLong
-from duihua.fragments import PER_MESSAGE, Calls, Functions, Shape, message, render, text_input, to_json
+from duihua.fragments import (
+    PER_MESSAGE,
+    Calls,
+    Functions,
+    Images,
+    Shape,
+    message,
+    render,
+    text_input,
+    to_json,
+)
 from duihua.memory.window import HIGH, Size, advance, fits
 from duihua.messages import Part, Turn
 from duihua.options import ModelOptions
@@ -44,6 +54,7 @@ class ChatDialect:
         ranges: option to its name and range on this wire; what is not there, the model does not have.
         extra: the fields that `ModelOptions.extra` may set, None for any.
         defaults: fields that are always sent unless an option sets them.
+        images: how an image in a user's message is sent; `none`: the model does not see.
     """
 
     name: str
@@ -56,6 +67,7 @@ class ChatDialect:
     ranges: Mapping[str, Range] = field(default_factory=dict[str, Range], hash=False)
     extra: frozenset[str] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    images: Images = "none"
     _shape: Shape = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,9 @@ from duihua.tokens import estimate
 
 Calls = Literal["function_call", "tool_calls"]
 Functions = Literal["native", "text", "none"]
+Images = Literal["none", "data_url", "base64", "dashscope"]
+"""`data_url`: OpenAI's parts with a data URL; `base64`: the same with the bare base64 text; `dashscope`:
+`{"image": data URL}` beside `{"text"}`; `none`: the model does not see."""
 
 PER_MESSAGE = 4
 """Tokens that a platform's own template adds to each message."""

@@ -14,7 +14,8 @@ class ModelOptions:
     """Options of one request; `None` means "the platform's default".
 
     They merge persona < session < call (the later wins) and are checked against the model's ranges before
-    anything is sent. `extra` goes to the platform as it is, under its own names.
+    anything is sent. `n` asks for several answers: the first is the answer, the others are told beside it.
+    `extra` goes to the platform as it is, under its own names.
     """
 
     temperature: float | None = None
@@ -27,6 +28,7 @@ class ModelOptions:
     seed: int | None = None
     response_format: str | None = None
     thinking: bool | None = None
+    n: int | None = None
     extra: Mapping[str, Any] | None = None
 
     def over(self, other: ModelOptions | None) -> ModelOptions:
@@ -67,7 +69,7 @@ def _coerced(name: str, value: Any) -> Any:
         return None
     try:
         match name:
-            case "seed" | "max_output_tokens":
+            case "seed" | "max_output_tokens" | "n":
                 if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
                     raise ValueError
                 return int(value)

@@ -75,6 +75,7 @@ class Request:
     options: Mapping[str, Any]
     deadline: float
     user: str = ""  # an opaque id of the end user for the platform, never a name
+    session: int = 0  # sessions that wait for the same limit get their turns one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +118,14 @@ class Flagged:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of an answer: exactly one, last."""
+    """The end of an answer: exactly one, last. `alternatives`: other answers, where several were asked."""
 
     reason: FinishReason
     usage: Usage = field(default_factory=Usage)
     model: str = ""
     request_id: str = ""
     opaque: Opaque | None = None
+    alternatives: tuple[str, ...] = ()
 
 
 Delta = TextDelta | ThinkingDelta | CallDelta | Flagged | Finish

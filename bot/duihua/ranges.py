@@ -26,6 +26,7 @@ class Range:
         high: largest number, or longest list; `open_high`: itself excluded.
         length: most characters of a list's item, 0 for any.
         choices: the texts it may be, none for any.
+        clamp: a number out of the range becomes the nearest one in it, instead of being refused.
         encode: from our value to the platform's; None sends it as it is.
     """
 
@@ -36,6 +37,7 @@ class Range:
     open_high: bool = False
     length: int = 0
     choices: tuple[str, ...] = ()
+    clamp: bool = False
     encode: Callable[[Any], Any] | None = field(default=None, hash=False)
 
     def check(self, option: str, value: Any) -> Any:
@@ -49,6 +51,8 @@ class Range:
         elif isinstance(value, str):
             good = not self.choices or value in self.choices
         else:  # a NaN is in no range
+            if self.clamp and value == value:
+                value = type(value)(min(max(value, self.low), self.high))
             good = (self.low < value if self.open_low else self.low <= value) and (
                 value < self.high if self.open_high else value <= self.high
             )

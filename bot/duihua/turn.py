@@ -234,6 +234,7 @@ class _Answer(Calling):
             options=brief.options,
             deadline=self._deadline,
             user=f"u{self.work.owner}" if self.work.owner else "",
+            session=self.turn.ref.session,
         )
         stream: Any = brief.provider.stream(request)
         async with aclosing(stream) as deltas:

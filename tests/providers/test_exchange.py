@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from duihua.errors import ProviderError
 from duihua.ports import Finish, TextDelta
 from duihua.providers import exchange
+from duihua.providers.auth import BearerKey
+from duihua.providers.exchange import Line
 from duihua.providers.http import Transport
 from duihua.providers.limiter import RateLimiter
-from duihua.providers.qianfan_auth import BearerKey
 from duihua.providers.qianfan_v2 import QianfanV2
 from duihua.providers.retry import Retry
 from tests.providers.conftest import (
@@ -43,7 +44,7 @@ def busy(code: str = "internal_error", status: int = 500, **headers: str) -> obj
 
 @pytest.fixture
 def chat(wire: Wire, transport: Transport, retry: Retry) -> QianfanV2:
-    return QianfanV2(transport, BearerKey(SecretStr("k")), base_url=wire.base, retry=retry)
+    return QianfanV2(transport, BearerKey(SecretStr("k")), base_url=wire.base, line=Line(retry=retry))
 
 
 async def test_an_answer_streams(chat: QianfanV2, wire: Wire) -> None:
@@ -150,7 +151,9 @@ async def test_a_connection_that_breaks_behind_the_answer_does_no_harm(chat: Qia
 async def test_a_platform_that_cannot_be_reached_is_told(
     transport: Transport, retry: Retry, clock: Clock
 ) -> None:
-    chat = QianfanV2(transport, BearerKey(SecretStr("k")), base_url="http://127.0.0.1:1/v2", retry=retry)
+    chat = QianfanV2(
+        transport, BearerKey(SecretStr("k")), base_url="http://127.0.0.1:1/v2", line=Line(retry=retry)
+    )
     with pytest.raises(ProviderError) as caught:
         await collect(chat.stream(ask()))
     assert (caught.value.category, caught.value.http_status) == ("network", 0)
@@ -263,7 +266,9 @@ async def test_the_limiter_learns_waits_and_is_told_of_refusals(
 ) -> None:
     rates = RateLimiter(clock=clock, sleep=clock.sleep)
     headers = {"X-RateLimit-Limit-Requests": "2", "x-ratelimit-remaining-requests": "1"}
-    chat = QianfanV2(transport, BearerKey(SecretStr("k")), base_url=wire.base, retry=retry, limiter=rates)
+    chat = QianfanV2(
+        transport, BearerKey(SecretStr("k")), base_url=wire.base, line=Line(retry=retry, limiter=rates)
+    )
     wire.then(streams(HI, STOP, DONE, headers=headers))
     far, clock.now = 10_000.0, asyncio.get_running_loop().time()
     await collect(chat.stream(ask(seconds=far)))
@@ -280,7 +285,12 @@ async def test_a_mock_transport_does_as_well(retry: Retry) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=HI + STOP + DONE)
 
-    chat = QianfanV2(httpx.MockTransport(answer), BearerKey(SecretStr("k")), retry=retry)
+    chat = QianfanV2(
+        httpx.MockTransport(answer),
+        BearerKey(SecretStr("k")),
+        base_url="http://platform/v2",
+        line=Line(retry=retry),
+    )
     assert text(await collect(chat.stream(ask()))) == "hi"
 
 

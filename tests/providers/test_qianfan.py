@@ -12,6 +12,7 @@ from duihua.errors import ProviderError
 from duihua.messages import Usage
 from duihua.ports import CallDelta, Delta, Finish, Flagged, TextDelta, ThinkingDelta
 from duihua.providers import qianfan_faults
+from duihua.providers.exchange import Line
 from duihua.providers.http import Transport
 from duihua.providers.qianfan import Qianfan
 from duihua.providers.qianfan_auth import AccessToken, KeyPair
@@ -55,13 +56,13 @@ OK = streams(chunk("你"), chunk("好"), chunk(end=True), headers={"X-Baidu-Requ
 @pytest.fixture
 def oauth(wire: Wire, transport: Transport, retry: Retry, clock: Clock) -> Qianfan:
     auth = AccessToken(transport, wire.base, SecretStr("AK"), SecretStr("SK"), qianfan_faults.V1, clock)
-    return Qianfan(transport, auth, base_url=wire.base, retry=retry, list_url=wire.base)
+    return Qianfan(transport, auth, base_url=wire.base, line=Line(retry=retry), list_url=wire.base)
 
 
 @pytest.fixture
 def signed(wire: Wire, transport: Transport, retry: Retry) -> Qianfan:
     keys = KeyPair(SecretStr("AKID"), SecretStr("SKEY"), lambda: 1461815373.0)
-    return Qianfan(transport, keys, base_url=wire.base, retry=retry, keys=keys, list_url=wire.base)
+    return Qianfan(transport, keys, base_url=wire.base, line=Line(retry=retry), keys=keys, list_url=wire.base)
 
 
 def chats(wire: Wire) -> list[Any]:
@@ -198,7 +199,7 @@ async def test_every_attempt_is_signed_anew(wire: Wire, transport: Transport, re
     times = iter((1461815373.0, 1461815900.0))
     keys = KeyPair(SecretStr("AKID"), SecretStr("SKEY"), lambda: next(times))
     wire.then(failed(336100), OK)
-    await collect(Qianfan(transport, keys, base_url=wire.base, retry=retry).stream(ask()))
+    await collect(Qianfan(transport, keys, base_url=wire.base, line=Line(retry=retry)).stream(ask()))
     first, second = (s.headers["x-bce-date"] for s in wire.seen)
     assert first != second
 

@@ -10,9 +10,11 @@ from pydantic import SecretStr
 from duihua.errors import ProviderError
 from duihua.messages import Usage
 from duihua.ports import CallDelta, Delta, Finish, Flagged, TextDelta, ThinkingDelta
+from duihua.providers.auth import BearerKey
+from duihua.providers.exchange import Line
 from duihua.providers.http import Transport
 from duihua.providers.openai_wire import chat_body
-from duihua.providers.qianfan_auth import BearerKey, KeyPair, MintedBearer
+from duihua.providers.qianfan_auth import KeyPair, MintedBearer
 from duihua.providers.qianfan_faults import V2
 from duihua.providers.qianfan_v2 import QianfanV2, QianfanV2Answer
 from duihua.providers.qianfan_wire import QianfanAnswer
@@ -35,7 +37,9 @@ OK = streams(chunk(role="assistant"), chunk("你"), chunk("好"), chunk(finish="
 
 @pytest.fixture
 def chat(wire: Wire, transport: Transport, retry: Retry) -> QianfanV2:
-    return QianfanV2(transport, BearerKey(SecretStr("bce-v3/K")), base_url=wire.base + "/v2/", retry=retry)
+    return QianfanV2(
+        transport, BearerKey(SecretStr("bce-v3/K")), base_url=wire.base + "/v2/", line=Line(retry=retry)
+    )
 
 
 def read(*pieces: bytes) -> tuple[list[Delta], ProviderError | None]:
@@ -247,7 +251,7 @@ async def test_content_may_be_a_list_of_parts() -> None:
 def minted(wire: Wire, transport: Transport, retry: Retry, clock: Clock) -> QianfanV2:
     keys = KeyPair(SecretStr("AKID"), SecretStr("SKEY"), clock)
     auth = MintedBearer(transport, wire.base, keys, V2, clock)
-    return QianfanV2(transport, auth, base_url=wire.base + "/v2", retry=retry)
+    return QianfanV2(transport, auth, base_url=wire.base + "/v2", line=Line(retry=retry))
 
 
 def bearer(token: str, **more: Any) -> Any:

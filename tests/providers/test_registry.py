@@ -12,8 +12,9 @@ from duihua.messages import Text
 from duihua.options import ModelOptions
 from duihua.ports import Limits, Provider
 from duihua.providers import qianfan_models, qianfan_v2_models, registry
+from duihua.providers.auth import BearerKey
 from duihua.providers.qianfan import Qianfan
-from duihua.providers.qianfan_auth import AccessToken, BearerKey, KeyPair, MintedBearer
+from duihua.providers.qianfan_auth import AccessToken, KeyPair, MintedBearer
 from duihua.providers.qianfan_v2 import QianfanV2
 from duihua.simulator import qianfan_models as served_v1
 from duihua.simulator import qianfan_v2_models as served_v2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -19,11 +20,6 @@ from duihua.ports import Delta, Limiter
 from duihua.providers.faults import FaultTable, refused, unreachable
 from duihua.providers.retry import Retry, loop_time
 
-CONNECT_TIMEOUT = 10.0
-SILENCE = 60.0
-"""Seconds that a stream may be silent: some platforms think long before the first word."""
-WHOLE = 300.0
-"""Seconds to wait for an answer that comes as a whole."""
 WRITE_TIMEOUT = 30.0
 COUNT_TIMEOUT = 5.0
 """Seconds to wait for what follows a complete answer: the count of tokens, the end mark."""
@@ -38,6 +34,37 @@ HEADERS = httpx.Headers(
         ("User-Agent", "duihua"),
     ]
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to wait for a connection, for the next words of a stream, for an answer that comes as a whole.
+
+    Some platforms think long before the first word.
+    """
+
+    connect: float = 10.0
+    silence: float = 60.0
+    whole: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """How a client reaches its platform.
+
+    Attributes:
+        limiter: keeps within the platform's rate limits; None: nothing does.
+        retry: when and how to try again.
+        streaming: False asks for whole answers; the deltas are the same, only fewer.
+        timeouts: how long to wait for what.
+        owned: the transport is nobody else's: it is closed with the client.
+    """
+
+    limiter: Limiter | None = None
+    retry: Retry = field(default_factory=Retry)
+    streaming: bool = True
+    timeouts: Timeouts = Timeouts()
+    owned: bool = False
 
 
 class Answer(Protocol):
@@ -80,8 +107,18 @@ class Exchange(Protocol):
         ...
 
     @property
+    def session(self) -> int:
+        """Whom it is for: sessions get their turns one after the other, 0 for none."""
+        ...
+
+    @property
+    def connect(self) -> float:
+        """Seconds to wait for a connection."""
+        ...
+
+    @property
     def patience(self) -> float:
-        """Seconds that the platform may be silent: `SILENCE` or `WHOLE`."""
+        """Seconds that the platform may be silent."""
         ...
 
     @property
@@ -160,7 +197,7 @@ def _timeouts(exchange: Exchange) -> Mapping[str, float | None]:
     if left <= 0:
         raise _late(exchange)
     return {
-        "connect": min(CONNECT_TIMEOUT, left),
+        "connect": min(exchange.connect, left),
         "read": min(exchange.patience, left),
         "write": min(WRITE_TIMEOUT, left),
         "pool": None,

@@ -27,6 +27,11 @@ _FINISH: Mapping[str, FinishReason] = {
 }
 
 
+def finish_of(reason: object) -> FinishReason:
+    """A wire's finish reason as one of ours; what is not known is an end like any other."""
+    return _FINISH.get(reason, "stop") if isinstance(reason, str) else "stop"
+
+
 def chat_body(model: str, packed: Packed, tools: bytes, options: Mapping[str, Any], *, stream: bool) -> bytes:
     """The JSON body of a chat request, joined from ready pieces.
 
@@ -67,6 +72,7 @@ class ChatAnswer:
         self._faults, self._model, self._id = faults, model, request_id
         self._reader = Reader()
         self._calls: list[_Call] = []
+        self._others: dict[int, list[str]] = {}  # texts of further answers, by their index
         self._finish: FinishReason = "stop"
         self._counts: object = None
 
@@ -89,7 +95,8 @@ class ChatAnswer:
             )
             return out
         reason = "calls" if self._calls and self._finish == "stop" else self._finish
-        out.append(Finish(reason, _usage(self._counts), self._model, self._id))
+        others = tuple("".join(self._others[index]) for index in sorted(self._others))
+        out.append(Finish(reason, usage_of(self._counts), self._model, self._id, alternatives=others))
         return out
 
     def _take(self, items: list[Item]) -> list[Delta]:
@@ -119,6 +126,11 @@ class ChatAnswer:
         return report is not None
 
     def _choice(self, body: Mapping[str, Any], choice: Mapping[str, Any], pieces: _Pieces) -> None:
+        index = choice.get("index")
+        if isinstance(index, int) and index > 0:  # one of several answers: the first is the one that is told
+            _, text = _said(choice)
+            self._others.setdefault(index, []).append(text)
+            return
         flag = self.flagged(body, choice)
         if flag is None or flag[1]:
             self._delta(choice, pieces)
@@ -128,7 +140,7 @@ class ChatAnswer:
             self._finish = "flagged"
             self.complete = self.done = True
         elif (reason := choice.get("finish_reason")) or "message" in choice:
-            self._finish = _FINISH.get(reason, "stop") if isinstance(reason, str) else "stop"
+            self._finish = finish_of(reason)
             self.complete = True
             if self._finish == "flagged":
                 pieces.add(Flagged("output"))
@@ -139,17 +151,12 @@ class ChatAnswer:
             self._model = model if isinstance(model, str) and model else self._model
 
     def _delta(self, choice: Mapping[str, Any], pieces: _Pieces) -> None:
-        delta = choice.get("delta") or choice.get("message")
-        if not isinstance(delta, dict):
-            return
-        fields = cast("dict[str, Any]", delta)
+        fields, text = _said(choice)
         thinking = fields.get("reasoning_content") or fields.get("reasoning")
         if thinking and isinstance(thinking, str):
             pieces.add(ThinkingDelta(thinking))
-        content = fields.get("content")
-        if content:
-            text = content if isinstance(content, str) else _text_of(content)
-            self.said = self.said or bool(text)
+        if text:
+            self.said = True
             pieces.text(text)
         if calls := fields.get("tool_calls"):
             for call in cast("list[Any]", calls) if isinstance(calls, list) else ():
@@ -226,6 +233,16 @@ class _Pieces:
         self._text.clear()
 
 
+def _said(choice: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """The message or piece of one in a choice, and its text."""
+    delta = choice.get("delta") or choice.get("message")
+    if not isinstance(delta, dict):
+        return {}, ""
+    fields = cast("dict[str, Any]", delta)
+    content = fields.get("content")
+    return fields, content if isinstance(content, str) else _text_of(content)
+
+
 def _text_of(content: object) -> str:
     """The text of content that comes as a list of parts."""
     parts = cast("list[Any]", content) if isinstance(content, list) else []
@@ -239,7 +256,8 @@ def _string(value: object) -> str:
     return "" if value is None else orjson.dumps(value).decode()
 
 
-def _usage(value: object) -> Usage:
+def usage_of(value: object) -> Usage:
+    """The counts of tokens under the names of OpenAI's wire."""
     if not isinstance(value, dict):
         return Usage()
     counts = cast("dict[str, Any]", value)

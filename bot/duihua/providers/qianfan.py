@@ -11,14 +11,14 @@ import orjson
 
 from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
-from duihua.ports import Delta, Limiter, Request
+from duihua.ports import Delta, Request
 from duihua.providers import qianfan_faults
-from duihua.providers.exchange import SILENCE, WHOLE, converse, members, post
+from duihua.providers.auth import Auth
+from duihua.providers.exchange import Line, converse, members, post
 from duihua.providers.faults import FaultTable
-from duihua.providers.qianfan_auth import Auth, KeyPair, ask_json
+from duihua.providers.qianfan_auth import KeyPair, ask_json
 from duihua.providers.qianfan_models import Model, find, is_path
 from duihua.providers.qianfan_wire import QianfanAnswer
-from duihua.providers.retry import Retry
 from duihua.ranges import Range
 
 SERVICE = "/rpc/2.0/ai_custom/v1/wenxinworkshop"
@@ -49,12 +49,9 @@ class Qianfan:
         transport: carries the requests.
         auth: an access token or a pair of keys.
         base_url: scheme and host.
-        limiter: keeps within the platform's rate limits; None: nothing does.
-        retry: when and how to try again.
         keys: where they exist, the platform can be asked for its list of services.
         list_url: scheme and host of that list.
-        streaming: False asks for whole answers; the deltas are the same, only fewer.
-        owned: the transport is nobody else's: it is closed with the provider.
+        line: limits, retries, time-outs.
     """
 
     name = "qianfan"
@@ -65,17 +62,13 @@ class Qianfan:
         auth: Auth,
         *,
         base_url: str = "https://aip.baidubce.com",
-        limiter: Limiter | None = None,
-        retry: Retry | None = None,
         keys: KeyPair | None = None,
         list_url: str = "https://qianfan.baidubce.com",
-        streaming: bool = True,
-        owned: bool = False,
+        line: Line | None = None,
     ) -> None:
-        self.streaming, self._owned = streaming, owned
+        self.line = line or Line()
         self._transport, self._auth, self._keys = transport, auth, keys
         self._base, self._list_url = base_url.rstrip("/") + SERVICE, list_url.rstrip("/") + LIST_PATH
-        self._limiter, self._retry = limiter, retry or Retry()
         self._moved: dict[str, str] = {}  # model -> suffix, as the platform lists it
         self.folding: set[str] = set()  # models that were seen to take no system text beside functions
 
@@ -85,12 +78,12 @@ class Qianfan:
 
     def stream(self, request: Request) -> AsyncIterator[Delta]:
         """One answer; `options["stream"] = False` asks for it as a whole. Raises ProviderError only."""
-        return converse(_Chat(self, request), self._limiter, self._retry)
+        return converse(_Chat(self, request), self.line.limiter, self.line.retry)
 
     async def aclose(self) -> None:
         """Ends what is under way, and every connection if the transport is the provider's own."""
         await self._auth.aclose()
-        if self._owned:
+        if self.line.owned:
             await self._transport.aclose()
 
     async def post(
@@ -133,8 +126,10 @@ class _Chat:
         self.key = f"{provider.name}/{self._model.name}"
         self.deadline = request.deadline
         self._options = dict(request.options)
-        self._stream = bool(self._options.pop("stream", provider.streaming))
-        self.patience = SILENCE if self._stream else WHOLE
+        self._stream = bool(self._options.pop("stream", provider.line.streaming))
+        timeouts = provider.line.timeouts
+        self.connect, self.session = timeouts.connect, request.session
+        self.patience = timeouts.silence if self._stream else timeouts.whole
         self.tokens = request.packed.tokens + int(self._options.get("max_output_tokens", USUAL_OUTPUT))
         self._tools = _dialect(self._model).lower(request.tools)
         self._folded = bool(self._tools) and self._model.name in provider.folding

@@ -1,11 +1,11 @@
-"""How Qianfan is told who asks: an OAuth token in the URL, a signature, or a bearer key."""
+"""How Qianfan is told who asks: an OAuth token in the URL, a signature, or a bearer of some hours."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -13,6 +13,7 @@ import orjson
 from pydantic import SecretStr
 
 from duihua.errors import ProviderError
+from duihua.providers.auth import Headers
 from duihua.providers.credentials import TokenSource
 from duihua.providers.exchange import read_all, refusal
 from duihua.providers.faults import FaultTable, Reported, report_in, unreachable
@@ -24,24 +25,6 @@ BEARER_LIFE = 43_200
 """Seconds for which a minted bearer is asked for."""
 BODY_LIMIT = 4 << 20
 AUTH_TIMEOUT: Mapping[str, float | None] = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": None}
-
-Headers = list[tuple[str, str]]
-
-
-class Auth(Protocol):
-    """Puts a proof of identity on each attempt of a request."""
-
-    async def prove(self, method: str, url: str) -> tuple[str, Headers, str]:
-        """URL and headers for one attempt, and the token in them (empty if it is not one)."""
-        ...
-
-    async def renew(self, token: str) -> bool:
-        """Replaces a token that was refused; False: there is nothing to replace."""
-        ...
-
-    async def aclose(self) -> None:
-        """Ends what is under way."""
-        ...
 
 
 class KeyPair:
@@ -122,24 +105,6 @@ class AccessToken:
         if not isinstance(token, str) or not token:
             raise self._faults.error(Reported("", "the token endpoint gave no access_token"))
         return token, float(life) if isinstance(life, (int, float)) and life > 0 else 2_592_000.0
-
-
-class BearerKey:
-    """A key that is good for long, as bearer."""
-
-    def __init__(self, key: SecretStr) -> None:
-        self._key = key
-
-    async def prove(self, method: str, url: str) -> tuple[str, Headers, str]:
-        """Adds the header."""
-        return url, [("Authorization", f"Bearer {self._key.get_secret_value()}")], ""
-
-    async def renew(self, token: str) -> bool:
-        """There is nothing to replace."""
-        return False
-
-    async def aclose(self) -> None:
-        """Nothing is open."""
 
 
 class MintedBearer:

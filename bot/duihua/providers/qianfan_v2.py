@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -10,18 +10,13 @@ import httpx
 
 from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
-from duihua.ports import Delta, Flagged, Limiter, Request
+from duihua.ports import Flagged, Request
 from duihua.providers import qianfan_faults
-from duihua.providers.exchange import SILENCE, WHOLE, converse, post
-from duihua.providers.faults import FaultTable
+from duihua.providers.client import Client
 from duihua.providers.openai_wire import ChatAnswer, chat_body
-from duihua.providers.qianfan_auth import Auth
 from duihua.providers.qianfan_v2_models import Model, find
-from duihua.providers.retry import Retry
 from duihua.ranges import Range
 
-USUAL_OUTPUT = 1024
-"""Tokens that an answer is reckoned with when nothing limits it."""
 BAD_TOKEN = frozenset({"invalid_iam_token", "invalid_token"})
 
 _RANGES: Mapping[str, Range] = {
@@ -40,86 +35,36 @@ _RANGES: Mapping[str, Range] = {
 }
 
 
-class QianfanV2:
-    """Client of the second wire; `ports.Provider`.
-
-    Args:
-        transport: carries the requests.
-        auth: a bearer key, or a bearer minted from a pair of keys.
-        base_url: ends in `/v2`.
-        limiter: keeps within the platform's rate limits; None: nothing does.
-        retry: when and how to try again.
-        streaming: False asks for whole answers; the deltas are the same, only fewer.
-        owned: the transport is nobody else's: it is closed with the provider.
-    """
+class QianfanV2(Client):
+    """Client of the second wire; the base URL ends in `/v2`."""
 
     name = "qianfan-v2"
-
-    def __init__(
-        self,
-        transport: httpx.AsyncBaseTransport,
-        auth: Auth,
-        *,
-        base_url: str = "https://qianfan.baidubce.com/v2",
-        limiter: Limiter | None = None,
-        retry: Retry | None = None,
-        streaming: bool = True,
-        owned: bool = False,
-    ) -> None:
-        self.streaming, self._owned = streaming, owned
-        self.transport, self.auth = transport, auth
-        self.url = base_url.rstrip("/") + "/chat/completions"
-        self._limiter, self._retry = limiter, retry or Retry()
+    faults = qianfan_faults.V2
 
     def dialect(self, model: str) -> ChatDialect:
         """The dialect of a model; any name is answered, unknown ones with the smallest limits."""
         return _dialect(find(model))
 
-    def stream(self, request: Request) -> AsyncIterator[Delta]:
-        """One answer; `options["stream"] = False` asks for it as a whole. Raises ProviderError only."""
-        return converse(_Chat(self, request), self._limiter, self._retry)
+    def key(self, model: str) -> str:
+        """Whose rate limits count."""
+        return f"{self.name}/{find(model).name}"
 
-    async def aclose(self) -> None:
-        """Ends what is under way, and every connection if the transport is the provider's own."""
-        await self.auth.aclose()
-        if self._owned:
-            await self.transport.aclose()
-
-
-class _Chat:
-    """One request between its attempts."""
-
-    faults: FaultTable = qianfan_faults.V2
-
-    def __init__(self, provider: QianfanV2, request: Request) -> None:
+    def body(self, request: Request, options: dict[str, Any], *, stream: bool) -> bytes:
+        """The JSON body; the platform is told the user's opaque id."""
         model = find(request.model)
-        options = dict(request.options)
-        stream = bool(options.pop("stream", provider.streaming))
         if request.user:
             options["user"] = request.user
-        self._provider, self._name = provider, model.name
-        self.key = f"{provider.name}/{model.name}"
-        self.deadline = request.deadline
-        self.patience = SILENCE if stream else WHOLE
-        self.tokens = request.packed.tokens + int(options.get("max_tokens", USUAL_OUTPUT))
         tools = _dialect(model).lower(request.tools)
-        self._body = chat_body(model.name, request.packed, tools, options, stream=stream)
-        self._token = ""
-        self._renewed = False
+        return chat_body(model.name, request.packed, tools, options, stream=stream)
 
-    async def send(self, timeout: Mapping[str, float | None]) -> httpx.Response:
-        url, headers, self._token = await self._provider.auth.prove("POST", self._provider.url)
-        request = post(url, headers, self._body, timeout)
-        return await self._provider.transport.handle_async_request(request)
+    def answer(self, request: Request, response: httpx.Response) -> ChatAnswer:
+        """A reader for one answer."""
+        id_ = response.headers.get("x-baidu-request-id", "")
+        return QianfanV2Answer(self.faults, find(request.model).name, id_)
 
-    def answer(self, response: httpx.Response) -> ChatAnswer:
-        return QianfanV2Answer(self.faults, self._name, response.headers.get("x-baidu-request-id", ""))
-
-    async def recover(self, error: ProviderError) -> bool:
-        if error.vendor_code not in BAD_TOKEN or not self._token or self._renewed:
-            return False
-        self._renewed = True
-        return await self._provider.auth.renew(self._token)
+    def expired(self, error: ProviderError) -> bool:
+        """Whether the bearer was refused."""
+        return error.vendor_code in BAD_TOKEN
 
 
 class QianfanV2Answer(ChatAnswer):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -21,6 +21,26 @@ from duihua.simulator.speed import Speed
 from duihua.simulator.traffic import Seen
 from duihua.simulator.weather import Weather
 from duihua.simulator.wire import Desk, Keys, Settings, json_response
+
+
+class Simulated(Protocol):
+    """A service of the simulator."""
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        ...
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Where it answers."""
+        ...
+
+    def settings(self, url: str) -> dict[str, str]:
+        """Environment settings that point a program at it; `url` is the simulator's address."""
+        ...
+
+
+PLATFORMS: tuple[Callable[[Desk], Simulated], ...] = (Qianfan, QianfanV2, Weather)
 
 HOST = "127.0.0.1"
 LARGEST = 32 * 1024 * 1024
@@ -77,11 +97,11 @@ class Simulator:
 
     async def __aenter__(self) -> Simulator:
         desk = self._desk = Desk(self._settings)
-        self.qianfan = Qianfan(desk)
+        self.platforms = tuple(platform(desk) for platform in PLATFORMS)
         app = web.Application(client_max_size=LARGEST)
         if self._speed:
             app.add_routes(Speed(desk).routes())
-        for platform in (self.qianfan, QianfanV2(desk), Weather(desk)):
+        for platform in self.platforms:
             app.add_routes(platform.routes())
         app.add_routes(
             [
@@ -159,15 +179,10 @@ class Simulator:
 
     def settings(self) -> dict[str, str]:
         """Environment settings that point a program here."""
-        return {
-            "QIANFAN_API_KEY": self.keys.api_key,
-            "QIANFAN_SECRET_KEY": self.keys.secret_key,
-            "QIANFAN_BASE_URL": self.qianfan_url,
-            "QIANFAN_BEARER_TOKEN": self.keys.bearer_token,
-            "QIANFAN_V2_BASE_URL": self.qianfan_v2_url,
-            "DUIHUA_SKILL_WEATHER_FORECAST_URL": self.weather_forecast_url,
-            "DUIHUA_SKILL_WEATHER_GEOCODING_URL": self.weather_geocoding_url,
-        }
+        found: dict[str, str] = {}
+        for platform in self.platforms:
+            found |= platform.settings(self.url)
+        return found
 
     def signing_settings(self) -> dict[str, str]:
         """Like `settings`, with the access key pair that signs requests in place of the API key."""
@@ -199,7 +214,9 @@ class Simulator:
 
     def expire_tokens(self) -> None:
         """Lets every access token end now."""
-        self.qianfan.expire()
+        for platform in self.platforms:
+            if isinstance(platform, Qianfan):
+                platform.expire()
 
     async def _get_requests(self, request: web.Request) -> web.Response:
         return json_response([seen.as_dict() for seen in self.requests])
@@ -220,12 +237,12 @@ def describe(simulator: Simulator) -> list[str]:
     about = [
         f"# duihua simulator 模拟器 {simulator.url}",
         "# answers and weather are invented · 回答和天气都是虚构的",
-        f"# Qianfan v1      {simulator.qianfan_url}",
-        f"# Qianfan v2      {simulator.qianfan_v2_url}",
-        f"# Open-Meteo      {simulator.weather_forecast_url}/v1/forecast  /v1/search",
         f"# requests        {simulator.url}/_simulator/requests  /_simulator/counts",
     ]
-    return about + [f"{name}={value}" for name, value in simulator.settings().items()]
+    for platform in simulator.platforms:
+        about.append(f"# {platform.title}")
+        about += [f"{name}={value}" for name, value in platform.settings(simulator.url).items()]
+    return about
 
 
 def run(port: int = 0, **options: Any) -> int:

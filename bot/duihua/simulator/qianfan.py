@@ -44,9 +44,21 @@ _TEXTS = {
 class Qianfan:
     """Version 1 of the platform, over the shared desk."""
 
+    name = PLATFORM
+    title = "Qianfan v1"
+
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.tokens: dict[str, float] = {}  # token -> when it ends, by the simulator's clock
+
+    def settings(self, url: str) -> dict[str, str]:
+        """Environment settings that point a program here."""
+        keys = self.desk.settings.keys
+        return {
+            "QIANFAN_API_KEY": keys.api_key,
+            "QIANFAN_SECRET_KEY": keys.secret_key,
+            "QIANFAN_BASE_URL": url,
+        }
 
     def routes(self) -> list[web.RouteDef]:
         """Where it answers."""

@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from duihua.simulator import qianfan_models as v1
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One model. Limits count all messages together; `refused` are fields that it does not take."""
-
-    name: str
-    characters: int
-    tokens: int
-    tools: bool = False
-    thinks: bool = False
-    refused: frozenset[str] = frozenset()
-
+from duihua.simulator.chat_rules import Model
 
 _NO_PENALTY = frozenset({"penalty_score"})
 _X1 = frozenset({"penalty_score", "stop", "seed", "response_format"})

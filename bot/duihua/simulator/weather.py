@@ -101,8 +101,15 @@ class _Wrong(Exception):
 class Weather:
     """Forecast and geocoding, over the shared desk."""
 
+    name = PLATFORM
+    title = "Open-Meteo"
+
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+
+    def settings(self, url: str) -> dict[str, str]:
+        """Environment settings that point a program here."""
+        return {"DUIHUA_SKILL_WEATHER_FORECAST_URL": url, "DUIHUA_SKILL_WEATHER_GEOCODING_URL": url}
 
     def routes(self) -> list[web.RouteDef]:
         """Where it answers."""

@@ -31,6 +31,11 @@ class Keys:
     access_key_id: str = "simulator-access-key-id"
     access_key_secret: str = "simulator-access-key-secret"
     bearer_token: str = "bce-v3/ALTAK-simulator/0000000000000000000000000000000000000000"
+    zhipu: str = "simulatorid.simulatorsecret"
+    dashscope: str = "sk-simulator-dashscope"
+    modelarts: str = "simulator-modelarts-key"
+    genstudio: str = "sk-simulator-genstudio"
+    openai: str = "sk-simulator-openai"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
