@@ -88,7 +88,8 @@ class QianfanV2Answer(ChatAnswer):
             self._noted = True
             return Flagged(self._side(round_), round_, stop=False), True
         retract = self.said and (flag >= 3 or cleared)
-        return Flagged(self._side(round_), round_, retract=retract), flag == 2 and not cleared
+        side = "output" if flag == 4 and round_ is None else self._side(round_)
+        return Flagged(side, round_, retract=retract), flag == 2 and not cleared
 
     def _side(self, round_: int | None) -> Literal["input", "output", "history"]:
         if round_ is None:
