@@ -27,8 +27,9 @@ from duihua.fragments import (
     to_json,
 )
 from duihua.memory.window import HIGH, Size, advance, fits
-from duihua.messages import Part, Turn
+from duihua.messages import Attachment, Part, Turn
 from duihua.options import ModelOptions
+from duihua.pictures import placed, refuse_unseen
 from duihua.ports import Limits, Packed, ToolSpec
 from duihua.ranges import Range
 from duihua.tokens import estimate
@@ -84,6 +85,7 @@ class ChatDialect:
         start: int = 0,
         budget: int | None = None,
         scale: float = 1.0,
+        images: Mapping[str, Attachment] | None = None,
     ) -> Packed:
         """The wire form of a conversation; the last turn is the current one, its input is kept whole.
 
@@ -97,6 +99,7 @@ class ChatDialect:
             start: `Packed.start` of the last packing, 0 for none.
             budget: tokens; None means the soft limit. A smaller one lowers the characters with it.
             scale: tokens per estimated token, from calibration.
+            images: stored images by their ids; the others stay named in words.
 
         Raises:
             ValueError: there are no turns.
@@ -120,14 +123,26 @@ class ChatDialect:
                 current, lambda tried: fits(_sum(fixed, self._joined(past, tried, turns).size), limits)
             )
             out = self._joined(past, current, turns)
-        return self._packed(text, out, fixed, turns[first].ref.seq, scale)
+        packed = self._packed(text, out, fixed, turns[first].ref.seq, scale)
+        return placed(packed, turns, images, self.images) if images else packed
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes images."""
+        return self.images != "none"
 
     def check(self, options: ModelOptions) -> Mapping[str, Any]:
         """The options under the platform's names. Raises InvalidOptions."""
         return {**self.defaults, **ranges.check(options, self.ranges, self.extra)}
 
     def admit(self, system: str, parts: Sequence[Part]) -> None:
-        """Raises InputTooLong if the input alone, with the system text, is larger than the hard limit."""
+        """Refuses an input that the model cannot take.
+
+        Raises:
+            InputTooLong: it alone, with the system text, is larger than the hard limit.
+            UnsupportedInput: it holds images, and the model does not see; or what no model takes yet.
+        """
+        refuse_unseen(self.name, parts, self.images)
         text = text_input(parts)
         characters = len(system) + len(text)
         if self.hard.characters is not None and characters > self.hard.characters:
