@@ -183,7 +183,7 @@ class ChatDialect:
     def _moved(self, turns: Sequence[Turn], first: int, head: int, fixed: Size, limits: Limits) -> int:
         """The index at which the window starts now that it is too full; `head` if all of the past goes."""
         units = transcript.units(turns, first, head, self._shape)
-        now = self._joined(Transcript(self._shape.strict), turns[head:], turns).size
+        now = self._joined(Transcript(), turns[head:], turns).size
         moved = advance([*(size for _, size in units), now], limits, 0, fixed)
         return units[moved][0] if moved < len(units) else head
 
