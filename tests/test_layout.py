@@ -36,8 +36,8 @@ LAYERS = [
     {"providers", "skills", "relay", "history", "delivery"},
     {"lanes", "brief", "running", "calling"},
     {"turn"},
-    {"session", "engine"},
-    {"testing", "simulator", "commands", "shown", "plain"},
+    {"session", "engine", "compare"},
+    {"testing", "simulator", "commands", "shown", "plain", "comparison"},
     {"terminal", "screen"},
     {"cli", "__main__"},
 ]

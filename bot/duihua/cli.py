@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from duihua.options import ModelOptions
     from duihua_prompts import Catalogue
 
+MEMORY = "sqlite+aiosqlite://"
+"""The database of commands that store nothing."""
 _INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 
@@ -134,6 +136,12 @@ def _parser(words: Catalogue) -> _Parser:
     chat.add_argument("--set", metavar="NAME=VALUE", action="append", help=words.t("cli.chat.set"))
     chat.add_argument("--no-stream", action="store_true", help=words.t("cli.chat.no_stream"))
     chat.add_argument("--json", action="store_true", help=words.t("cli.chat.json"))
+
+    compare = command("compare", _compare)
+    compare.add_argument("question", metavar="QUESTION", help=words.t("cli.compare.question"))
+    compare.add_argument("--models", metavar="A,B,C", required=True, help=words.t("cli.compare.models"))
+    compare.add_argument("--set", metavar="NAME=VALUE", action="append", help=words.t("cli.chat.set"))
+    compare.add_argument("--json", action="store_true", help=words.t("cli.compare.json"))
 
     simulator = command("simulator", _simulator)
     simulator.add_argument(
@@ -275,6 +283,25 @@ def _has_part_of_a_key(settings: Settings, provider: str) -> bool:
     )
 
 
+def _compare(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.comparison import show
+
+    options = _options(given.set or (), words)
+    settings = _settings()
+    wanted = [name.strip() for name in given.models.split(",") if name.strip()]
+
+    async def run() -> bool:
+        async with AsyncExitStack() as stack:
+            first = wanted[0] if wanted else None
+            engine = await _engine(first, settings.model_copy(update={"database_url": MEMORY}), words, stack)
+            await stack.enter_async_context(engine)
+            names = engine.model_names(wanted)
+            items = engine.compare(given.question, names, options=options)
+            return all(result.error is None for result in await show(items, names, words, as_json=given.json))
+
+    return 0 if asyncio.run(run()) else 1
+
+
 def _simulator(given: argparse.Namespace, words: Catalogue) -> int:
     from duihua.simulator import run
 
@@ -283,6 +310,7 @@ def _simulator(given: argparse.Namespace, words: Catalogue) -> int:
 
 
 def _models(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.escapes import aligned
     from duihua.providers.registry import models
 
     rows = models(_settings())
@@ -296,18 +324,9 @@ def _models(given: argparse.Namespace, words: Catalogue) -> int:
             functions = words.t(f"cli.models.{row.functions}")
             limits = (f"{limit:,}" if limit else "-" for limit in (row.hard.characters, row.hard.tokens))
             table.append((row.name, *limits, functions))
-    for line in _aligned(table):
+    for line in aligned(table):
         print(line)
     return 0
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> Iterable[str]:
-    from duihua.escapes import columns
-
-    widths = [max(columns(cell) for cell in column) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = [cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)]
-        yield "  ".join(cells).rstrip()
 
 
 def _upgrade(given: argparse.Namespace, words: Catalogue) -> int:

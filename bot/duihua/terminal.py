@@ -26,6 +26,7 @@ from duihua.commands import (
     Quit,
     Scene,
     Show,
+    Tell,
     UnknownCommand,
     persona_of,
 )
@@ -188,6 +189,9 @@ class Terminal:
                 self._view.say(text)
             case Present(events):
                 await self._show(events)
+            case Tell(texts):
+                async for text in texts:
+                    self._view.say(text)
             case _:
                 return not isinstance(answer, Quit)
         return True
