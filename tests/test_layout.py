@@ -39,6 +39,7 @@ LAYERS = [
     {"session", "engine", "compare"},
     {"testing", "simulator", "commands", "shown", "plain", "comparison"},
     {"terminal", "screen"},
+    {"doctor"},
     {"cli", "__main__"},
 ]
 HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")

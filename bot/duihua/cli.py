@@ -151,6 +151,8 @@ def _parser(words: Catalogue) -> _Parser:
     models = command("models", _models)
     models.add_argument("platform", metavar="PLATFORM", nargs="?", help=words.t("cli.models.platform"))
 
+    command("doctor", _doctor)
+
     database = command("db", _help)
     database.set_defaults(parser=database)
     below = database.add_subparsers(title=words.t("cli.commands"), metavar="COMMAND", parser_class=_Parser)
@@ -327,6 +329,30 @@ def _models(given: argparse.Namespace, words: Catalogue) -> int:
     for line in aligned(table):
         print(line)
     return 0
+
+
+def _doctor(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.doctor import Finding, examine
+    from duihua_prompts import error_line
+
+    settings = _settings()
+
+    def line(finding: Finding) -> str:
+        why = error_line(words, finding.error) if finding.error else ""
+        told = words.t(f"doctor.{finding.code}", **{**finding.values, "why": why})
+        return f"{words.t(f'doctor.level.{finding.level}')} {told}"
+
+    async def run() -> int:
+        broken = 0
+        async for finding in examine(settings):
+            broken += finding.level == "broken"
+            print(one_line(line(finding), 2000), flush=True)
+        print(words.t("doctor.broken", count=broken) if broken else words.t("doctor.fine"))
+        return 1 if broken else 0
+
+    from duihua.escapes import one_line
+
+    return asyncio.run(run())
 
 
 def _upgrade(given: argparse.Namespace, words: Catalogue) -> int:
