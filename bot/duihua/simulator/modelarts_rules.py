@@ -76,8 +76,9 @@ def wrong(kind: str, name: str, words: str, value: Any = None) -> Refused:
 
 def forbidden(fields: Mapping[str, Any], known: frozenset[str]) -> None:
     """Refuses fields that are not known."""
-    for name in fields.keys() - known:
-        raise wrong("extra_forbidden", name, "Extra inputs are not permitted")
+    for name, value in fields.items():
+        if name not in known:
+            raise wrong("extra_forbidden", name, "Extra inputs are not permitted", value)
 
 
 def missing(fields: Mapping[str, Any], *names: str) -> None:
@@ -149,6 +150,8 @@ class ModelArtsRules(ChatRules):
         missing(fields, "messages")
         forbidden(fields, frozenset({"model", "messages", "tools", *self.fields}))
         super().check(fields, model)
+        if "tool_choice" in fields and "tools" not in fields:
+            raise flat("When using `tool_choice`, `tools` must be set.")
         switch = SWITCHED.get(model.name, ("",))[0]
         for name, value in fields.get("chat_template_kwargs", {}).items():
             if name != switch or not isinstance(value, bool):
