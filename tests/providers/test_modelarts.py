@@ -154,10 +154,9 @@ async def test_a_service_of_ones_own_is_asked_by_its_own_name(wire: Wire, transp
     wire.then(OK)
     own = ModelArts(transport, BearerKey(SecretStr("k")), base_url=f"{wire.base}/v1/infers/{SERVICE}")
     await collect(own.stream(ask("deepseek-V3")))
-    assert (wire.seen[0].target, wire.seen[0].json["model"]) == (
-        f"/v1/infers/{SERVICE}/v1/chat/completions",
-        "deepseek-V3",
-    )
+    sent = wire.seen[0].json
+    assert wire.seen[0].target == f"/v1/infers/{SERVICE}/v1/chat/completions"
+    assert (sent["model"], sent["max_tokens"], sent["temperature"]) == ("deepseek-V3", 8192, 0.6)
 
 
 @pytest.mark.parametrize(
