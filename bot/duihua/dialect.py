@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil, inf
@@ -56,6 +56,7 @@ class ChatDialect:
         extra: the fields that `ModelOptions.extra` may set, None for any.
         defaults: fields that are always sent unless an option sets them.
         images: how an image in a user's message is sent; `none`: the model does not see.
+        rule: what options must keep together, looked at when each is good; raises InvalidOptions.
     """
 
     name: str
@@ -69,6 +70,7 @@ class ChatDialect:
     extra: frozenset[str] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     images: Images = "none"
+    rule: Callable[[Mapping[str, Any]], None] | None = None
     _shape: Shape = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -133,7 +135,10 @@ class ChatDialect:
 
     def check(self, options: ModelOptions) -> Mapping[str, Any]:
         """The options under the platform's names. Raises InvalidOptions."""
-        return {**self.defaults, **ranges.check(options, self.ranges, self.extra)}
+        fields = {**self.defaults, **ranges.check(options, self.ranges, self.extra)}
+        if self.rule is not None:
+            self.rule(fields)
+        return fields
 
     def admit(self, system: str, parts: Sequence[Part]) -> None:
         """Refuses an input that the model cannot take.
