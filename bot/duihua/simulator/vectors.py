@@ -1,21 +1,28 @@
-"""Vectors of texts, without a model: texts that share words and signs lie near each other."""
+"""Embeddings for the platforms that give them: texts that share characters and pairs of them are near."""
 
 from __future__ import annotations
 
 import math
-import re
-import zlib
+from hashlib import blake2b
 from itertools import pairwise
 
-_PIECE = re.compile(r"[a-z0-9]+|[\u3400-\u9fff\uf900-\ufaff]")
+
+def vector(text: str, size: int = 384) -> list[float]:
+    """A vector of length 1 with `size` numbers, the same for the same text, whatever its case.
+
+    Each character and each pair of neighbours adds to the number that its hash points to, so that the
+    product of two vectors grows with what their texts share.
+    """
+    plain = " ".join(text.casefold().split())
+    framed = f"\2{plain}\3"  # the ends count too; an empty text has a direction as well
+    counts = [0.0] * size
+    for feature in (*plain.replace(" ", ""), *(a + b for a, b in pairwise(framed))):
+        digest = blake2b(feature.encode("utf-8", "replace"), digest_size=4).digest()
+        counts[int.from_bytes(digest, "big") % size] += 1.0
+    length = math.hypot(*counts)
+    return [round(count / length, 8) for count in counts]
 
 
-def vector(text: str, size: int) -> list[float]:
-    """A vector of length 1: each word, Han character and pair of neighbours adds to one place of it."""
-    pieces = _PIECE.findall(text.lower()) or [text]
-    found = [0.0] * size
-    for piece in [*pieces, *(f"{a} {b}" for a, b in pairwise(pieces))]:
-        mark = zlib.crc32(piece.encode("utf-8", "replace"))
-        found[mark % size] += 1.0 if mark & 1 << 31 else -1.0
-    length = math.hypot(*found)
-    return [round(value / length, 6) for value in found] if length else [1.0, *found[1:]]
+def nearness(one: list[float], other: list[float]) -> float:
+    """The cosine between two vectors of length 1."""
+    return sum(a * b for a, b in zip(one, other, strict=True))
