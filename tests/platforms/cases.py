@@ -31,4 +31,8 @@ class Case:
 CASES = (
     Case("qianfan/ernie-3.5-8k", output_side="input", names_history=True, parallel=False, thinks=True),
     Case("qianfan-v2/ernie-4.0-turbo-8k", names_history=True),
+    Case("genstudio/qwq-32b", thinks=True),
+    Case("genstudio/qwen1.5-72b-chat@nvidia", parallel=False),
+    Case("genstudio/chatglm2-6b-32k@enflame", parallel=False),
+    Case("genstudio/llama-2-7b-chat@biren", parallel=False),
 )
