@@ -108,7 +108,7 @@ class PlainReply(ChatReply):
         """Nothing follows what was blocked: no reason, no usage, no end mark."""
         if not self.blocked:
             return super().ending()
-        choice = {"index": 0, "delta": {}, "finish_reason": None, **self.mark()}
+        choice: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": None, **self.mark()}
         return [event({**self.head(stream=True), "choices": [choice]})]
 
     def mark(self) -> dict[str, Any]:
@@ -344,7 +344,7 @@ class GenStudio(_Shared):
             fields = as_object(await self.opened(request, seen)) or {}
             given, model = fields.get("input"), fields.get("model")
             texts = [given] if isinstance(given, str) else as_list(given)
-            if model not in EMBEDDERS:
+            if not isinstance(model, str) or model not in EMBEDDERS:
                 raise self.rules.refuse("model", f"The model {str(model)[:64]} does not exist")
             if set(fields) - {"model", "input", "encoding_format"}:
                 raise self.rules.refuse("field", "unknown field")
