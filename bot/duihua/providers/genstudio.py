@@ -105,7 +105,7 @@ class GenStudio(Client):
         place = find(request.model)
         tools = self.dialect(request.model).lower(request.tools)
         _ = place.path  # a name that cannot be sent is refused before anything waits for its turn
-        return chat_body(place.model.name, request.packed, tools, options, stream=stream, usage=place.plain)
+        return chat_body(place.model.name, request.packed, tools, options, stream=stream, counted=place.plain)
 
     def answer(self, request: Request, response: httpx.Response) -> ChatAnswer:
         """A reader for one answer."""

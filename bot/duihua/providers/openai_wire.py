@@ -41,7 +41,7 @@ def chat_body(
     options: Mapping[str, Any],
     *,
     stream: bool,
-    usage: bool = True,
+    counted: bool = True,
 ) -> bytes:
     """The JSON body of a chat request, joined from ready pieces.
 
@@ -51,7 +51,7 @@ def chat_body(
         tools: a JSON array, empty for none.
         options: further fields.
         stream: whether to ask for a stream.
-        usage: whether a stream is asked for the count of tokens at its end.
+        counted: whether to ask for the count of tokens at a stream's end.
     """
     messages = packed.messages
     if packed.system:
@@ -59,8 +59,7 @@ def chat_body(
     parts = [b'{"model":', orjson.dumps(model), b',"messages":[', b",".join(messages), b"]"]
     if stream:
         parts.append(b',"stream":true')
-    if stream and usage:
-        parts.append(b',"stream_options":{"include_usage":true}')
+        parts += [b',"stream_options":{"include_usage":true}'] if counted else []
     if tools:
         parts += (b',"tools":', tools)
     if options:
