@@ -36,4 +36,8 @@ CASES = (
     Case("modelarts/DeepSeek-R1", whole_side="input", thinks=True),
     Case("modelarts/deepseek-v3.1", whole_side="input"),
     Case("modelarts/qwen3-32b", whole_side="input", parallel=False),
+    Case("genstudio/qwq-32b", thinks=True),
+    Case("genstudio/qwen1.5-72b-chat@nvidia", parallel=False),
+    Case("genstudio/chatglm2-6b-32k@enflame", parallel=False),
+    Case("genstudio/llama-2-7b-chat@biren", parallel=False),
 )

@@ -124,14 +124,14 @@ async def list_models(client: Client, *, deadline: float, path: str = "/models")
     for row in rows:
         match row:
             case {"id": str(name)} if name:
-                found.append(Listed(name, _context(cast("dict[str, Any]", row))))
+                found.append(Listed(name, context_of(cast("dict[str, Any]", row))))
             case _:
                 pass
     return found
 
 
-def _context(row: Mapping[str, Any]) -> int | None:
-    """The context length, under the names that servers give it."""
+def context_of(row: Mapping[str, Any]) -> int | None:
+    """The context length in tokens, under the names that servers give it."""
     for name in ("context_length", "max_model_len", "max_context_length", "context_window"):
         value = row.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
