@@ -199,7 +199,7 @@ class ChatAnswer:
                 if isinstance(call, dict):
                     self._call(cast("dict[str, Any]", call), pieces)
         if (refusal := fields.get("refusal")) and isinstance(refusal, str):
-            pieces.add(Flagged("output", retract=self.said))
+            pieces.add(Flagged("output"))
             self._finish = "flagged"
             self.complete = self.done = True
 
