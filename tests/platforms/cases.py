@@ -32,9 +32,6 @@ CASES = (
     Case("qianfan/ernie-3.5-8k", output_side="input", names_history=True, parallel=False, thinks=True),
     Case("qianfan-v2/ernie-4.0-turbo-8k", names_history=True),
     Case("openai/gpt-4.1-mini", retracts=False),
-    Case("openai/gpt-5-mini", retracts=False, settings=(("OPENAI_PROFILE", "openai"),)),
-    Case("openai/deepseek-reasoner", retracts=False, thinks=True),
     Case("openai/qwq-32b", retracts=False, thinks=True),
     Case("openai/gemma-2-9b-it", retracts=False, parallel=False),
-    Case("openai/mistral-7b", retracts=False),
 )

@@ -367,4 +367,4 @@ def usage_of(value: object) -> Usage:
 
 def _count(counts: object, name: str) -> int:
     value = cast("dict[str, Any]", counts).get(name) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
