@@ -13,6 +13,7 @@ import pytest
 from duihua.errors import ProviderError
 from duihua.ports import CallDelta, Delta, Finish, Flagged, TextDelta, ThinkingDelta
 from duihua.providers.exchange import Answer
+from duihua.providers.openai_compatible import FAULTS, Tagged
 from duihua.providers.qianfan_faults import V2
 from duihua.providers.qianfan_v2 import QianfanV2Answer
 from duihua.providers.qianfan_wire import QianfanAnswer
@@ -31,6 +32,11 @@ Make = Callable[[], Answer]
 KINDS: dict[str, Make] = {
     "v1": lambda: QianfanAnswer("m"),
     "v2": lambda: QianfanV2Answer(V2, "m"),
+    "openai": lambda: Tagged(FAULTS, "m"),
+}
+CHATS = {
+    "v2": ("/v2", "ernie-3.5-8k", "deepseek-r1"),
+    "openai": ("/openai/v1", "gpt-4.1-mini", "deepseek-reasoner"),
 }
 
 
@@ -49,17 +55,16 @@ async def recorded(kind: str, *, stream: bool) -> list[bytes]:
                 {"functions": [{"name": "weather", "description": "d", "parameters": TOOL}]}
             ]
         else:
-            url, headers = (
-                f"{simulator.qianfan_v2_url}/chat/completions",
-                {"Authorization": f"Bearer {keys.bearer_token}"},
-            )
+            base, calling, thinking = CHATS[kind]
+            key = keys.openai if kind == "openai" else keys.bearer_token
+            url, headers = f"{simulator.url}{base}/chat/completions", {"Authorization": f"Bearer {key}"}
             tool = {
                 "type": "function",
                 "function": {"name": "weather", "description": "d", "parameters": TOOL},
             }
             more = [
-                {"model": "ernie-3.5-8k", "tools": [tool], "stream_options": {"include_usage": True}},
-                {"model": "deepseek-r1"},
+                {"model": calling, "tools": [tool], "stream_options": {"include_usage": True}},
+                {"model": thinking},
             ]
             if not stream:
                 more[0].pop("stream_options")

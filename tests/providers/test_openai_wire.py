@@ -198,7 +198,7 @@ TWO = [("x", "f", A), ("y", "g", B)]
         # told again as a whole
         ([[piece(0, "x", name="f")], [piece(0, arguments=A)], [piece(0, "x", name="f", arguments=A)]], F),
         (
-            [[piece(0, "x", name="f", arguments=A[:3])], [piece(0, arguments=A[3:])], [piece(0, arguments=A)]],
+            [[piece(0, "x", name="f", arguments="{")], [piece(0, arguments=A[1:])], [piece(0, arguments=A)]],
             F,
         ),
         # the same twice is no repetition while it is not complete
@@ -236,6 +236,7 @@ def test_a_whole_answer_with_calls_and_no_content() -> None:
 
 # ---------------------------------------------------------------- 9: errors
 
+CREDIT = "insufficient_quota"
 NO = "no. Check the account's plan and credit"
 
 
@@ -244,7 +245,7 @@ NO = "no. Check the account's plan and credit"
     [
         ({"error": {"message": "no", "type": "t", "param": None, "code": 400}}, "400", "bad_request", "no"),
         ({"error": {"message": "slow", "code": 429}}, "429", "rate_limited", "slow"),
-        ({"error": {"message": "no", "code": "insufficient_quota"}}, "insufficient_quota", "quota_exhausted", NO),
+        ({"error": {"message": "no", "code": CREDIT}}, CREDIT, "quota_exhausted", NO),
         ({"error": "Incorrect key", "code": "some words"}, "some words", "server", "Incorrect key"),
         ({"error": "gemma does not support tools"}, "", "server", "gemma does not support tools"),
         ({"error_code": "ModelArts.4910", "error_msg": "no"}, "ModelArts.4910", "server", "no"),
