@@ -127,7 +127,8 @@ class ChatAnswer:
             choices = body.get("choices")
             if (not choices or "error" in body or "error_code" in body) and self._fails(body):
                 break
-            self._count(body)
+            if body.get("usage") or "x_groq" in body:
+                self._count(body)
             if isinstance(choices, list):
                 for choice in cast("list[Any]", choices):
                     if isinstance(choice, dict):
@@ -188,12 +189,19 @@ class ChatAnswer:
 
     def _delta(self, choice: Mapping[str, Any], pieces: _Pieces) -> None:
         fields, text = _said(choice)
-        thought = _thought(fields)
-        if thought or text:
-            if text and self._split and not self._split.over:
-                inside, text = self._split.feed(text)
-                thought += inside
+        alone = bool(text) and len(fields) == 1  # nearly every piece
+        thought = "" if alone else _thought(fields)
+        if text and self._split:
+            inside, text = self._split.feed(text)
+            thought += inside
+            if self._split.over:
+                self._split = None
+        if thought or not self.said:
             self._parted(thought, text, pieces)
+        elif text:
+            pieces.text(text)
+        if alone:
+            return
         if calls := fields.get("tool_calls"):
             for call in cast("list[Any]", calls) if isinstance(calls, list) else ():
                 if isinstance(call, dict):
