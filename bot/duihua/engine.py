@@ -77,7 +77,7 @@ class ChatEngine:
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
         self._providers: dict[str, Provider] = dict(provider or {})
-        self._models: dict[str, tuple[Provider, str, Dialect]] = {}
+        self._models: dict[str, tuple[Provider, str]] = {}
         self._limiter = limiter or _limiter()
         self._sessions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._briefs: OrderedDict[bytes, Brief] = OrderedDict()
@@ -271,8 +271,9 @@ class ChatEngine:
                 platform, model = registry.split(name)
                 self._providers[platform] = registry.create(name, self.settings, self._limiter)
             provider = self._providers[platform]
-            found = self._models[name] = (provider, model, provider.dialect(model))
-        return found
+            found = self._models[name] = (provider, model)
+        provider, model = found
+        return provider, model, provider.dialect(model)  # which the client may have come to know better
 
     async def context(self, address: Address, content: str, name: str = "") -> ContextView:
         """What the next request of a session would hold if `name` said `content`."""
@@ -319,7 +320,7 @@ class ChatEngine:
             default=str,
         )
         found = self._briefs.get(key)
-        if found is not None:
+        if found is not None and found.dialect == found.provider.dialect(found.model):
             return found
         persona: Persona = self.personas.get(str(own.get("persona") or self.settings.persona))
         provider, model, dialect = self.resolve(str(own.get("model") or self.model))

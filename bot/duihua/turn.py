@@ -209,6 +209,8 @@ class _Answer(Calling):
             if side is not None:
                 self.said.flagged = Flagged(side, retract=side == "output" and bool(self.said.text))
                 return self.said
+            if not self.said.text and self._relearned():
+                return await self._ask(tools, past=past, budget=budget)
             if e.category != "context_too_long" or budget is not None or self.said.text:
                 raise
         self._emit(Notice, code="trimmed")
@@ -216,6 +218,14 @@ class _Answer(Calling):
         packed = self.said.packed
         tokens = min(n for n in (soft.tokens, packed.tokens if packed else None, 8_000) if n)
         return await self._ask(tools, past=past, budget=tokens // 2)
+
+    def _relearned(self) -> bool:
+        """Whether a refusal taught the client another dialect of this model, which is spoken from now on."""
+        dialect = self._brief.provider.dialect(self._brief.model)
+        if dialect == self._brief.dialect:
+            return False
+        self.brief = replace(self._brief, dialect=dialect)
+        return True
 
     async def _stream(self, tools: tuple[ToolSpec, ...], past: Sequence[Turn], budget: int | None) -> Said:
         brief, said = self._brief, self.said

@@ -13,7 +13,8 @@ class Case:
     (`side` of HistoryCleared), whole_side: of output that is not streamed, empty: the same.
     retracts: what was shown of flagged output must be taken back.
     names_history: it tells that an older turn was meant, not the question. parallel: two calls come in one
-    answer. thinks: reasoning comes apart from the answer. errors: fault -> category of the failed turn.
+    answer. thinks: reasoning comes apart from the answer. teaches: so many
+    refusals tell the client what the model lacks. errors: fault -> category of the failed turn.
     """
 
     model: str
@@ -24,6 +25,7 @@ class Case:
     names_history: bool = False
     parallel: bool = True
     thinks: bool = False
+    teaches: int = 0
     settings: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
@@ -40,4 +42,7 @@ CASES = (
     Case("genstudio/qwen1.5-72b-chat@nvidia", parallel=False),
     Case("genstudio/chatglm2-6b-32k@enflame", parallel=False),
     Case("genstudio/llama-2-7b-chat@biren", parallel=False),
+    Case("openai/gpt-4.1-mini", retracts=False),
+    Case("openai/qwq-32b", retracts=False, thinks=True),
+    Case("openai/gemma-2-9b-it", retracts=False, parallel=False, teaches=2),
 )

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from duihua import ModelOptions, Settings
+from duihua.errors import ProviderError
 from duihua.messages import Attachment, Turn
-from duihua.ports import Finish, Request, ToolSpec
+from duihua.ports import Delta, Finish, Provider, Request, ToolSpec
 from duihua.providers import registry
 from duihua.providers.http import Transport
 from duihua.simulator import Simulator
@@ -46,16 +47,25 @@ async def test_every_platform_takes_every_conversation() -> None:
         for case in CASES:
             platform, model = registry.split(case.model)
             provider = registry.create(platform, settings, transport=transport)
-            dialect = provider.dialect(model)
-            for number, (turns, system, offered) in enumerate(talks):
-                images = {"7": PNG} if dialect.sees else None
-                packed = dialect.pack(system, turns, offered, images=images)
-                deadline = asyncio.get_running_loop().time() + 20
-                own = offered if dialect.functions == "native" else ()
-                way = {**dialect.check(ModelOptions()), "stream": bool(number % 2)}
-                request = Request(model, packed, own, way, deadline, "u1")
-                deltas = [delta async for delta in provider.stream(request)]
-                assert isinstance(deltas[-1], Finish), (case.model, turns)
+            taught: list[ProviderError] = []
+            for number, talk in enumerate(talks):
+                try:
+                    deltas = await answered(provider, model, talk, stream=bool(number % 2))
+                except ProviderError as e:  # a server of its own may teach its client what a model lacks
+                    taught.append(e)
+                    deltas = await answered(provider, model, talk, stream=bool(number % 2))
+                assert isinstance(deltas[-1], Finish), (case.model, talk)
+            assert len(taught) <= case.teaches, taught
             await provider.aclose()
         await transport.aclose()
-        assert {seen.outcome for seen in simulator.requests if seen.model} == {"ok"}
+
+
+async def answered(provider: Provider, model: str, talk: Talk, *, stream: bool) -> list[Delta]:
+    """One conversation, packed as the model is known by now."""
+    turns, system, offered = talk
+    dialect = provider.dialect(model)
+    packed = dialect.pack(system, turns, offered, images={"7": PNG} if dialect.sees else None)
+    own = offered if dialect.functions == "native" else ()
+    options = {**dialect.check(ModelOptions()), "stream": stream}
+    deadline = asyncio.get_running_loop().time() + 20
+    return [d async for d in provider.stream(Request(model, packed, own, options, deadline, "u1"))]

@@ -17,6 +17,8 @@ from duihua.providers.genstudio import GenStudioAnswer
 from duihua.providers.genstudio_faults import GENSTUDIO
 from duihua.providers.modelarts import FAULTS as MODELARTS
 from duihua.providers.modelarts import ModelArtsAnswer
+from duihua.providers.openai_compatible import FAULTS as OPENAI
+from duihua.providers.openai_compatible import Tagged
 from duihua.providers.qianfan_faults import V2
 from duihua.providers.qianfan_v2 import QianfanV2Answer
 from duihua.providers.qianfan_wire import QianfanAnswer
@@ -37,6 +39,12 @@ KINDS: dict[str, Make] = {
     "v2": lambda: QianfanV2Answer(V2, "m"),
     "modelarts": lambda: ModelArtsAnswer(MODELARTS, "m"),
     "genstudio": lambda: GenStudioAnswer(GENSTUDIO, "m"),
+    "openai": lambda: Tagged(OPENAI, "m"),
+}
+CHATS = {
+    "v2": ("/v2", "bearer_token", "ernie-3.5-8k", "deepseek-r1"),
+    "openai": ("/openai/v1", "openai", "gpt-4.1-mini", "deepseek-reasoner"),
+    "modelarts": ("/modelarts/v1", "modelarts", "deepseek-v3.1", "DeepSeek-R1"),
 }
 
 
@@ -63,22 +71,16 @@ async def recorded(kind: str, *, stream: bool) -> list[bytes]:
                 {"url": f"{base}/llama-2-7b-chat/biren", "model": "llama-2-7b-chat"},
             ]
         else:
-            url, headers = (
-                f"{simulator.qianfan_v2_url}/chat/completions",
-                {"Authorization": f"Bearer {keys.bearer_token}"},
-            )
-            names = "ernie-3.5-8k", "deepseek-r1"
-            if kind == "modelarts":
-                url = f"{simulator.url}/modelarts/v1/chat/completions"
-                headers = {"Authorization": f"Bearer {keys.modelarts}"}
-                names = "deepseek-v3.1", "DeepSeek-R1"
+            base, key, calling, thinking = CHATS[kind]
+            url = f"{simulator.url}{base}/chat/completions"
+            headers = {"Authorization": f"Bearer {getattr(keys, key)}"}
             tool = {
                 "type": "function",
                 "function": {"name": "weather", "description": "d", "parameters": TOOL},
             }
             more = [
-                {"model": names[0], "tools": [tool], "stream_options": {"include_usage": True}},
-                {"model": names[1]},
+                {"model": calling, "tools": [tool], "stream_options": {"include_usage": True}},
+                {"model": thinking},
             ]
             if not stream:
                 more[0].pop("stream_options")

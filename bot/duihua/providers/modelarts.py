@@ -6,7 +6,8 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 
 import httpx
 
@@ -47,7 +48,7 @@ class ModelArts(Client):
 
     name = "modelarts"
     faults = FAULTS
-    usual: ClassVar[Mapping[Ability, str]] = {"complete": MODELS[0].name, "embed": EMBEDDING, "draw": DRAWING}
+    usual = MappingProxyType[Ability, str]({"complete": MODELS[0].name, "embed": EMBEDDING, "draw": DRAWING})
 
     def __init__(
         self, transport: httpx.AsyncBaseTransport, auth: Auth, *, base_url: str, line: Line | None = None

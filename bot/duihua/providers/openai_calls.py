@@ -192,6 +192,9 @@ async def transcribe(
         headers=[("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")],
     )
     text, seconds, spoken = body.get("text"), body.get("duration"), body.get("language")
+    used = body.get("usage")
+    if seconds is None and isinstance(used, dict):  # billed by the second
+        seconds = cast("dict[str, Any]", used).get("seconds")
     if not isinstance(text, str):
         raise useless(client, "no text came")
     return Transcription(

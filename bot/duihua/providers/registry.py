@@ -9,7 +9,7 @@ import httpx
 from duihua.config import Settings
 from duihua.errors import ConfigError
 from duihua.ports import Limiter, Provider
-from duihua.providers import genstudio_platform, modelarts, qianfan_platforms
+from duihua.providers import genstudio_platform, modelarts, openai_compatible, qianfan_platforms
 from duihua.providers.exchange import Line, Timeouts
 from duihua.providers.http import Transport
 from duihua.providers.platform import ModelInfo, Platform
@@ -22,6 +22,7 @@ PLATFORMS: Mapping[str, Platform] = {
         qianfan_platforms.V2,
         modelarts.PLATFORM,
         genstudio_platform.PLATFORM,
+        openai_compatible.PLATFORM,
     )
 }
 

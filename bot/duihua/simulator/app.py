@@ -17,6 +17,7 @@ from aiohttp import web
 from duihua.errors import ConfigError
 from duihua.simulator.genstudio import GenStudio
 from duihua.simulator.modelarts import ModelArts
+from duihua.simulator.openai import OpenAI
 from duihua.simulator.qianfan import Qianfan
 from duihua.simulator.qianfan_v2 import QianfanV2
 from duihua.simulator.speed import Speed
@@ -47,6 +48,7 @@ PLATFORMS: tuple[Callable[[Desk], Simulated], ...] = (
     QianfanV2,
     ModelArts,
     GenStudio,
+    OpenAI,
     Weather,
 )
 

@@ -128,8 +128,8 @@ async def stream(
         if i == cut_after:
             drop(request)
             return response
-        if pause and i:
-            await asyncio.sleep(pause)
+        if i:
+            await asyncio.sleep(pause)  # even none lets a reader in the same loop see frame after frame
         try:
             await response.write(frame)
         except ConnectionResetError:  # the client has left: nothing to tell it
