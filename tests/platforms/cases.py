@@ -31,4 +31,7 @@ class Case:
 CASES = (
     Case("qianfan/ernie-3.5-8k", output_side="input", names_history=True, parallel=False, thinks=True),
     Case("qianfan-v2/ernie-4.0-turbo-8k", names_history=True),
+    Case("zhipu/glm-4.7", names_history=True, thinks=True),
+    Case("zhipu/glm-4.7-flash", names_history=True, thinks=True, settings=(("ZHIPU_AUTH", "jwt"),)),
+    Case("zhipu/charglm-4", names_history=True, parallel=False),
 )

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import httpx
 
-from duihua.errors import Category, ProviderError
+from duihua.errors import Category, ProviderError, Side
 from duihua.redact import redact
 
 MESSAGE_LIMIT = 300
@@ -81,9 +81,9 @@ class FaultTable:
         """The failure that a body reports, None when it reports none."""
         return report_in(body)
 
-    def flagged(self, report: Reported) -> Literal["", "input", "output", "history"]:
-        """Whose text a refusal for its content says it means; empty: it does not say."""
-        return ""
+    def flagged(self, report: Reported) -> Side | None:
+        """Whose text a refusal for its content means, None if it does not say."""
+        return None
 
     def refined(self, report: Reported, status: int) -> Category | None:
         """The category of a code that means several things; None: the code tells."""

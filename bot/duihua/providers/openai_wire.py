@@ -80,7 +80,7 @@ class ChatAnswer:
         """A platform's own sign of sensitive content, and whether this chunk's text may be shown."""
         return None
 
-    def failed(self, reason: object) -> ProviderError | None:
+    def failed(self, body: Mapping[str, Any], choice: Mapping[str, Any]) -> ProviderError | None:
         """The error that a finish reason tells of; None: it ends the answer like any other."""
         return None
 
@@ -144,7 +144,7 @@ class ChatAnswer:
             self._finish = "flagged"
             self.complete = self.done = True
         elif (reason := choice.get("finish_reason")) or "message" in choice:
-            self.error = self.failed(reason)
+            self.error = self.failed(body, choice)
             if self.error:
                 return
             self._finish = finish_of(reason)

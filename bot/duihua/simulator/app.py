@@ -21,6 +21,7 @@ from duihua.simulator.speed import Speed
 from duihua.simulator.traffic import Seen
 from duihua.simulator.weather import Weather
 from duihua.simulator.wire import Desk, Keys, Settings, json_response
+from duihua.simulator.zhipu import Zhipu
 
 
 class Simulated(Protocol):
@@ -40,7 +41,7 @@ class Simulated(Protocol):
         ...
 
 
-PLATFORMS: tuple[Callable[[Desk], Simulated], ...] = (Qianfan, QianfanV2, Weather)
+PLATFORMS: tuple[Callable[[Desk], Simulated], ...] = (Qianfan, QianfanV2, Zhipu, Weather)
 
 HOST = "127.0.0.1"
 LARGEST = 32 * 1024 * 1024
