@@ -16,6 +16,8 @@ from duihua.providers.exchange import Answer
 from duihua.providers.qianfan_faults import V2
 from duihua.providers.qianfan_v2 import QianfanV2Answer
 from duihua.providers.qianfan_wire import QianfanAnswer
+from duihua.providers.zhipu import ZhipuAnswer
+from duihua.providers.zhipu_faults import FAULTS as ZHIPU
 from duihua.simulator import Simulator
 from tests.providers.damage import damage, held, made_of
 
@@ -31,6 +33,7 @@ Make = Callable[[], Answer]
 KINDS: dict[str, Make] = {
     "v1": lambda: QianfanAnswer("m"),
     "v2": lambda: QianfanV2Answer(V2, "m"),
+    "zhipu": lambda: ZhipuAnswer(ZHIPU, "m"),
 }
 
 
@@ -48,6 +51,11 @@ async def recorded(kind: str, *, stream: bool) -> list[bytes]:
             more: list[dict[str, Any]] = [
                 {"functions": [{"name": "weather", "description": "d", "parameters": TOOL}]}
             ]
+        elif kind == "zhipu":
+            url = f"{simulator.url}/zhipu/api/paas/v4/chat/completions"
+            headers = {"Authorization": f"Bearer {keys.zhipu}"}
+            function = {"name": "weather", "description": "d", "parameters": TOOL}
+            more = [{"model": "glm-4.7", "tools": [{"type": "function", "function": function}]}]
         else:
             url, headers = (
                 f"{simulator.qianfan_v2_url}/chat/completions",
