@@ -33,7 +33,7 @@ async def embed(
     path: str = "/embeddings",
     **fields: Any,
 ) -> Embeddings:
-    """Vectors of `texts`, at most `rows` and about `tokens` to a request; `fields` are added to its body."""
+    """Vectors of `texts`, at most `rows` and about `tokens` a request; `fields` are added to its body."""
     vectors: list[tuple[float, ...]] = []
     usage = Usage()
     for batch in _batches(texts, rows, tokens):
@@ -50,8 +50,7 @@ async def embed(
 
 
 def _batches(texts: Sequence[str], rows: int, tokens: float) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0.0
+    batch, size = list[str](), 0.0
     for text in texts:
         more = estimate(text)
         if batch and (len(batch) == rows or size + more > tokens):
@@ -125,14 +124,14 @@ async def list_models(client: Client, *, deadline: float, path: str = "/models")
     for row in rows:
         match row:
             case {"id": str(name)} if name:
-                found.append(Listed(name, _context(cast("dict[str, Any]", row))))
+                found.append(Listed(name, context_of(cast("dict[str, Any]", row))))
             case _:
                 pass
     return found
 
 
-def _context(row: Mapping[str, Any]) -> int | None:
-    """The context length, under the names that servers give it."""
+def context_of(row: Mapping[str, Any]) -> int | None:
+    """The context length in tokens, under the names that servers give it."""
     for name in ("context_length", "max_model_len", "max_context_length", "context_window"):
         value = row.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:

@@ -85,7 +85,7 @@ class Zhipu(Client):
             options.pop("tool_stream", None)
         if request.user:
             options["user_id"] = user_id(request.user)
-        return chat_body(model.name, request.packed, tools, options, stream=stream)
+        return chat_body(model.name, request.packed, tools, options, stream=stream, counted=False)
 
     def answer(self, request: Request, response: httpx.Response) -> ChatAnswer:
         """A reader for one answer."""

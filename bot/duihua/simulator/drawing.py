@@ -8,8 +8,6 @@ import zlib
 from hashlib import blake2b
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-SIDE = 64
-"""Pixels of the longer side: what is drawn is a token of a picture, not a work of art."""
 _CELLS = 5
 
 
@@ -18,15 +16,15 @@ def png(prompt: str, width: int = 1024, height: int = 1024, *, number: int = 0) 
 
     Args:
         prompt: what decides the pattern and its colours.
-        width: as the platform was asked; only the proportion is kept.
-        height: likewise.
+        width: pixels.
+        height: pixels.
         number: one prompt gives another picture for each number.
     """
     digest = blake2b(f"{number}\0{prompt}".encode("utf-8", "replace"), digest_size=16).digest()
-    longer = max(width, height, 1)
-    wide, high = max(1, SIDE * width // longer), max(1, SIDE * height // longer)
+    wide, high = max(1, width), max(1, height)
     bits = int.from_bytes(digest[:4], "big")
-    rows = [_row(bits, _CELLS * y // high, wide) for y in range(high)]
+    lines = [_row(bits, cell, wide) for cell in range(_CELLS)]
+    rows = [lines[_CELLS * y // high] for y in range(high)]
     hue = digest[4] / 256
     palette = _colour(hue, 0.92) + _colour(hue, 0.45)
     header = struct.pack(">IIBBBBB", wide, high, 8, 3, 0, 0, 0)  # eight bits a pixel, colours by a palette
@@ -34,7 +32,7 @@ def png(prompt: str, width: int = 1024, height: int = 1024, *, number: int = 0) 
         SIGNATURE
         + _chunk(b"IHDR", header)
         + _chunk(b"PLTE", palette)
-        + _chunk(b"IDAT", zlib.compress(b"".join(rows), 9))
+        + _chunk(b"IDAT", zlib.compress(b"".join(rows), 1))
         + _chunk(b"IEND", b"")
     )
 
