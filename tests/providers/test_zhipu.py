@@ -276,6 +276,18 @@ async def test_the_text_may_come_as_parts_and_the_list_of_calls_as_null() -> Non
     assert text(deltas) == "你好"
 
 
+BOXED = "a < b: <|begin_of_box|>x<y<|end_of_box|> <|begin"
+
+
+@pytest.mark.parametrize("size", [*range(1, 20), 100])
+async def test_marks_around_the_gist_are_no_text(size: int) -> None:
+    pieces = [chunk(BOXED[at : at + size]) for at in range(0, len(BOXED), size)]
+    for end in ([chunk("", "stop"), DONE], [DONE]):
+        deltas, _ = read(*pieces, *end)
+        assert text(deltas) == "a < b: x<y <|begin"
+        assert isinstance(deltas[-1], Finish)
+
+
 def filters(*entries: tuple[str, int]) -> dict[str, Any]:
     return {"content_filter": [{"role": role, "level": level} for role, level in entries]}
 

@@ -14,15 +14,16 @@ from duihua.abilities import Ability, Drawing, Embeddings, Job, Judgement, Liste
 from duihua.config import Settings
 from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
-from duihua.ports import Flagged, Limits, Provider, Request
+from duihua.ports import Delta, Flagged, Limits, Provider, Request
 from duihua.providers import openai_calls, zhipu_calls, zhipu_models
 from duihua.providers.auth import Auth, BearerKey
 from duihua.providers.client import Client
 from duihua.providers.exchange import Line
-from duihua.providers.faults import request_id
+from duihua.providers.faults import FaultTable, request_id
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 from duihua.providers.platform import ModelInfo, Platform, checked_url
 from duihua.providers.zhipu_auth import SignedToken
+from duihua.providers.zhipu_boxes import Unboxing
 from duihua.providers.zhipu_faults import FAULTS, flagged_side
 from duihua.providers.zhipu_models import Model, find
 from duihua.ranges import Range
@@ -141,7 +142,18 @@ class Zhipu(Client):
 class ZhipuAnswer(ChatAnswer):
     """Adds `content_filter` beside the choices, and finish reasons that are errors."""
 
-    _noted = False
+    def __init__(self, faults: FaultTable, model: str) -> None:
+        super().__init__(faults, model)
+        self._noted = False
+        self._unboxing = Unboxing()
+
+    def feed(self, data: bytes) -> list[Delta]:
+        """The deltas in `data`, their text without marks."""
+        return [*self._unboxing.pass_on(super().feed(data))]
+
+    def close(self) -> list[Delta]:
+        """What the end completes, its text without marks."""
+        return [*self._unboxing.pass_on(super().close())]
 
     def flagged(self, body: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[Flagged, bool] | None:
         """`sensitive` ends the answer and takes back what was shown; a filter without it is a note."""
