@@ -39,7 +39,8 @@ class SignedToken:
         if not (id_ and dot and secret) or "." in secret:
             raise ConfigError(
                 "ZHIPU_AUTH=jwt needs a key of the form id.secret, and ZHIPU_API_KEY is none: "
-                "set ZHIPU_AUTH=bearer, or copy the whole key"
+                "set ZHIPU_AUTH=bearer, or copy the whole key",
+                "config_zhipu_jwt",
             )
         self._id, self._secret = id_, SecretStr(secret)
         self._clock = clock
