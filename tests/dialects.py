@@ -61,6 +61,7 @@ V2 = ChatDialect(
 )
 V2_TEXT = ChatDialect("openai/small", soft=Limits(8_000, 500), hard=Limits(None, None), functions="text")
 OPEN = ChatDialect("openai/any", soft=Limits(None, None), hard=Limits(None, None))
+REASONING = ChatDialect("zhipu/glm-4.7", soft=Limits(None, None), hard=Limits(None, None), reasoning=True)
 
 ALL: tuple[tuple[ChatDialect, Callable[[list[dict[str, Any]]], None]], ...] = (
     (V1, assert_qianfan_v1),
@@ -69,4 +70,5 @@ ALL: tuple[tuple[ChatDialect, Callable[[list[dict[str, Any]]], None]], ...] = (
     (V2, assert_openai),
     (V2_TEXT, assert_plain_alternating),
     (OPEN, assert_openai),
+    (REASONING, assert_openai),
 )

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duihua import transcript
 from duihua.dialect import ChatDialect
 from duihua.errors import InputTooLong, InvalidOptions
-from duihua.fragments import text_input
+from duihua.fragments import Shape, text_input
 from duihua.memory.window import LOW
 from duihua.messages import (
     Call,
@@ -31,7 +32,7 @@ from duihua.messages import (
 )
 from duihua.options import ModelOptions
 from duihua.ports import Limits, Packed, ToolSpec
-from tests.dialects import ALL, OPEN, V1, V1_FOLDED, V1_TEXT, V2, V2_TEXT
+from tests.dialects import ALL, OPEN, REASONING, V1, V1_FOLDED, V1_TEXT, V2, V2_TEXT
 from tests.strategies import conversations, systems, texts, tools, words
 from tests.wire import characters, loaded
 
@@ -203,6 +204,21 @@ def test_a_copy_of_a_turn_is_rendered_anew(
     assert dialect.pack(system, changed, offered) == dialect.pack(system, anew, offered)
 
 
+@given(systems, conversations(), tools)
+def test_reasoning_stands_only_before_calls_that_are_being_answered(
+    system: str, turns: tuple[Turn, ...], offered: tuple[ToolSpec, ...]
+) -> None:
+    packed, plain = REASONING.pack(system, turns, offered), OPEN.pack(system, turns, offered)
+    messages = loaded(packed)
+    live = transcript.head(turns, 0, Shape())
+    for message, ref in zip(messages, packed.rounds, strict=True):
+        if thoughts := message.pop("reasoning_content", None):
+            assert message["tool_calls"]
+            turn = next(t for t in turns[live:] if t.ref == ref)
+            assert thoughts in [p.text for s in turn.steps for p in s.parts if isinstance(p, Thinking)]
+    assert messages == loaded(plain)
+
+
 # ---------------------------------------------------------------- shapes of turns
 
 
@@ -276,6 +292,15 @@ def test_a_skill_loop_ends_with_the_result() -> None:
     assert talk(V1, current)[-1].startswith("function:")
     assert talk(V2, current)[-1].startswith("tool:")
     assert talk(V1_TEXT, current)[-1].startswith("user: Observation:")
+
+
+def test_reasoning_goes_back_within_the_turn_and_no_longer() -> None:
+    thought = Step((Thinking("I need f"), Text("wait")), (call(),))
+    loop = turn(1, "q", thought, state="running")
+    assert loaded(REASONING.pack("", (loop,)))[1]["reasoning_content"] == "I need f"
+    assert "reasoning_content" not in loaded(OPEN.pack("", (loop,)))[1]
+    finished = turn(1, "q", thought, "25 it is")
+    assert "I need f" not in str(loaded(REASONING.pack("", (finished, turn(2, "next")))))
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,10 @@ def assert_plain_alternating(messages: Sequence[dict[str, Any]]) -> None:
 
 
 def characters(messages: Sequence[dict[str, Any]]) -> int:
-    """Contents, names and arguments of calls: what counts against a limit in characters."""
+    """Contents, reasoning, names and arguments of calls: what counts against a limit in characters."""
     total = 0
     for message in messages:
-        total += len(message["content"] or "")
+        total += len(message["content"] or "") + len(message.get("reasoning_content", ""))
         calls = [call["function"] for call in message.get("tool_calls", ())]
         if "function_call" in message:
             calls.append(message["function_call"])

@@ -56,6 +56,8 @@ class ChatDialect:
         extra: the fields that `ModelOptions.extra` may set, None for any.
         defaults: fields that are always sent unless an option sets them.
         images: how an image in a user's message is sent; `none`: the model does not see.
+        reasoning: the `tool_calls` of the turn that is being answered go back with the reasoning that led to
+            them, as `reasoning_content`; those of finished turns never do.
         rule: what options must keep together, looked at when each is good; raises InvalidOptions.
     """
 
@@ -70,13 +72,15 @@ class ChatDialect:
     extra: frozenset[str] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     images: Images = "none"
+    reasoning: bool = False
     rule: Callable[[Mapping[str, Any]], None] | None = None
     _shape: Shape = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         room = min(self.soft.characters or inf, 2 * (self.soft.tokens or inf))
         clip = 0 if room == inf else max(SHORTEST, int(room) // 4)
-        object.__setattr__(self, "_shape", Shape(self.alternating, self.calls, self.functions, clip))
+        shape = Shape(self.alternating, self.calls, self.functions, clip, self.reasoning)
+        object.__setattr__(self, "_shape", shape)
 
     def pack(
         self,

@@ -45,6 +45,9 @@ Category = Literal[
     "truncated",
 ]
 
+Side = Literal["input", "output", "history"]
+"""Whose text was flagged; `input` is the last question."""
+
 RETRYABLE: frozenset[Category] = frozenset(
     {"rate_limited", "overloaded", "server", "timeout", "network", "truncated"}
 )
@@ -160,6 +163,7 @@ class ProviderError(DuihuaError):
         http_status: 0 if no answer came.
         request_id: the platform's id of the request, empty if none.
         reported: the message holds the platform's own words, not ours about it.
+        flagged: of a refusal for its content: whose text was meant, None if the platform does not say.
     """
 
     def __init__(
@@ -174,9 +178,11 @@ class ProviderError(DuihuaError):
         http_status: int = 0,
         request_id: str = "",
         reported: bool = False,
+        flagged: Side | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.flagged: Side | None = flagged
         self.reported = reported
         self.provider = provider
         self.category: Category = category

@@ -15,7 +15,19 @@ from typing import Any, Literal, cast
 import orjson
 
 from duihua.clipping import clipped
-from duihua.messages import Call, CallState, Media, Part, Quote, Step, Text, Turn, TurnState, call_id
+from duihua.messages import (
+    Call,
+    CallState,
+    Media,
+    Part,
+    Quote,
+    Step,
+    Text,
+    Thinking,
+    Turn,
+    TurnState,
+    call_id,
+)
 from duihua.tokens import estimate
 
 Calls = Literal["function_call", "tool_calls"]
@@ -48,6 +60,7 @@ class Shape:
         calls: `function_call` with a function message, or `tool_calls` with tool messages.
         functions: native calls, calls written as text, or (none) old calls told as plain text.
         clip: characters of a result in a finished turn, 0 for all of them.
+        reasoning: calls of the turn that is being answered carry the reasoning that led to them.
         key: names the shape in a turn's memo.
     """
 
@@ -55,6 +68,7 @@ class Shape:
     calls: Calls = "tool_calls"
     functions: Functions = "native"
     clip: int = 0
+    reasoning: bool = False  # not in the key: what is kept is of finished turns, which never carry it
     key: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -88,15 +102,15 @@ class Fragments:
 def render(turn: Turn, shape: Shape, *, live: bool = False) -> Fragments:
     """The messages of a turn. `live`: it is being answered, so its results are whole and nothing is kept."""
     if live:
-        return _rendered(turn, shape, 0)
+        return _rendered(turn, shape, 0, reasoning=shape.reasoning)
     known = turn.memo.get(shape.key)
     if known is None or not known.of(turn):
         known = turn.memo[shape.key] = _rendered(turn, shape, shape.clip)
     return cast("Fragments", known)
 
 
-def _rendered(turn: Turn, shape: Shape, clip: int) -> Fragments:
-    writing = _Writing(shape, clip)
+def _rendered(turn: Turn, shape: Shape, clip: int, *, reasoning: bool = False) -> Fragments:
+    writing = _Writing(shape, clip, reasoning)
     if turn.state != "cleared":
         writing.turn(turn)
     return writing.done(turn)
@@ -145,6 +159,7 @@ def to_json(value: Any) -> bytes:
 class _Writing:
     shape: Shape
     clip: int
+    reasoning: bool = False
     text: str = ""
     opening: bytes = b""
     body: list[bytes] = field(default_factory=list[bytes])
@@ -167,15 +182,16 @@ class _Writing:
             said = f"{said}\n{step.text}" if said.strip() else step.text
             if step.calls:
                 calls = [_wire(c, c.id or call_id(turn.ref, number, i)) for i, c in enumerate(step.calls)]
-                self._calls(said, calls)
+                thoughts = (p.text for p in step.parts if self.reasoning and isinstance(p, Thinking))
+                self._calls(said, calls, "".join(thoughts))
                 said = ""
         if said.strip():
             self._add("a", message("assistant", said), said)
 
-    def _calls(self, said: str, calls: list[Call]) -> None:
+    def _calls(self, said: str, calls: list[Call], thoughts: str) -> None:
         text = said if said.strip() else None
         if self.shape.functions == "native" and self.shape.calls == "tool_calls":
-            return self._parallel(text, calls)
+            return self._parallel(text, calls, thoughts)
         for call in calls:
             if self.shape.functions == "native":
                 self._pair(text, call)
@@ -190,13 +206,14 @@ class _Writing:
         result = _json_result(call, self.clip)
         self._add("f", message("function", result, name=call.name), result)
 
-    def _parallel(self, text: str | None, calls: list[Call]) -> None:
+    def _parallel(self, text: str | None, calls: list[Call], thoughts: str) -> None:
         wanted = [
             {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
             for c in calls
         ]
         counted = [part for call in calls for part in (call.name, call.arguments)]
-        self._add("a", message("assistant", text, tool_calls=wanted), text, *counted)
+        more = {"reasoning_content": thoughts} if thoughts else {}
+        self._add("a", message("assistant", text, **more, tool_calls=wanted), text, thoughts, *counted)
         for call in calls:
             result = _result(call, self.clip)
             self._add("f", message("tool", result, tool_call_id=call.id), result)

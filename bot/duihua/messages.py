@@ -30,7 +30,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """Reasoning of the model: shown when wanted, never sent back."""
+    """Reasoning of the model: shown when wanted; sent back only between the calls of one turn, if at all."""
 
     text: str
 

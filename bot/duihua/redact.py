@@ -35,6 +35,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         # keys and signatures wherever they stand
         (r"bce-(auth-v1|v3)/[^\s'\",&<>]+", r"bce-\1/***"),
         (r"\bsk-[\w-]{8,}", "sk-***"),
+        (r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+", "eyJ***"),
+        (r"\b[0-9a-f]{32}\.\w{16}\b", "***"),
         (r"\bbot\d+(:|%3A)[\w-]+", "bot***"),
         # a query or a form, a JSON member
         (rf"\b({_NAMES})=[^&\s'\"<>;,)]+", r"\1=***"),
@@ -44,7 +46,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 # Every rule needs one of these: a text without them is passed on untouched, which is nearly every text.
-_SUSPECT = re.compile(rf"authorization|bearer|basic|bce-|sk-|bot\d|://[^/\s]*@|{_NAMES}", re.IGNORECASE)
+_SUSPECT = re.compile(
+    rf"authorization|bearer|basic|bce-|sk-|eyJ|[0-9a-f]{{32}}\.|bot\d|://[^/\s]*@|{_NAMES}", re.IGNORECASE
+)
 
 
 def redact(text: str) -> str:

@@ -45,4 +45,7 @@ CASES = (
     Case("openai/gpt-4.1-mini", retracts=False),
     Case("openai/qwq-32b", retracts=False, thinks=True),
     Case("openai/gemma-2-9b-it", retracts=False, parallel=False, teaches=2),
+    Case("zhipu/glm-4.7", names_history=True, thinks=True),
+    Case("zhipu/glm-4.6v", names_history=True, thinks=True, settings=(("ZHIPU_AUTH", "jwt"),)),
+    Case("zhipu/charglm-4", names_history=True, parallel=False),
 )

@@ -22,6 +22,8 @@ from duihua.providers.openai_compatible import Tagged
 from duihua.providers.qianfan_faults import V2
 from duihua.providers.qianfan_v2 import QianfanV2Answer
 from duihua.providers.qianfan_wire import QianfanAnswer
+from duihua.providers.zhipu import ZhipuAnswer
+from duihua.providers.zhipu_faults import FAULTS as ZHIPU
 from duihua.simulator import Simulator
 from tests.providers.damage import damage, held, made_of
 
@@ -39,6 +41,7 @@ KINDS: dict[str, Make] = {
     "v2": lambda: QianfanV2Answer(V2, "m"),
     "modelarts": lambda: ModelArtsAnswer(MODELARTS, "m"),
     "genstudio": lambda: GenStudioAnswer(GENSTUDIO, "m"),
+    "zhipu": lambda: ZhipuAnswer(ZHIPU, "m"),
     "openai": lambda: Tagged(OPENAI, "m"),
 }
 CHATS = {
@@ -70,6 +73,11 @@ async def recorded(kind: str, *, stream: bool) -> list[bytes]:
                 {"url": f"{base}/llama-2-7b-chat/nvidia", "model": "llama-2-7b-chat"},
                 {"url": f"{base}/llama-2-7b-chat/biren", "model": "llama-2-7b-chat"},
             ]
+        elif kind == "zhipu":
+            url = f"{simulator.url}/zhipu/api/paas/v4/chat/completions"
+            headers = {"Authorization": f"Bearer {keys.zhipu}"}
+            function = {"name": "weather", "description": "d", "parameters": TOOL}
+            more = [{"model": "glm-4.7", "tools": [{"type": "function", "function": function}]}]
         else:
             base, key, calling, thinking = CHATS[kind]
             url = f"{simulator.url}{base}/chat/completions"

@@ -21,6 +21,8 @@ SECRETS = (
     "bce-v3/ALTAK-abc/0123456789abcdef",
     "123456:AAbb-CC_dd",
     "hunter2",
+    "0123456789abcdef0123456789abcdef.AbCdEfGh12345678",
+    "eyJhbGciOiJIUzI1NiJ9.eyJhcGlfa2V5IjoiaWQifQ.c2lnbmF0dXJl",
 )
 
 
@@ -40,6 +42,8 @@ SECRETS = (
         f"https://api.telegram.org/file/bot{SECRETS[4]}/photos/1.jpg",
         "postgresql+psycopg://me:hunter2@db/duihua",
         "http://me:hunter2@proxy:3128",
+        f"no such key: {SECRETS[6]}",
+        f"the token {SECRETS[7]} has expired",
     ],
 )
 def test_secrets_are_taken_out(text: str) -> None:
@@ -56,6 +60,7 @@ def test_secrets_are_taken_out(text: str) -> None:
         "the token expired",
         "https://h/chat?page=2",
         "robot 5: hello",
+        "0123456789abcdef0123456789abcdef.png",
         '{"total_tokens":13,"max_tokens": 5}',
     ],
 )

@@ -14,7 +14,7 @@ from duihua.errors import ProviderError
 from duihua.messages import FinishReason, Usage
 from duihua.ports import CallDelta, Delta, Finish, Flagged, Packed, TextDelta, ThinkingDelta
 from duihua.providers.exchange import members
-from duihua.providers.faults import FaultTable, report_in, request_id
+from duihua.providers.faults import FaultTable, request_id
 from duihua.providers.reader import Item, Reader
 from duihua.providers.thinktags import ThinkTags
 
@@ -99,6 +99,14 @@ class ChatAnswer:
         """A platform's own sign of sensitive content, and whether this chunk's text may be shown."""
         return None
 
+    def failed(self, body: Mapping[str, Any], choice: Mapping[str, Any]) -> ProviderError | None:
+        """The error that a finish reason tells of; None: it ends the answer like any other."""
+        reason = choice.get("finish_reason")
+        if not isinstance(reason, str) or reason not in _BROKEN:
+            return None
+        words = f"the model did not finish its answer: {reason}"
+        return ProviderError(words, category="server", vendor_code=reason, request_id=self._id)
+
     def feed(self, data: bytes) -> list[Delta]:
         """The deltas in `data`; neighbouring pieces of text come as one."""
         return [] if self.done or self.error else self._take(self._reader.feed(data))
@@ -143,7 +151,7 @@ class ChatAnswer:
         return out
 
     def _fails(self, body: Mapping[str, Any]) -> bool:
-        if report := report_in(body):
+        if report := self._faults.report(body):
             headers = {"x-request-id": self._id} if self._id else {}
             self.error = self._faults.error(report, headers=headers, id=request_id(body))
         return report is not None
@@ -176,10 +184,10 @@ class ChatAnswer:
             self.complete = self.done = True
         elif self.done:
             pass
-        elif isinstance(reason := choice.get("finish_reason"), str) and reason in _BROKEN:
-            words = f"the model did not finish its answer: {reason}"
-            self.error = ProviderError(words, category="server", request_id=self._id)
-        elif reason or "message" in choice:
+        elif (reason := choice.get("finish_reason")) or "message" in choice:
+            self.error = self.failed(body, choice)
+            if self.error:
+                return
             self._finish = finish_of(reason)
             self.complete = True
             if self._finish == "flagged":
@@ -235,8 +243,11 @@ class ChatAnswer:
     def _call(self, piece: Mapping[str, Any], pieces: _Pieces) -> None:
         """A piece of a call. Index, id or name may be missing; a new id or name begins a new call.
 
-        A call that is told again as a whole is told once; ids that two calls share become different.
+        A call that is told again as a whole is told once; ids that two calls share become different. What is no
+        function the platform does itself: it only tells of it.
         """
+        if piece.get("type") not in (None, "", "function"):
+            return
         function = piece.get("function")
         fields = cast("dict[str, Any]", function) if isinstance(function, dict) else {}
         id_, name, arguments = (

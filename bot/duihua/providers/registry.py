@@ -9,7 +9,7 @@ import httpx
 from duihua.config import Settings
 from duihua.errors import ConfigError
 from duihua.ports import Limiter, Provider
-from duihua.providers import genstudio_platform, modelarts, openai_compatible, qianfan_platforms
+from duihua.providers import genstudio_platform, modelarts, openai_compatible, qianfan_platforms, zhipu
 from duihua.providers.exchange import Line, Timeouts
 from duihua.providers.http import Transport
 from duihua.providers.platform import ModelInfo, Platform
@@ -23,6 +23,7 @@ PLATFORMS: Mapping[str, Platform] = {
         modelarts.PLATFORM,
         genstudio_platform.PLATFORM,
         openai_compatible.PLATFORM,
+        zhipu.PLATFORM,
     )
 }
 

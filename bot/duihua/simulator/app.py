@@ -24,6 +24,7 @@ from duihua.simulator.speed import Speed
 from duihua.simulator.traffic import Seen
 from duihua.simulator.weather import Weather
 from duihua.simulator.wire import Desk, Keys, Settings, json_response
+from duihua.simulator.zhipu import Zhipu
 
 
 class Simulated(Protocol):
@@ -49,6 +50,7 @@ PLATFORMS: tuple[Callable[[Desk], Simulated], ...] = (
     ModelArts,
     GenStudio,
     OpenAI,
+    Zhipu,
     Weather,
 )
 
