@@ -8,17 +8,24 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from duihua.abilities import Completion, Drawing, Embeddings, Listed, Picture, Transcription
 from duihua.errors import ProviderError
 from duihua.messages import Usage
 from duihua.providers.client import Client
+from duihua.providers.faults import FaultTable
 from duihua.providers.openai_wire import finish_of, usage_of
 from duihua.tokens import estimate
 
 BOUNDARY = "duihua-8c1f0f6d5f9e4d0bb2c7"
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
+
+
+class Faulty(Protocol):
+    """A client: whoever has a table of faults."""
+
+    faults: ClassVar[FaultTable]
 
 
 async def embed(
@@ -32,7 +39,7 @@ async def embed(
     **fields: Any,
 ) -> Embeddings:
     """Vectors of `texts`, `rows` of them in one request; `fields` are added to its body."""
-    vectors: list[tuple[float, ...]] = []
+    found: list[tuple[float, ...]] = []
     usage = Usage()
     for at in range(0, len(texts), rows):
         batch = list(texts[at : at + rows])
@@ -43,12 +50,13 @@ async def embed(
             deadline=deadline,
             tokens=int(sum(estimate(text) for text in batch)),
         )
-        vectors += _vectors(client, body.get("data"), len(batch))
+        found += vectors(client, body.get("data"), len(batch))
         usage += usage_of(body.get("usage"))
-    return Embeddings(tuple(vectors), usage, model)
+    return Embeddings(tuple(found), usage, model)
 
 
-def _vectors(client: Client, data: Any, wanted: int) -> list[tuple[float, ...]]:
+def vectors(client: Faulty, data: Any, wanted: int) -> list[tuple[float, ...]]:
+    """The vectors in `[{"embedding", "index"}]`. Raises ProviderError unless as many came as were wanted."""
     found: dict[int, tuple[float, ...]] = {}
     for place, row in enumerate(cast("list[Any]", data) if isinstance(data, list) else []):
         fields = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
@@ -199,7 +207,7 @@ def form(fields: Mapping[str, str], files: Mapping[str, tuple[str, str, bytes]])
     return bytes(out + f"--{BOUNDARY}--\r\n".encode())
 
 
-def useless(client: Client, why: str) -> ProviderError:
+def useless(client: Faulty, why: str) -> ProviderError:
     """The error for an answer that is JSON, no failure, and holds nothing of use."""
     return ProviderError(
         f"the platform's answer is of no use: {why}", provider=client.faults.provider, retryable=False
