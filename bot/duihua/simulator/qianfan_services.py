@@ -36,7 +36,7 @@ Kind = Literal["completions", "embeddings", "text2image", "image2text"]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service. `rows`: texts in a request; `characters`, `tokens`: of one of them; `size`: of a vector."""
+    """One service. `rows`: texts in one call; `characters`, `tokens`: of one of them; `size`: a vector's."""
 
     kind: Kind
     suffix: str
