@@ -20,6 +20,7 @@ from duihua.errors import (
     SkillError,
     StorageError,
     TurnError,
+    UnsupportedInput,
 )
 from duihua.events import (
     AnyEvent,
@@ -38,8 +39,9 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
-from duihua.messages import Address, Text, Turn, Usage
+from duihua.messages import Address, Attachment, Text, Turn, Usage
 from duihua.options import ModelOptions
+from duihua.pictures import image, read_image
 from duihua.session import Reply, Session, Ticket
 from duihua.skills.contract import Context
 from duihua.skills.schema import skill
@@ -51,6 +53,7 @@ __all__ = [
     "AnyEvent",
     "ApprovalRequested",
     "AskUser",
+    "Attachment",
     "ChatEngine",
     "ConfigError",
     "Context",
@@ -84,6 +87,9 @@ __all__ = [
     "TurnRestarted",
     "TurnSnapshot",
     "TurnStarted",
+    "UnsupportedInput",
     "Usage",
+    "image",
+    "read_image",
     "skill",
 ]

@@ -13,6 +13,8 @@ import pytest
 from duihua.errors import ProviderError
 from duihua.ports import CallDelta, Delta, Finish, Flagged, TextDelta, ThinkingDelta
 from duihua.providers.exchange import Answer
+from duihua.providers.modelarts import FAULTS as MODELARTS
+from duihua.providers.modelarts import ModelArtsAnswer
 from duihua.providers.qianfan_faults import V2
 from duihua.providers.qianfan_v2 import QianfanV2Answer
 from duihua.providers.qianfan_wire import QianfanAnswer
@@ -31,6 +33,7 @@ Make = Callable[[], Answer]
 KINDS: dict[str, Make] = {
     "v1": lambda: QianfanAnswer("m"),
     "v2": lambda: QianfanV2Answer(V2, "m"),
+    "modelarts": lambda: ModelArtsAnswer(MODELARTS, "m"),
 }
 
 
@@ -53,13 +56,18 @@ async def recorded(kind: str, *, stream: bool) -> list[bytes]:
                 f"{simulator.qianfan_v2_url}/chat/completions",
                 {"Authorization": f"Bearer {keys.bearer_token}"},
             )
+            names = "ernie-3.5-8k", "deepseek-r1"
+            if kind == "modelarts":
+                url = f"{simulator.url}/modelarts/v1/chat/completions"
+                headers = {"Authorization": f"Bearer {keys.modelarts}"}
+                names = "deepseek-v3.1", "DeepSeek-R1"
             tool = {
                 "type": "function",
                 "function": {"name": "weather", "description": "d", "parameters": TOOL},
             }
             more = [
-                {"model": "ernie-3.5-8k", "tools": [tool], "stream_options": {"include_usage": True}},
-                {"model": "deepseek-r1"},
+                {"model": names[0], "tools": [tool], "stream_options": {"include_usage": True}},
+                {"model": names[1]},
             ]
             if not stream:
                 more[0].pop("stream_options")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, ClassVar, Protocol, cast
 
 from duihua.abilities import Completion, Drawing, Embeddings, Listed, Picture, Transcription
@@ -35,14 +36,14 @@ async def embed(
     *,
     deadline: float,
     rows: int = 64,
+    tokens: float = inf,
     path: str = "/embeddings",
     **fields: Any,
 ) -> Embeddings:
-    """Vectors of `texts`, `rows` of them in one request; `fields` are added to its body."""
+    """Vectors of `texts`, at most `rows` and about `tokens` a request; `fields` are added to its body."""
     found: list[tuple[float, ...]] = []
     usage = Usage()
-    for at in range(0, len(texts), rows):
-        batch = list(texts[at : at + rows])
+    for batch in _batches(texts, rows, tokens):
         body = await client.call(
             path,
             {"model": model, "input": batch, **fields},
@@ -53,6 +54,19 @@ async def embed(
         found += vectors(client, body.get("data"), len(batch))
         usage += usage_of(body.get("usage"))
     return Embeddings(tuple(found), usage, model)
+
+
+def _batches(texts: Sequence[str], rows: int, tokens: float) -> Iterator[list[str]]:
+    batch, size = list[str](), 0.0
+    for text in texts:
+        more = estimate(text)
+        if batch and (len(batch) == rows or size + more > tokens):
+            yield batch
+            batch, size = [], 0.0
+        batch.append(text)
+        size += more
+    if batch:
+        yield batch
 
 
 def vectors(client: Faulty, data: Any, wanted: int) -> list[tuple[float, ...]]:

@@ -130,6 +130,8 @@ class ChatAnswer:
         if isinstance(index, int) and index > 0:  # one of several answers: the first is the one that is told
             _, text = _said(choice)
             self._others.setdefault(index, []).append(text)
+            if finish_of(choice.get("finish_reason")) == "flagged":
+                del self._others[index]
             return
         flag = self.flagged(body, choice)
         if flag is None or flag[1]:
