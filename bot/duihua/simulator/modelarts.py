@@ -17,6 +17,7 @@ from duihua.simulator import brain, wire
 from duihua.simulator.ask import Ask, Message, estimate
 from duihua.simulator.chat import ChatPlatform
 from duihua.simulator.chat_rules import Refused
+from duihua.simulator.drawing import png
 from duihua.simulator.faults import Fault
 from duihua.simulator.modelarts_reply import ModelArtsReply
 from duihua.simulator.modelarts_rules import (
@@ -28,7 +29,6 @@ from duihua.simulator.modelarts_rules import (
     missing,
     wrong,
 )
-from duihua.simulator.paint import png
 from duihua.simulator.traffic import Seen
 from duihua.simulator.vectors import vector
 from duihua.simulator.wire import as_list, as_object, is_integer, json_response
@@ -271,7 +271,7 @@ class ModelArts(ChatPlatform):
             raise wrong("string_type", "prompt", "Input should be a valid string")
         self._asked(seen, model, body["prompt"])
         width, height = (n - n % 16 for n in sides)
-        data = base64.b64encode(png(width, height, f"{body['prompt']} {seed}")).decode()
+        data = base64.b64encode(png(f"{body['prompt']} {seed}", width, height)).decode()
         return {
             "model": model,
             "created": int(self.desk.now() * 1000),
