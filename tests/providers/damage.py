@@ -11,7 +11,7 @@ from duihua.errors import ProviderError
 from duihua.ports import Finish, TextDelta, ThinkingDelta
 from tests.providers.recorded import Kind, read, sense
 
-_LITERAL = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*"')  # the readers take raw control characters, only no line ends
+_LITERAL = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*"')  # readers take raw control characters, no line ends
 _PIECES = (
     b"\n", b"\r\n", b"\n\n", b"data:", b"data: ", b"event:", b"[DONE]", b"{", b"}", b"[", b"]", b'"', b"\\",
     b",", b":",

@@ -164,7 +164,7 @@ MODELS: tuple[Model, ...] = (
     _model("ERNIE-Bot-8K", "/chat/ernie_bot_8k", ERNIE_35, L8K),  # retired by the platform
 )
 
-PLUGINS = _model("erniebot/plugin", "/erniebot/plugin", PLUGIN, SHORT, hard=Limits(4_800, None))
+PLUGINS = _model("erniebot/plugin", "/erniebot/plugin", PLUGIN, SHORT)
 """The platform's own plugins, chosen by `extra={"plugins": [...]}`. The platform calls this deprecated."""
 
 
