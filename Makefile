@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UV ?= uv
-.PHONY: chat test lint crash bench lock
+.PHONY: chat test lint crash fuzz bench lock
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/.base
@@ -18,6 +18,9 @@ lint: $(VENV)/.dev
 
 crash: $(VENV)/.dev
 	@$(BIN)/python -m tests.crash $(ARGS)
+
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/.base
 	@$(BIN)/python -m benchmarks.turns $(ARGS)

@@ -134,7 +134,7 @@ class GenStudio(Client):
             f"{place.path}/token_count", fields, model=model, deadline=deadline, tokens=int(estimate(text))
         )
         if (count := _count(body, "token_count")) is None:
-            raise openai_calls.useless(self, "no count came")
+            raise openai_calls.useless(self.faults, "no count came")
         return count
 
     async def context_length(self, model: str, *, deadline: float) -> int | None:

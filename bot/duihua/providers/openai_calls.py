@@ -15,6 +15,7 @@ from duihua.abilities import Completion, Drawing, Embeddings, Listed, Picture, T
 from duihua.errors import ProviderError
 from duihua.messages import Usage
 from duihua.providers.client import Client
+from duihua.providers.faults import FaultTable
 from duihua.providers.openai_wire import finish_of, usage_of
 from duihua.tokens import estimate
 
@@ -34,7 +35,7 @@ async def embed(
     **fields: Any,
 ) -> Embeddings:
     """Vectors of `texts`, at most `rows` and about `tokens` a request; `fields` are added to its body."""
-    vectors: list[tuple[float, ...]] = []
+    found: list[tuple[float, ...]] = []
     usage = Usage()
     for batch in _batches(texts, rows, tokens):
         body = await client.call(
@@ -44,9 +45,9 @@ async def embed(
             deadline=deadline,
             tokens=int(sum(estimate(text) for text in batch)),
         )
-        vectors += _vectors(client, body.get("data"), len(batch))
+        found += vectors(client.faults, body.get("data"), len(batch))
         usage += usage_of(body.get("usage"))
-    return Embeddings(tuple(vectors), usage, model)
+    return Embeddings(tuple(found), usage, model)
 
 
 def _batches(texts: Sequence[str], rows: int, tokens: float) -> Iterator[list[str]]:
@@ -62,7 +63,8 @@ def _batches(texts: Sequence[str], rows: int, tokens: float) -> Iterator[list[st
         yield batch
 
 
-def _vectors(client: Client, data: Any, wanted: int) -> list[tuple[float, ...]]:
+def vectors(faults: FaultTable, data: Any, wanted: int) -> list[tuple[float, ...]]:
+    """The vectors in `[{"embedding", "index"}]`. Raises ProviderError unless as many came as were wanted."""
     found: dict[int, tuple[float, ...]] = {}
     for place, row in enumerate(cast("list[Any]", data) if isinstance(data, list) else []):
         fields = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
@@ -71,7 +73,7 @@ def _vectors(client: Client, data: Any, wanted: int) -> list[tuple[float, ...]]:
         if numbers and all(isinstance(n, (int, float)) for n in numbers):
             found[index if isinstance(index, int) else place] = tuple(float(n) for n in numbers)
     if sorted(found) != list(range(wanted)):
-        raise useless(client, f"{len(found)} vectors came for {wanted} texts")
+        raise useless(faults, f"{len(found)} vectors came for {wanted} texts")
     return [found[i] for i in range(wanted)]
 
 
@@ -92,7 +94,7 @@ async def draw(
     rows = cast("list[Any]", data) if isinstance(data, list) else []
     pictures = tuple(p for p in (picture(row) for row in rows) if p is not None)
     if not pictures:
-        raise useless(client, "no image came")
+        raise useless(client.faults, "no image came")
     id_ = body.get("id") or body.get("request_id")
     return Drawing(pictures, (), usage_of(body.get("usage")), model, id_ if isinstance(id_, str) else "")
 
@@ -160,7 +162,7 @@ async def complete(
         case [{"text": str(text)} as choice, *_]:
             pass
         case _:
-            raise useless(client, "no text came")
+            raise useless(client.faults, "no text came")
     named, id_ = body.get("model"), body.get("id")
     return Completion(
         text,
@@ -196,7 +198,7 @@ async def transcribe(
     if seconds is None and isinstance(used, dict):  # billed by the second
         seconds = cast("dict[str, Any]", used).get("seconds")
     if not isinstance(text, str):
-        raise useless(client, "no text came")
+        raise useless(client.faults, "no text came")
     return Transcription(
         text,
         spoken if isinstance(spoken, str) else "",
@@ -216,8 +218,8 @@ def form(fields: Mapping[str, str], files: Mapping[str, tuple[str, str, bytes]])
     return bytes(out + f"--{BOUNDARY}--\r\n".encode())
 
 
-def useless(client: Client, why: str) -> ProviderError:
+def useless(faults: FaultTable, why: str) -> ProviderError:
     """The error for an answer that is JSON, no failure, and holds nothing of use."""
     return ProviderError(
-        f"the platform's answer is of no use: {why}", provider=client.faults.provider, retryable=False
+        f"the platform's answer is of no use: {why}", provider=faults.provider, retryable=False
     )

@@ -205,7 +205,7 @@ class OpenAICompatible(Client):
             case [{"flagged": bool(flagged)} as result, *_]:
                 pass
             case _:
-                raise openai_calls.useless(self, "no judgement came")
+                raise openai_calls.useless(self.faults, "no judgement came")
         found = cast("dict[str, Any]", result).get("categories")
         categories = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
         labels = tuple(name for name, hit in categories.items() if hit is True)

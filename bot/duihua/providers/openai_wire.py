@@ -243,8 +243,8 @@ class ChatAnswer:
     def _call(self, piece: Mapping[str, Any], pieces: _Pieces) -> None:
         """A piece of a call. Index, id or name may be missing; a new id or name begins a new call.
 
-        A call that is told again as a whole is told once; ids that two calls share become different. What is no
-        function the platform does itself: it only tells of it.
+        A call that is told again as a whole is told once; ids that two calls share become different. What is
+        no function the platform does itself: it only tells of it.
         """
         if piece.get("type") not in (None, "", "function"):
             return

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, ClassVar
 
 import httpx
 import orjson
 
+from duihua.abilities import Ability, Completion, Drawing, Embeddings, Listed
 from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
 from duihua.ports import Delta, Request
-from duihua.providers import qianfan_faults
+from duihua.providers import qianfan_calls, qianfan_faults, qianfan_plugins
 from duihua.providers.auth import Auth
+from duihua.providers.calls import Call, fetch
 from duihua.providers.exchange import Line, converse, members, post
 from duihua.providers.faults import FaultTable
-from duihua.providers.qianfan_auth import KeyPair, ask_json
-from duihua.providers.qianfan_models import Model, find, is_path
+from duihua.providers.qianfan_auth import KeyPair
+from duihua.providers.qianfan_models import ORCHESTRATED, Model, family_of, find, is_path
+from duihua.providers.qianfan_services import Service
 from duihua.providers.qianfan_wire import QianfanAnswer
 from duihua.ranges import Range
 
@@ -43,7 +46,7 @@ _LONG_OUTPUT = Range("max_output_tokens", 2, 4096)
 
 
 class Qianfan:
-    """Client of the first wire; `ports.Provider`.
+    """Client of the first wire; `ports.Provider`, with the abilities that its methods say.
 
     Args:
         transport: carries the requests.
@@ -55,6 +58,13 @@ class Qianfan:
     """
 
     name = "qianfan"
+    faults: ClassVar[FaultTable] = qianfan_faults.V1
+    usual: ClassVar[Mapping[Ability, str]] = {
+        "complete": "ernie-3.5-8k",
+        "embed": "embedding-v1",
+        "draw": "stable-diffusion-xl",
+        "count_tokens": "ernie-3.5-8k",
+    }
 
     def __init__(
         self,
@@ -99,21 +109,124 @@ class Qianfan:
         """Replaces a refused token; False if there is none."""
         return await self._auth.renew(token)
 
-    def suffix(self, model: Model) -> str:
-        """Where the model is reached."""
-        return self._moved.get(model.name, model.suffix)
+    def suffix(self, service: Model | Service) -> str:
+        """Where a model or a service is reached.
 
-    async def locate(self, model: Model) -> bool:
+        Raises:
+            ProviderError: not_found, the name cannot stand in a URL.
+        """
+        suffix = self._moved.get(service.name, service.suffix)
+        if not is_path(suffix.lstrip("/")):
+            raise ProviderError(
+                f"{service.name[:80]!r} cannot be a model's name; `duihua models` lists them",
+                provider=self.name,
+                category="not_found",
+            )
+        return suffix
+
+    async def locate(self, service: Model | Service, deadline: float) -> bool:
         """Asks the platform where the model is; True if it is somewhere else than was thought."""
         if self._keys is None:
             return False
-        headers = self._keys.sign("POST", httpx.URL(self._list_url))
-        body = await ask_json(self._transport, qianfan_faults.V1, "POST", self._list_url, headers, b"{}")
-        found = _listed(body).get(model.name)
-        if found is None or found == self.suffix(model):
-            return False
-        self._moved[model.name] = found
-        return True
+        before = self.suffix(service)
+        await self._refresh(self._keys, deadline)
+        return self.suffix(service) != before
+
+    async def _refresh(self, keys: KeyPair, deadline: float) -> Mapping[str, str]:
+        """Takes in where the platform says its services are."""
+        found = qianfan_calls.listed(await self._fetch("services", self._list_url, keys, b"{}", deadline))
+        self._moved = dict(found)
+        return found
+
+    async def _fetch(
+        self,
+        name: str,
+        url: str,
+        auth: Auth,
+        body: bytes,
+        deadline: float,
+        tokens: int = 0,
+        repeatable: bool = True,
+    ) -> Mapping[str, Any]:
+        call = Call(
+            faults=self.faults,
+            key=f"{self.name}/{name}",
+            deadline=deadline,
+            timeouts=self.line.timeouts,
+            transport=self._transport,
+            auth=auth,
+            expired=lambda error: error.vendor_code in BAD_TOKEN,
+            method="POST",
+            url=url,
+            body=body,
+            tokens=tokens,
+            repeatable=repeatable,
+        )
+        return await fetch(call, self.line.limiter, self.line.retry)
+
+    # ------------------------------------------------------------ abilities
+
+    async def call(
+        self,
+        service: Model | Service,
+        body: Mapping[str, Any],
+        *,
+        deadline: float,
+        tokens: int = 0,
+        repeatable: bool = True,
+    ) -> Mapping[str, Any]:
+        """One request and its JSON object, with limits and retries; a service that moved is looked up once.
+
+        Args:
+            service: which one.
+            body: the fields.
+            deadline: loop time.
+            tokens: about how many it takes.
+            repeatable: False: sent again only if the platform refused it, not if nothing is known of it.
+
+        Raises:
+            ProviderError: the platform refused, or did not answer.
+        """
+        content = b"{" + members(body) + b"}"
+        url = self._base + self.suffix(service)
+        try:
+            return await self._fetch(service.name, url, self._auth, content, deadline, tokens, repeatable)
+        except ProviderError as e:
+            if e.vendor_code not in NO_SUCH_SERVICE or not await self.locate(service, deadline):
+                raise
+        url = self._base + self.suffix(service)
+        return await self._fetch(service.name, url, self._auth, content, deadline, tokens, repeatable)
+
+    async def complete(
+        self, model: str, prompt: str, *, options: Mapping[str, Any], deadline: float
+    ) -> Completion:
+        """The text that follows `prompt`; a chat model is asked it as a question."""
+        return await qianfan_calls.complete(self, model, prompt, options=options, deadline=deadline)
+
+    async def embed(
+        self, model: str, texts: Sequence[str], *, deadline: float, query: bool = False
+    ) -> Embeddings:
+        """One vector for each text; the platform makes no difference between questions and answers."""
+        return await qianfan_calls.embed(self, model, texts, deadline=deadline)
+
+    async def draw(self, model: str, prompt: str, *, options: Mapping[str, Any], deadline: float) -> Drawing:
+        """Images of `prompt`."""
+        return await qianfan_calls.draw(self, model, prompt, options=options, deadline=deadline)
+
+    async def count_tokens(self, model: str, text: str, *, deadline: float) -> int:
+        """Tokens of `text`, counted by the platform."""
+        return await qianfan_calls.count_tokens(self, model, text, deadline=deadline)
+
+    async def list_models(self, *, deadline: float) -> list[Listed]:
+        """The services that the platform lists; from now on they are reached where it says.
+
+        Raises:
+            ProviderError: auth, without an access key pair; or the platform refused.
+        """
+        if self._keys is None:
+            raise qianfan_calls.unlisted()
+        found = await self._refresh(self._keys, deadline)
+        return [Listed(name, family=family_of(name)) for name in found]
 
 
 class _Chat:
@@ -141,12 +254,6 @@ class _Chat:
 
     async def send(self, timeout: Mapping[str, float | None]) -> httpx.Response:
         suffix = self._provider.suffix(self._model)
-        if not is_path(suffix.lstrip("/")):
-            raise ProviderError(
-                f"{self._request.model[:80]!r} cannot be a model's name; `duihua models` lists them",
-                provider=self._provider.name,
-                category="not_found",
-            )
         response, self._token = await self._provider.post(suffix, self._body, timeout)
         return response
 
@@ -161,7 +268,7 @@ class _Chat:
         if code in BAD_TOKEN and self._token and self._first("token"):
             return await self._provider.renew(self._token)
         if code in NO_SUCH_SERVICE and self._first("service"):
-            return await self._provider.locate(self._model)
+            return await self._provider.locate(self._model, self.deadline)
         refused = code == BAD_PARAMETER and self._tools and self._request.packed.system and not self._folded
         if refused and self._first("system"):
             self._folded = True
@@ -178,6 +285,8 @@ class _Chat:
 
     def _join(self) -> bytes:
         packed = self._request.packed
+        if self._model.family is ORCHESTRATED:
+            return qianfan_plugins.body(packed, self._options, stream=self._stream, user=self._request.user)
         messages, system = packed.messages, packed.system
         if system and self._folded:
             messages, system = _with_system(messages, system), b""
@@ -201,22 +310,6 @@ def _with_system(messages: tuple[bytes, ...], system: bytes) -> tuple[bytes, ...
     first: dict[str, Any] = orjson.loads(messages[0])
     first["content"] = f"{orjson.loads(system)}\n\n{first.get('content') or ''}"
     return orjson.dumps(first), *messages[1:]
-
-
-def _listed(body: Mapping[str, Any]) -> Mapping[str, str]:
-    """Model (lower case) to path suffix, from the platform's list of services."""
-    found: dict[str, str] = {}
-    result = body.get("result")
-    groups = cast("dict[str, Any]", result).values() if isinstance(result, dict) else ()
-    for services in groups:
-        for service in cast("list[Any]", services) if isinstance(services, list) else ():
-            match service:
-                case {"name": str(name), "url": str(url)}:
-                    parts = url.partition("?")[0].rsplit("/", 2)
-                    found.setdefault(name.lower().replace(" ", "-"), "/" + "/".join(parts[-2:]))
-                case _:
-                    pass
-    return found
 
 
 @lru_cache(maxsize=256)

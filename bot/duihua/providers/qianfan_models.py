@@ -60,6 +60,8 @@ CHARACTER = Family("text", OWN | {"stop"}, frozenset())
 OPEN = Family("text", BASIC | {"stop"}, frozenset({"top_k", "tool_choice"}), takes_system=False)
 OPEN_LAW = Family("text", BASIC, frozenset({"tool_choice"}), takes_system=False)
 CUSTOM = Family("text", OWN | {"stop"}, None)
+PLUGIN = Family("none", frozenset(), frozenset({"plugins", "extra_data"}), takes_system=False)
+ORCHESTRATED = Family("none", BASIC, frozenset({"plugins", "fileurl", "input_variables", "verbose"}))
 
 L4K = Limits(8_000, 2_048)
 L8K = Limits(20_000, 5_120)
@@ -71,8 +73,13 @@ SHORT = Limits(4_800, None)
 SMALLEST = Limits(4_800, 2_048)
 UNKNOWN = Limits(None, None)
 
-_SUFFIX = re.compile(r"[a-z0-9_-][a-z0-9_.-]*(?:/[a-z0-9_-][a-z0-9_.-]*){0,3}")
+_PART = r"[a-z0-9_-][a-z0-9_.-]*"
+_SUFFIX = re.compile(rf"{_PART}(?:/{_PART}){{0,3}}|plugin/{_PART}/")
 _LONGEST_NAME = 128
+_FAMILIES = (
+    "ernie", "deepseek", "qwen", "qwq", "llama", "bloomz", "glm", "aquila", "xuanyuan", "chatlaw", "yi",
+    "mixtral", "gemma", "bge", "sqlcoder", "stable-diffusion", "irag", "flux", "fuyu",
+)  # fmt: skip
 
 
 def _model(
@@ -157,9 +164,12 @@ MODELS: tuple[Model, ...] = (
     _model("ERNIE-Bot-8K", "/chat/ernie_bot_8k", ERNIE_35, L8K),  # retired by the platform
 )
 
+PLUGINS = _model("erniebot/plugin", "/erniebot/plugin", PLUGIN, SHORT)
+"""The platform's own plugins, chosen by `extra={"plugins": [...]}`. The platform calls this deprecated."""
+
 
 def _index() -> Mapping[str, Model]:
-    found = {model.name: model for model in MODELS}
+    found = {model.name: model for model in (*MODELS, PLUGINS)}
     for model in MODELS:
         last = model.suffix.rpartition("/")[2]
         for key in (*model.aliases, last, model.suffix.lstrip("/")):
@@ -171,11 +181,22 @@ _BY_NAME = _index()
 
 
 def find(name: str) -> Model:
-    """The model of a name, an alias or a path; any other name becomes the path of a service of one's own."""
+    """The model of a name, an alias or a path; any other name becomes the path of a service of one's own.
+
+    `plugin/ID` is a service that was put together of plugins in the platform's console (deprecated by it).
+    """
     key = name.strip().lower().lstrip("/")
     if known := _BY_NAME.get(key) or _BY_NAME.get(key.replace(" ", "-")):
         return known
+    if key.startswith("plugin/"):
+        key = key.rstrip("/")
+        return Model(key, f"/{key}/", ORCHESTRATED, SMALLEST, UNKNOWN)
     return Model(key, f"/{key}" if "/" in key else f"/chat/{key}", CUSTOM, SMALLEST, UNKNOWN)
+
+
+def family_of(name: str) -> str:
+    """Whose model it is, by its name; empty if that does not tell."""
+    return next((family for family in _FAMILIES if family in name.lower()), "")
 
 
 def is_path(name: str) -> bool:

@@ -6,16 +6,19 @@ import httpx
 
 from duihua.config import Settings
 from duihua.ports import Provider
-from duihua.providers import qianfan_faults, qianfan_models, qianfan_v2_models
+from duihua.providers import qianfan_faults, qianfan_models, qianfan_services, qianfan_v2_models
 from duihua.providers.auth import Auth, BearerKey
 from duihua.providers.exchange import Line
 from duihua.providers.platform import ModelInfo, Platform, checked_url
 from duihua.providers.qianfan import Qianfan
 from duihua.providers.qianfan_auth import AccessToken, KeyPair, MintedBearer
+from duihua.providers.qianfan_services import Service
 from duihua.providers.qianfan_v2 import QianfanV2
 
 IAM = "https://iam.bj.baidubce.com"
 CONSOLE = "https://qianfan.baidubce.com"
+_CHAT = frozenset({"chat", "complete"})
+_COUNTED = _CHAT | {"count_tokens"}
 PAIR = ("QIANFAN_ACCESS_KEY_ID", "QIANFAN_ACCESS_KEY_SECRET")
 
 
@@ -44,14 +47,47 @@ def _v2(settings: Settings, transport: httpx.AsyncBaseTransport, line: Line) -> 
 
 
 def _v1_models(settings: Settings) -> list[ModelInfo]:
-    return [
-        ModelInfo(f"qianfan/{m.name}", m.family.functions, m.soft, m.hard, m.suffix)
+    chat = [
+        ModelInfo(
+            f"qianfan/{m.name}",
+            m.family.functions,
+            m.soft,
+            m.hard,
+            m.suffix,
+            qianfan_models.family_of(m.name),
+            abilities=_COUNTED if m.name.startswith("ernie") else _CHAT,
+        )
         for m in qianfan_models.MODELS
     ]
+    return [*chat, *(_info("qianfan", s) for s in qianfan_services.SERVICES)]
 
 
 def _v2_models(settings: Settings) -> list[ModelInfo]:
-    return [ModelInfo(f"qianfan-v2/{m.name}", m.functions, m.soft, m.hard) for m in qianfan_v2_models.MODELS]
+    chat = [
+        ModelInfo(
+            f"qianfan-v2/{m.name}",
+            m.functions,
+            m.soft,
+            m.hard,
+            family=qianfan_models.family_of(m.name),
+            abilities=frozenset({"chat", "thinking"} if m.name in qianfan_v2_models.THINKING else {"chat"}),
+        )
+        for m in qianfan_v2_models.MODELS
+    ]
+    served = (*(s for s in qianfan_services.SERVICES if s.second), *qianfan_services.SECOND_ONLY)
+    return [*chat, *(_info("qianfan-v2", s, path=False) for s in served)]
+
+
+def _info(platform: str, service: Service, *, path: bool = True) -> ModelInfo:
+    return ModelInfo(
+        f"{platform}/{service.name}",
+        "none",
+        service.limits,
+        service.limits,
+        service.suffix if path else "",
+        qianfan_models.family_of(service.name),
+        abilities=frozenset({service.kind}),
+    )
 
 
 V1 = Platform("qianfan", "QIANFAN", (("QIANFAN_API_KEY", "QIANFAN_SECRET_KEY"), PAIR), _v1, _v1_models)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
 import httpx
 
+from duihua.abilities import Ability, Drawing, Embeddings, Listed
 from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
 from duihua.ports import Flagged, Request
-from duihua.providers import qianfan_faults
+from duihua.providers import openai_calls, qianfan_faults, qianfan_services
 from duihua.providers.client import Client
 from duihua.providers.openai_wire import ChatAnswer, chat_body
+from duihua.providers.qianfan_models import family_of
 from duihua.providers.qianfan_v2_models import Model, find
 from duihua.ranges import Range
 
@@ -40,6 +43,7 @@ class QianfanV2(Client):
 
     name = "qianfan-v2"
     faults = qianfan_faults.V2
+    usual: Mapping[Ability, str] = {"embed": "embedding-v1", "draw": "irag-1.0"}
 
     def dialect(self, model: str) -> ChatDialect:
         """The dialect of a model; any name is answered, unknown ones with the smallest limits."""
@@ -65,6 +69,22 @@ class QianfanV2(Client):
     def expired(self, error: ProviderError) -> bool:
         """Whether the bearer was refused."""
         return error.vendor_code in BAD_TOKEN
+
+    async def embed(
+        self, model: str, texts: Sequence[str], *, deadline: float, query: bool = False
+    ) -> Embeddings:
+        """One vector for each text; the platform makes no difference between questions and answers."""
+        service = qianfan_services.find("embed", model)
+        return await openai_calls.embed(self, service.name, texts, deadline=deadline, rows=service.rows)
+
+    async def draw(self, model: str, prompt: str, *, options: Mapping[str, Any], deadline: float) -> Drawing:
+        """Images of `prompt`; the platform keeps them for some time."""
+        return await openai_calls.draw(self, model, prompt, options=options, deadline=deadline)
+
+    async def list_models(self, *, deadline: float) -> list[Listed]:
+        """The models that the platform lists."""
+        listed = await openai_calls.list_models(self, deadline=deadline)
+        return [replace(model, family=family_of(model.name)) for model in listed]
 
 
 class QianfanV2Answer(ChatAnswer):

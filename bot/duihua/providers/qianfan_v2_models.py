@@ -25,6 +25,8 @@ TOOLS = frozenset(
 
 RETIRED = frozenset({"ernie-bot-8k"})
 OTHERS = ("deepseek-v3", "deepseek-r1", "qwq-32b")
+THINKING = frozenset({"deepseek-r1", "qwq-32b"})
+"""The models that think before they answer."""
 _REASONING = ("deepseek", "qwq", "ernie-x1", "ernie-4.5")
 """Models whose names begin so take no `penalty_score`."""
 

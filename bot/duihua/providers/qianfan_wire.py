@@ -16,6 +16,9 @@ from duihua.providers.reader import Item, Reader
 
 _FINISH: Mapping[str, FinishReason] = {"length": "length", "content_filter": "flagged"}
 
+ASIDE = frozenset({"pluginMeta", "plugin"})
+"""Events of a stream that tell what plugins do; only the others, `chat` or without a name, are the answer."""
+
 
 class QianfanAnswer:
     """Reads one answer of the first wire, streamed or whole; `exchange.Answer`."""
@@ -54,9 +57,11 @@ class QianfanAnswer:
     def _take(self, items: list[Item]) -> list[Delta]:
         out: list[Delta] = []
         text: list[str] = []
-        for _, body in items:
+        for name, body in items:
             if ("error_code" in body or "error" in body) and self._fails(body):
                 break
+            if name in ASIDE:
+                continue
             if body.get("need_clear_history"):
                 _flush(text, out)
                 self._flag(body, out)

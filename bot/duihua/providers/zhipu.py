@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, Literal, cast
 
 import httpx
 import orjson
@@ -59,7 +59,7 @@ class Zhipu(Client):
 
     name = "zhipu"
     faults = FAULTS
-    usual: ClassVar[Mapping[Ability, str]] = {
+    usual: Mapping[Ability, str] = {
         "start": "glm-4.7",
         "draw": "cogview-4",
         "embed": "embedding-3",

@@ -65,7 +65,7 @@ def _job(client: Zhipu, id: str, body: Mapping[str, Any]) -> Job:
     given = body.get("id")
     id = id or (given if isinstance(given, str) else "")
     if not id:
-        raise useless(client, "the task has no id")
+        raise useless(client.faults, "the task has no id")
     named, status = body.get("model"), body.get("task_status")
     model = named if isinstance(named, str) else ""
     match _ENDED.get(status.upper()) if isinstance(status, str) else None:
@@ -84,7 +84,7 @@ def _done(client: Zhipu, id: str, model: str, body: Mapping[str, Any]) -> Job:
     if isinstance(images := body.get("image_result"), list):
         pictures = tuple(p for p in map(picture, cast("list[Any]", images)) if p is not None)
         if not pictures:
-            return Job(id, "failed", model, error=useless(client, "no image came"))
+            return Job(id, "failed", model, error=useless(client.faults, "no image came"))
         return Job(id, "done", model, drawing=Drawing(pictures, model=model, request_id=id))
     answer = client.reader(model)
     deltas = [*answer.feed(orjson.dumps(body)), *answer.close()]
@@ -117,7 +117,7 @@ async def moderate(client: Zhipu, model: str, text: str, *, deadline: float) -> 
         results = body.get("result_list")
         rows = cast("list[Any]", results) if isinstance(results, list) else []
         if not rows:
-            raise useless(client, "no judgement came")
+            raise useless(client.faults, "no judgement came")
         for row in rows:
             fields = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
             risk = fields.get("risk_level")
@@ -147,7 +147,7 @@ async def count_tokens(client: Zhipu, model: str, text: str, *, deadline: float)
         count = counts.get(name)
         if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
             return count
-    raise useless(client, "no count came")
+    raise useless(client.faults, "no count came")
 
 
 async def list_models(client: Zhipu, *, deadline: float) -> list[Listed]:

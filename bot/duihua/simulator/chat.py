@@ -285,13 +285,32 @@ class ChatPlatform:
         self, request: web.Request, seen: Seen, ask: Ask, body: Mapping[str, Any], model: Model
     ) -> web.StreamResponse:
         ask = brain.prepared(ask, self.desk.settings.clock())
-        fault = self.desk.faults.take(ask, self.name, str(body.get("user", "")))
+        user, tokens = str(body.get("user", "")), prompt_tokens(ask.messages, ask.system)
+        fault, answer = await self.meet(request, seen, ask, user=user, model=model.name, tokens=tokens)
+        if answer is not None:
+            return answer
+        if fault.kind in ("flag", "history", "flag-output"):
+            flagged = self.flag(seen, request, fault)
+            if flagged is not None:
+                return flagged
+        reply = self.reply(self.desk, model, body, fault, ask)
+        return await self.send(request, reply, streamed=bool(body.get("stream")))
+
+    async def meet(
+        self, request: web.Request, seen: Seen, ask: Ask, *, user: str, model: str, tokens: int
+    ) -> tuple[Fault, web.StreamResponse | None]:
+        """The fault of a request, and the answer if the fault leaves nothing else to say.
+
+        Raises:
+            Refused: the fault, or the rate limit.
+        """
+        fault = self.desk.faults.take(ask, self.name, user)
         seen.outcome = fault.kind or "ok"
         match fault.kind:
             case "down":
-                return wire.down()
+                return fault, wire.down()
             case "timeout":
-                return await wire.never()
+                return fault, await wire.never()
             case "ratelimit":
                 raise self.limited("requests")
             case "overload":
@@ -300,15 +319,9 @@ class ChatPlatform:
                 raise self.expired(request)
             case _:
                 pass
-        prompt = prompt_tokens(ask.messages, ask.system)
-        if passed := self.desk.rates.take(self.account(model.name), prompt, self.desk.now()):
+        if passed := self.desk.rates.take(self.account(model), tokens, self.desk.now()):
             raise self.limited(passed)
-        if fault.kind in ("flag", "history", "flag-output"):
-            flagged = self.flag(seen, request, fault)
-            if flagged is not None:
-                return flagged
-        reply = self.reply(self.desk, model, body, fault, ask)
-        return await self.send(request, reply, streamed=bool(body.get("stream")))
+        return fault, None
 
     async def send(self, request: web.Request, reply: ChatReply, *, streamed: bool) -> web.StreamResponse:
         """Sends the answer as the fault wants it: whole, slow, cut."""

@@ -15,33 +15,34 @@ def png(prompt: str, width: int = 1024, height: int = 1024, *, number: int = 0) 
     """A PNG file drawn from `prompt`: a pattern that is the same on the left and on the right.
 
     Args:
-        prompt: what decides the pattern and its colours.
-        width: pixels.
-        height: pixels.
+        prompt: what decides the pattern and its two colours.
+        width: in pixels.
+        height: in pixels.
         number: one prompt gives another picture for each number.
     """
     digest = blake2b(f"{number}\0{prompt}".encode("utf-8", "replace"), digest_size=16).digest()
-    wide, high = max(1, width), max(1, height)
     bits = int.from_bytes(digest[:4], "big")
-    lines = [_row(bits, cell, wide) for cell in range(_CELLS)]
-    rows = [lines[_CELLS * y // high] for y in range(high)]
+    lines = [_line(bits, cell, width) for cell in range(_CELLS)]
+    rows = b"".join(lines[_CELLS * y // height] for y in range(height))
     hue = digest[4] / 256
     palette = _colour(hue, 0.92) + _colour(hue, 0.45)
-    header = struct.pack(">IIBBBBB", wide, high, 8, 3, 0, 0, 0)  # eight bits a pixel, colours by a palette
+    header = struct.pack(">IIBBBBB", width, height, 1, 3, 0, 0, 0)  # one bit a pixel, colours by a palette
     return (
         SIGNATURE
         + _chunk(b"IHDR", header)
         + _chunk(b"PLTE", palette)
-        + _chunk(b"IDAT", zlib.compress(b"".join(rows), 1))
+        + _chunk(b"IDAT", zlib.compress(rows))
         + _chunk(b"IEND", b"")
     )
 
 
-def _row(bits: int, cell: int, wide: int) -> bytes:
+def _line(bits: int, cell: int, width: int) -> bytes:
     """One line of pixels, behind the byte that names its filter: none."""
     half = _CELLS // 2
-    columns = (half - abs(half - _CELLS * x // wide) for x in range(wide))
-    return b"\0" + bytes(bits >> (cell * (half + 1) + column) & 1 for column in columns)
+    columns = (half - abs(half - _CELLS * x // width) for x in range(width))
+    pixels = "".join(str(bits >> (cell * (half + 1) + column) & 1) for column in columns)
+    size = -(-width // 8)
+    return b"\0" + int(pixels.ljust(8 * size, "0"), 2).to_bytes(size, "big")
 
 
 def _colour(hue: float, lightness: float) -> bytes:

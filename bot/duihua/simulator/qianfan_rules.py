@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from duihua.simulator.ask import Ask, Call, Function, Message, estimate
@@ -12,6 +12,9 @@ from duihua.simulator.wire import as_list, as_object, is_integer, is_number, tex
 
 INVALID_ARGUMENT, INVALID_JSON, CHECK_FAILED, MESSAGES = 336001, 336002, 336003, 336006
 TOO_MANY_CHARACTERS, TOO_MANY_TOKENS = 336007, 336103
+
+Check = tuple[Callable[[Any], bool], str]
+"""Whether a field's value is good, and the words when it is not."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -36,7 +39,7 @@ def read(body: Any, model: Model, *, system_with_functions: bool = True) -> Ask:
     system = fields.get("system") or ""
     if functions and system and not system_with_functions:
         raise Refused(CHECK_FAILED, "system is not supported when functions are set")
-    messages = _messages(fields["messages"], model)
+    messages = read_messages(fields["messages"], model)
     _check_size(messages, system, model)
     return Ask(
         messages,
@@ -48,11 +51,13 @@ def read(body: Any, model: Model, *, system_with_functions: bool = True) -> Ask:
     )
 
 
-def _within(low: float, high: float, *, above: bool = False) -> Callable[[Any], bool]:
+def within(low: float, high: float, *, above: bool = False) -> Callable[[Any], bool]:
+    """A number in a range; `above`: `low` is no part of it."""
     return lambda v: is_number(v) and (low < v if above else low <= v) and v <= high
 
 
-def _whole(low: int, high: int) -> Callable[[Any], bool]:
+def whole(low: int, high: int) -> Callable[[Any], bool]:
+    """An integer in a closed range."""
     return lambda v: is_integer(v) and low <= v <= high
 
 
@@ -60,29 +65,30 @@ def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
+    """A string."""
     return isinstance(value, str)
 
 
-_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+_RULES: Mapping[str, Check] = {
     "stream": (_flag, "must be a boolean"),
-    "temperature": (_within(0, 1, above=True), "should be in the range (0, 1]"),
-    "top_p": (_within(0, 1), "should be in the range [0, 1]"),
-    "penalty_score": (_within(1, 2), "should be in the range [1, 2]"),
-    "frequency_penalty": (_within(-2, 2), "should be in the range [-2, 2]"),
-    "presence_penalty": (_within(-2, 2), "should be in the range [-2, 2]"),
-    "top_k": (_whole(1, 2**31), "must be a positive integer"),
-    "min_output_tokens": (_whole(2, 2_048), "should be in the range [2, 2048]"),
+    "temperature": (within(0, 1, above=True), "should be in the range (0, 1]"),
+    "top_p": (within(0, 1), "should be in the range [0, 1]"),
+    "penalty_score": (within(1, 2), "should be in the range [1, 2]"),
+    "frequency_penalty": (within(-2, 2), "should be in the range [-2, 2]"),
+    "presence_penalty": (within(-2, 2), "should be in the range [-2, 2]"),
+    "top_k": (whole(1, 2**31), "must be a positive integer"),
+    "min_output_tokens": (whole(2, 2_048), "should be in the range [2, 2048]"),
     "stop": (lambda v: text_list(v, most=4, longest=20), "must be at most 4 texts of 1 to 20 characters"),
-    "system": (_text, "must be a string"),
-    "user_id": (_text, "must be a string"),
-    "user_setting": (_text, "must be a string"),
-    "system_memory_id": (_text, "must be a string"),
+    "system": (is_text, "must be a string"),
+    "user_id": (is_text, "must be a string"),
+    "user_setting": (is_text, "must be a string"),
+    "system_memory_id": (is_text, "must be a string"),
     "disable_search": (_flag, "must be a boolean"),
     "enable_citation": (_flag, "must be a boolean"),
     "enable_trace": (_flag, "must be a boolean"),
     "enable_system_memory": (_flag, "must be a boolean"),
-    "trace_number": (_whole(1, 10), "should be in the range [1, 10]"),
+    "trace_number": (whole(1, 10), "should be in the range [1, 10]"),
     "response_format": (lambda v: v in ("text", "json_object"), "must be text or json_object"),
     "extra_parameters": (lambda v: isinstance(v, dict), "must be an object"),
     "tools": (
@@ -92,14 +98,21 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _check_fields(fields: Mapping[str, Any], model: Model) -> None:
-    for name, value in fields.items():
-        if name not in model.fields:
-            raise Refused(CHECK_FAILED, f"{name[:64]} is not supported by {model.name}")
-        rule = _RULES.get(name)
+def check_fields(
+    fields: Mapping[str, Any], known: Collection[str], name: str, rules: Mapping[str, Check] | None = None
+) -> None:
+    """The fields of a request, with `rules` before those of chat. Raises Refused."""
+    for field, value in fields.items():
+        if field not in known:
+            raise Refused(CHECK_FAILED, f"{field[:64]} is not supported by {name}")
+        rule = (rules or {}).get(field) or _RULES.get(field)
         if rule and not rule[0](value):
-            raise Refused(CHECK_FAILED, f"{name} {rule[1]}")
-    if "max_output_tokens" in fields and not _whole(2, model.most_output)(fields["max_output_tokens"]):
+            raise Refused(CHECK_FAILED, f"{field} {rule[1]}")
+
+
+def _check_fields(fields: Mapping[str, Any], model: Model) -> None:
+    check_fields(fields, model.fields, model.name)
+    if "max_output_tokens" in fields and not whole(2, model.most_output)(fields["max_output_tokens"]):
         raise Refused(CHECK_FAILED, f"max_output_tokens should be in the range [2, {model.most_output}]")
 
 
@@ -145,7 +158,8 @@ def _choice(value: Any, functions: tuple[Function, ...]) -> str:
     return name
 
 
-def _messages(value: Any, model: Model) -> tuple[Message, ...]:
+def read_messages(value: Any, model: Model) -> tuple[Message, ...]:
+    """The messages of a request. Raises Refused unless they alternate, user first and last."""
     items = as_list(value)
     if not items:
         raise Refused(MESSAGES, "messages can not be empty")

@@ -16,9 +16,10 @@ from aiohttp import web
 from duihua.simulator import signature
 from duihua.simulator.chat import ChatPlatform, ChatReply
 from duihua.simulator.chat_rules import Refused
-from duihua.simulator.qianfan import gateway_error
+from duihua.simulator.qianfan_door import gateway_error
 from duihua.simulator.qianfan_v2_models import MODELS
 from duihua.simulator.qianfan_v2_rules import QianfanV2Rules
+from duihua.simulator.qianfan_v2_services import EMBEDDERS, PAINTERS, QianfanV2Services
 from duihua.simulator.traffic import Seen
 from duihua.simulator.wire import Desk, event, json_response
 
@@ -71,6 +72,7 @@ class QianfanV2(ChatPlatform):
         return [
             *super().routes(),
             web.get("/v2/models", self.models),
+            *QianfanV2Services(self).routes(),
             web.get("/v1/BCE-BEARER/token", self.bearer),
         ]
 
@@ -167,7 +169,8 @@ class QianfanV2(ChatPlatform):
         except Refused as e:
             return self.error(seen, e)
         seen.outcome = "ok"
-        listed = [{"id": name, "object": "model", "created": 0, "owned_by": "baidu"} for name in MODELS]
+        names = (*MODELS, *EMBEDDERS, *PAINTERS)
+        listed = [{"id": name, "object": "model", "created": 0, "owned_by": ""} for name in names]
         return json_response({"object": "list", "data": listed})
 
     def error(self, seen: Seen, error: Refused) -> web.Response:

@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from duihua.simulator import brain, calling, intents, phrasing
 from duihua.simulator.ask import Answer, Ask, Call, Function, Message, cut
 from duihua.simulator.faults import LONGEST
-from duihua.simulator.qianfan import PLATFORM, SERVICE
+from duihua.simulator.qianfan_door import PLATFORM, SERVICE
 from duihua.simulator.qianfan_v2 import PLATFORM as PLATFORM_V2
 from duihua.simulator.wire import EVENTS, JSON, Desk, event, json_response
 
