@@ -573,8 +573,24 @@ class Frontend(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """At most `amount` of something in any `seconds`; 0: no limit."""
+
+    resource: Literal["requests", "tokens"]
+    amount: int
+    seconds: float
+
+
 class Limiter(Protocol):
     """Keeps requests within a platform's rate limits."""
+
+    def preset(self, key: str, quotas: Sequence[Quota]) -> None:
+        """Sets limits that hold beside those the platform tells of; what was used so far counts on.
+
+        They replace those set before under the same key.
+        """
+        ...
 
     async def acquire(self, key: str, tokens: int, *, deadline: float) -> None:
         """Waits until a request of about `tokens` may go; ProviderError when the deadline comes first."""
