@@ -592,8 +592,11 @@ class Limiter(Protocol):
         """
         ...
 
-    async def acquire(self, key: str, tokens: int, *, deadline: float) -> None:
-        """Waits until a request of about `tokens` may go; ProviderError when the deadline comes first."""
+    async def acquire(self, key: str, tokens: int, *, deadline: float, session: int = 0) -> None:
+        """Waits until a request of about `tokens` may go; ProviderError when the deadline comes first.
+
+        Sessions that wait for the same limit get their turns one after the other.
+        """
         ...
 
     def learn(self, key: str, headers: Mapping[str, str]) -> None:

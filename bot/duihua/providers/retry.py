@@ -17,13 +17,13 @@ def loop_time() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Exponential waits with jitter; a platform's `Retry-After` goes first.
+    """Exponential waits with jitter; a platform's `Retry-After` goes first, up to the same cap.
 
     Attributes:
         attempts: how often a request is sent in all.
         initial: seconds before the second attempt; doubled for each further one.
         jitter: up to so many seconds more, so that many clients do not come back together.
-        cap: no wait of our own choice is longer (seconds).
+        cap: no wait is longer, whatever the platform asks for (seconds).
         sleep: waits; tests put their own in.
     """
 
@@ -47,9 +47,10 @@ class Retry:
         """
         if not error.retryable or attempt >= self.attempts:
             raise error
-        wait = min(self.cap, self.initial * 2 ** (attempt - 1) + random.random() * self.jitter)
+        wait = self.initial * 2 ** (attempt - 1) + random.random() * self.jitter
         if error.retry_after is not None:
             wait = error.retry_after
+        wait = min(self.cap, wait)
         if self.clock() + wait >= deadline:
             raise error
         await self.sleep(wait)
