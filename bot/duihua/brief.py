@@ -31,6 +31,7 @@ class Brief:
         default_factory=dict[str, Mapping[str, str]], repr=False
     )
     http: httpx.AsyncClient | None = None
+    others: tuple[Brief, ...] = ()  # the models that answer when this one cannot, in their order
 
 
 @dataclass(frozen=True, slots=True)

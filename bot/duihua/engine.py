@@ -7,6 +7,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +24,7 @@ from duihua.lanes import Lanes
 from duihua.messages import Address, Options, Part, Text, Turn, TurnRef
 from duihua.options import ModelOptions
 from duihua.ports import Accepted, Dialect, Frontend, Input, Limiter, Provider, Skill, Store, Work
+from duihua.providers.fallback import fitting, names
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import ContextView, Reply, Session
@@ -44,7 +46,8 @@ class ChatEngine:
     """Many conversations over one store. Use it as an async context manager.
 
     Args:
-        model: `provider/model`; None: the setting `DUIHUA_MODEL`.
+        model: `provider/model`, or several parted by commas: where one is overloaded, silent or out of reach
+            before its first word, the next one answers. None: the setting `DUIHUA_MODEL`.
         skills: what models may call; None: the bundled skills that `DUIHUA_SKILLS` names.
         settings: None: read from the environment and `.env`, once, now.
         store: None: the database of `DUIHUA_DATABASE_URL`.
@@ -52,7 +55,7 @@ class ChatEngine:
         limiter: keeps within the platforms' rates; None: one of our own, in this process.
 
     Raises:
-        ConfigError: a setting is wrong. MissingKey: the platform's key is not set.
+        ConfigError: a setting is wrong. MissingKey: the key of a model's platform is not set.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class ChatEngine:
 
         install()  # an application's own logging at DEBUG must not show keys that stand in URLs
         self.settings = settings or Settings.load()
-        self.model = model or self.settings.model.split(",")[0].strip()
+        self.model = model or self.settings.model
         self.locale = language(self.settings.lang)
         self.timezone = _zone(self.settings.timezone)
         self.registry = Registry(load_bundled(self.settings.skills) if skills is None else skills)
@@ -85,7 +88,7 @@ class ChatEngine:
         self._views: set[asyncio.Task[None]] = set()
         self._http: httpx.AsyncClient | None = None
         self._open = False
-        self.resolve(self.model)
+        self.resolve_all(self.model)
         self.personas.get(self.settings.persona)
         self.store: Store = store or self._make_store()
         self.history = History(self.store)
@@ -248,6 +251,10 @@ class ChatEngine:
             found = self._models[name] = (provider, model, provider.dialect(model))
         return found
 
+    def resolve_all(self, models: str) -> list[tuple[Provider, str, Dialect]]:
+        """Client, model and dialect of each model of `a,b,c`, as `resolve` finds them."""
+        return [self.resolve(name) for name in names(models)]
+
     async def context(self, address: Address, content: str, name: str = "") -> ContextView:
         """What the next request of a session would hold if `name` said `content`."""
         info = await self.store.session(address)
@@ -296,15 +303,11 @@ class ChatEngine:
         if found is not None:
             return found
         persona: Persona = self.personas.get(str(own.get("persona") or self.settings.persona))
-        provider, model, dialect = self.resolve(str(own.get("model") or self.model))
+        (provider, model, dialect), *behind = self.resolve_all(str(own.get("model") or self.model))
         stored = ModelOptions.parse(own["options"]) if own.get("options") else None
         merged = (options or ModelOptions()).over(stored).over(persona.options)
         offered = persona.skills
-        skills = {
-            skill.name: skill
-            for skill in self.registry
-            if dialect.functions != "none" and (offered == "all" or skill.name in offered)
-        }
+        skills = {s.name: s for s in self.registry if offered == "all" or s.name in offered}
         locale = locale or self.locale
         brief = Brief(
             provider=provider,
@@ -320,10 +323,11 @@ class ChatEngine:
             skill_settings={name: self.settings.of_skill(name) for name in skills},
             http=self._client(),
         )
-        self._briefs[key] = brief
+        others = [_instead(brief, *one, merged) for one in behind]
+        found = self._briefs[key] = replace(_able(brief), others=tuple(map(_able, others)))
         while len(self._briefs) > REMEMBERED:
             self._briefs.popitem(last=False)
-        return brief
+        return found
 
     def _client(self) -> httpx.AsyncClient:
         """The HTTP client of skills; it opens nothing until it is used."""
@@ -373,6 +377,24 @@ def _checked(
             "the persona's options %s do not fit %s: the defaults are used", persona.given(), dialect.name
         )
         return dialect.check(ModelOptions())
+
+
+def _instead(brief: Brief, provider: Provider, model: str, dialect: Dialect, options: ModelOptions) -> Brief:
+    """The same with another model, and those of the options that it takes."""
+    if provider is not brief.provider:
+        options = replace(options, extra=None)  # fields that another platform may know by the same names
+    return replace(
+        brief,
+        provider=provider,
+        model=model,
+        dialect=dialect,
+        options=dialect.check(fitting(options, dialect)),
+    )
+
+
+def _able(brief: Brief) -> Brief:
+    """Without skills if the model has no way to call them."""
+    return replace(brief, skills={}, tools=()) if brief.dialect.functions == "none" else brief
 
 
 def _limiter() -> Limiter:

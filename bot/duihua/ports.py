@@ -76,6 +76,7 @@ class Request:
     deadline: float
     user: str = ""  # an opaque id of the end user for the platform, never a name
     session: int = 0  # sessions that wait for the same limit get their turns one after the other
+    hurried: bool = False  # another model stands behind: fewer attempts, no long wait (`Retry.hurried`)
 
 
 @dataclass(frozen=True, slots=True)

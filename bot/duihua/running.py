@@ -14,9 +14,10 @@ from typing import Any, Literal, TypeVar
 
 from duihua.brief import Brief, Rules, window_limit
 from duihua.codec import sound
-from duihua.errors import StorageError, Superseded
+from duihua.errors import DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
     AnyEvent,
+    Notice,
     TurnFailed,
     TurnFinished,
 )
@@ -40,6 +41,7 @@ from duihua.ports import (
     Store,
     Work,
 )
+from duihua.providers.fallback import passes
 from duihua.relay import Channel
 from duihua.tokens import estimate
 
@@ -61,6 +63,7 @@ class Said:
     finish: Finish | None = None
     flagged: Flagged | None = None
     packed: Packed | None = None
+    begun: bool = False  # the model has begun to answer, whether or not that can be seen yet
 
     def parts(self) -> tuple[Part, ...]:
         """What is stored of it."""
@@ -87,6 +90,9 @@ class Running:
         self.usage = Usage()
         self.said = Said()
         self.brief: Brief | None = None
+        self.others: tuple[Brief, ...] = ()  # models that are still behind the one of `brief`
+        self.replaced = False  # `brief` is not the one that the turn began with
+        self.reach = 0  # turns that the first model's window holds at most
         self.ending: list[AnyEvent] = []  # told once the end is stored
         self._scope: asyncio.Timeout | None = None
         self._stopping = work.stop_requested
@@ -107,8 +113,9 @@ class Running:
         return int((time.time() + self.rules.approval) * 1000)
 
     async def _read_past(self) -> None:
-        limit = window_limit(self._brief.dialect)
-        self.past = await self.history.before(self.fence, self.turn.parent, since=self.start, limit=limit)
+        self.past = await self.history.before(
+            self.fence, self.turn.parent, since=self.start, limit=self.reach
+        )
 
     async def _scrub(self) -> None:
         try:
@@ -121,6 +128,30 @@ class Running:
         self._stopping = True
         if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(asyncio.get_running_loop().time())
+
+    # ------------------------------------------------------------ which model answers
+
+    def _take_up(self, brief: Brief) -> None:
+        self.brief, self.reach = brief, window_limit(brief.dialect)
+        self.others = tuple(other for other in brief.others if self._takes_input(other))
+
+    def _takes_input(self, brief: Brief) -> bool:
+        try:
+            brief.dialect.admit(brief.system, self.turn.input)
+        except DuihuaError:
+            return False
+        return True
+
+    def _fall_back(self, error: ProviderError) -> bool:
+        """Turns to the next model; False: there is none, the answer has begun, or it is no reason to."""
+        if self.said.begun or not self.others or not passes(error):
+            return False
+        log.warning("turn %d of session %s: %s", self.turn.ref.seq, self.work.address.key, error)
+        before, self.brief, self.others = self._brief, self.others[0], self.others[1:]
+        self.replaced = True
+        values = {"from": before.dialect.name, "to": self._brief.dialect.name, "reason": error.category}
+        self._emit(Notice, code="fallback", values=values)
+        return True
 
     # ------------------------------------------------------------ what readers are told
 

@@ -330,7 +330,7 @@ class Session:
         if options is not None:
             values["options"] = _plain(options)
         if model is not None or options is not None:
-            dialect = self._engine.resolve(values.get("model") or self._engine.model)[2]
+            _, _, dialect = self._engine.resolve_all(values.get("model") or self._engine.model)[0]
             dialect.check(ModelOptions.parse(values.get("options") or {}))
         kept = {name: value for name, value in values.items() if value}
         info = await self._engine.store.ensure(self.address, self._external, self._name)

@@ -80,6 +80,8 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
     match event:
         case HistoryCleared():
             return words.t(f"cleared.{event.policy}.{event.side}", turns=event.turns)
+        case Notice(code="fallback"):
+            return words.t("notice.fallback", **{**event.values, "reason": _reason(event, words)})
         case Notice():
             return words.t(f"notice.{event.code}", **event.values)
         case TurnFinished(finish="stopped"):
@@ -92,3 +94,7 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             )
         case _:
             return ""
+
+
+def _reason(event: Notice, words: Catalogue) -> str:
+    return words.t(f"reason.{event.values.get('reason', 'server')}")

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from duihua import moderation
 from duihua.actions import ActionParser
-from duihua.brief import Brief, Rules, window_limit
+from duihua.brief import Brief, Rules
 from duihua.calling import Calling
 from duihua.errors import DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
@@ -144,15 +144,14 @@ class _Answer(Calling):
             self.history.drop(self.turn.ref)
             await self._scrub()
         else:
-            past = self.past[-window_limit(self.brief.dialect) :] if self.brief else ()
-            self.history.append(self.fence, past, done, since=self.start)
+            self.history.append(self.fence, self.past[-self.reach :], done, since=self.start)
         for event in self.ending:
             self.channel.publish(event)
 
     # ------------------------------------------------------------ the road
 
     async def _answer(self, brief: Resolve) -> Outcome:
-        self.brief = await brief(self.work)
+        self._take_up(await brief(self.work))
         await self._read_past()
         self._show_steps()
         decision = next((p for p in self.turn.input if isinstance(p, Decision)), None)
@@ -182,10 +181,9 @@ class _Answer(Calling):
     async def _step(self, number: int) -> Outcome | None:
         """One answer of the model; an outcome if it ends the turn."""
         last = number == self.rules.max_steps - 1
-        tools = () if last else self._brief.tools
-        said = await self._ask(tools)
+        said = await self._ask(offer=not last)
         if said.flagged is not None:
-            outcome = await self._flagged(said, tools)
+            outcome = await self._flagged(said, offer=not last)
             if outcome is not None:
                 return outcome
             said = self.said
@@ -197,13 +195,24 @@ class _Answer(Calling):
         await self._journal(number, said, finish)
         return None
 
-    async def _ask(
-        self, tools: tuple[ToolSpec, ...], *, past: Sequence[Turn] | None = None, budget: int | None = None
-    ) -> Said:
-        """Asks the model once; too long a context is trimmed to half the budget and sent once more."""
+    async def _ask(self, *, offer: bool, past: Sequence[Turn] | None = None) -> Said:
+        """Asks the model, or the next one if it cannot answer now and has not begun to.
+
+        `offer`: it may call skills.
+        """
+        past = self.past if past is None else past
+        while True:
+            try:
+                return await self._asked(past, offer=offer)
+            except ProviderError as e:
+                if not self._fall_back(e):
+                    raise
+
+    async def _asked(self, past: Sequence[Turn], *, offer: bool, budget: int | None = None) -> Said:
+        """Asks one model once; too long a context is trimmed to half the budget and sent once more."""
         self.said = Said()
         try:
-            return await self._stream(tools, self.past if past is None else past, budget)
+            return await self._stream(self._brief.tools if offer else (), past, budget)
         except ProviderError as e:
             side = _moderated(e)
             if side is not None:
@@ -215,14 +224,14 @@ class _Answer(Calling):
         soft = self._brief.dialect.soft
         packed = self.said.packed
         tokens = min(n for n in (soft.tokens, packed.tokens if packed else None, 8_000) if n)
-        return await self._ask(tools, past=past, budget=tokens // 2)
+        return await self._asked(past, offer=offer, budget=tokens // 2)
 
     async def _stream(self, tools: tuple[ToolSpec, ...], past: Sequence[Turn], budget: int | None) -> Said:
         brief, said = self._brief, self.said
         current = replace(self.turn, steps=tuple(self.steps), memo={}) if self.steps else self.turn
         packed = brief.dialect.pack(brief.system, (*past, current), tools, start=self.start, budget=budget)
         said.packed = packed
-        if past is self.past:
+        if past is self.past and not self.replaced:  # a smaller window elsewhere shortens this one for nobody
             self.start = packed.start
         native = brief.dialect.functions == "native"
         by_text = brief.dialect.functions == "text" and bool(tools or self.steps)
@@ -235,10 +244,12 @@ class _Answer(Calling):
             deadline=self._deadline,
             user=f"u{self.work.owner}" if self.work.owner else "",
             session=self.turn.ref.session,
+            hurried=bool(self.others),
         )
         stream: Any = brief.provider.stream(request)
         async with aclosing(stream) as deltas:
             async for delta in deltas:
+                said.begun = True
                 for d in parser.feed(delta.text) if parser and isinstance(delta, TextDelta) else (delta,):
                     self._hear(d)
                 if said.flagged is not None:
@@ -291,7 +302,7 @@ class _Answer(Calling):
 
     # ------------------------------------------------------------ moderation
 
-    async def _flagged(self, said: Said, tools: tuple[ToolSpec, ...]) -> Outcome | None:
+    async def _flagged(self, said: Said, *, offer: bool) -> Outcome | None:
         """What follows from a flag. None: the model was asked once more and `self.said` is its answer."""
         flag, packed = said.flagged, said.packed
         assert flag is not None
@@ -304,7 +315,7 @@ class _Answer(Calling):
         self.channel.next_step(0)
         self._emit(TurnRestarted, reason="flagged")
         self._show_steps()
-        again = await self._ask(tools, past=() if verdict.probe else None)
+        again = await self._ask(offer=offer, past=() if verdict.probe else None)
         if again.flagged is not None:
             final = self._judge(again, again.flagged, extra=True)
             if verdict.probe:

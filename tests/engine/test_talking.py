@@ -453,7 +453,7 @@ async def test_options_that_are_no_json_are_refused(make: Make) -> None:
 async def test_what_is_remembered_of_a_model_without_limits_is_bounded(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duihua.turn.window_limit", lambda dialect: 3)
+    monkeypatch.setattr("duihua.running.window_limit", lambda dialect: 3)
     engine, _ = await make(lambda r: "ok")
     session = engine.session("a")
     for _ in range(6):

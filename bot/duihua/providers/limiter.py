@@ -208,6 +208,7 @@ class RateLimiter:
                 raise ProviderError(
                     "the platform's rate limit leaves no room before the deadline; try again later",
                     category="rate_limited",
+                    retryable=False,  # it was waited for as long as there was time
                     retry_after=entry.at - now,
                 )
             await self._sleep(entry.at - now)
