@@ -40,6 +40,7 @@ from duihua.events import (
 )
 from duihua.messages import Address, Text, Turn, Usage
 from duihua.options import ModelOptions
+from duihua.providers.fallback import Health
 from duihua.session import Reply, Session, Ticket
 from duihua.skills.contract import Context
 from duihua.skills.schema import skill
@@ -55,6 +56,7 @@ __all__ = [
     "ConfigError",
     "Context",
     "DuihuaError",
+    "Health",
     "HistoryCleared",
     "InputTooLong",
     "InvalidOptions",

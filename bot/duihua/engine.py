@@ -24,7 +24,7 @@ from duihua.lanes import Lanes
 from duihua.messages import Address, Options, Part, Text, Turn, TurnRef
 from duihua.options import ModelOptions
 from duihua.ports import Accepted, Dialect, Frontend, Input, Limiter, Provider, Skill, Store, Work
-from duihua.providers.fallback import fitting, names
+from duihua.providers.fallback import STATE, Circuits, Health, dump, fitting, load, names
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import ContextView, Reply, Session
@@ -86,7 +86,10 @@ class ChatEngine:
         self._fronts: dict[str, Frontend] = {}
         self._live: set[str] = set()
         self._views: set[asyncio.Task[None]] = set()
+        self._keeping: set[asyncio.Task[None]] = set()
         self._http: httpx.AsyncClient | None = None
+        self._circuits = Circuits(changed=self._keep_health)
+        self._health_kept = asyncio.Lock()
         self._open = False
         self.resolve_all(self.model)
         self.personas.get(self.settings.persona)
@@ -106,6 +109,7 @@ class ChatEngine:
                 approval=self.settings.approval_timeout,
                 lease=self.settings.lease,
             ),
+            self._circuits,
             opened=self._opened,
             finished=self.delivery.poke,
         )
@@ -138,7 +142,7 @@ class ChatEngine:
             await self.delivery.aclose()
             for task in self._views:
                 task.cancel()
-            await asyncio.gather(*self._views, return_exceptions=True)
+            await asyncio.gather(*self._views, *self._keeping, return_exceptions=True)
 
     def attach(self, frontend: Frontend, *, live: bool = False) -> None:
         """Delivers the outbox of the front end's addresses to it; `live`: shows it running turns too."""
@@ -175,6 +179,10 @@ class ChatEngine:
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]:
         """All events of this process; a slow subscriber loses the oldest and never slows a turn."""
         return self.relay.subscribe()
+
+    def health(self) -> list[Health]:
+        """How each platform that is in use here does: its circuit breaker, and why it is open."""
+        return [self._circuits.health(name) for name in self._providers]
 
     async def forget_user(self, front: str, external: str, tenant: str = "main") -> int:
         """Erases a person with everything stored about them; returns how many sessions went."""
@@ -279,6 +287,22 @@ class ChatEngine:
         )
 
     # ------------------------------------------------------------ inside
+
+    def _keep_health(self, provider: str) -> None:
+        """A circuit opened or closed: keeps it for other processes, beside what they keep of others."""
+
+        async def keep() -> None:
+            try:
+                async with self._health_kept:
+                    known = {health.provider: health for health in load(await self.store.get_state(STATE))}
+                    known[provider] = self._circuits.health(provider)
+                    await self.store.put_state(STATE, dump(known.values()))
+            except DuihuaError as e:
+                log.warning("the state of %s is not kept: %s", provider, e)
+
+        task = asyncio.create_task(keep())
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
 
     async def _run(self, work: Work, lane: Any) -> Work | None:
         return await self._turns.run(work, lane)

@@ -41,7 +41,7 @@ from duihua.ports import (
     Store,
     Work,
 )
-from duihua.providers.fallback import passes
+from duihua.providers.fallback import Circuits, passes
 from duihua.relay import Channel
 from duihua.tokens import estimate
 
@@ -80,8 +80,16 @@ class Said:
 class Running:
     """The state of one turn at work; the skills and the road to the answer build on it."""
 
-    def __init__(self, store: Store, history: History, rules: Rules, work: Work, channel: Channel) -> None:
-        self.store, self.history, self.rules = store, history, rules
+    def __init__(
+        self,
+        store: Store,
+        history: History,
+        rules: Rules,
+        circuits: Circuits,
+        work: Work,
+        channel: Channel,
+    ) -> None:
+        self.store, self.history, self.rules, self.circuits = store, history, rules, circuits
         self.work, self.channel = work, channel
         self.fence, self.turn = work.fence, work.turn
         self.steps: list[Step] = list(work.turn.steps)
@@ -134,6 +142,7 @@ class Running:
     def _take_up(self, brief: Brief) -> None:
         self.brief, self.reach = brief, window_limit(brief.dialect)
         self.others = tuple(other for other in brief.others if self._takes_input(other))
+        self._pass_over()
 
     def _takes_input(self, brief: Brief) -> bool:
         try:
@@ -147,11 +156,20 @@ class Running:
         if self.said.begun or not self.others or not passes(error):
             return False
         log.warning("turn %d of session %s: %s", self.turn.ref.seq, self.work.address.key, error)
+        self._next("fallback", reason=error.category)
+        self._pass_over()
+        return True
+
+    def _pass_over(self) -> None:
+        """Leaves out models whose platform fails all the time, as long as another one is behind."""
+        while self.others and not self.circuits.admits(provider := self._brief.provider.name):
+            self._next("circuit_open", provider=provider)
+
+    def _next(self, code: str, **values: str) -> None:
         before, self.brief, self.others = self._brief, self.others[0], self.others[1:]
         self.replaced = True
-        values = {"from": before.dialect.name, "to": self._brief.dialect.name, "reason": error.category}
-        self._emit(Notice, code="fallback", values=values)
-        return True
+        change = {"from": before.dialect.name, "to": self._brief.dialect.name}
+        self._emit(Notice, code=code, values={**change, **values})
 
     # ------------------------------------------------------------ what readers are told
 

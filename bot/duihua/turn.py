@@ -49,6 +49,7 @@ from duihua.ports import (
     Work,
 )
 from duihua.ports import ThinkingDelta as Thought
+from duihua.providers.fallback import Circuits
 from duihua.redact import where
 from duihua.relay import Channel, Relay
 from duihua.running import Said, whole
@@ -72,12 +73,13 @@ class Turns:
         history: History,
         brief: Resolve,
         rules: Rules,
+        circuits: Circuits,
         *,
         opened: Callable[[Channel, Work], None] = lambda channel, work: None,
         finished: Callable[[], None] = lambda: None,
     ) -> None:
         self.store, self.relay, self.history = store, relay, history
-        self._brief, self.rules = brief, rules
+        self._brief, self.rules, self.circuits = brief, rules, circuits
         self._opened, self._finished = opened, finished
 
     def open(self, work: Work) -> Channel:
@@ -91,7 +93,7 @@ class Turns:
     async def run(self, work: Work, lane: Lane) -> Work | None:
         """Answers one turn and ends it; returns the session's next one, claimed with the same lease."""
         channel = self.open(work)
-        answer = _Answer(self.store, self.history, self.rules, work, channel)
+        answer = _Answer(self.store, self.history, self.rules, self.circuits, work, channel)
         lane.stop = answer.stop
         try:
             outcome = await answer.run(self._brief)
@@ -214,6 +216,8 @@ class _Answer(Calling):
         try:
             return await self._stream(self._brief.tools if offer else (), past, budget)
         except ProviderError as e:
+            if not self.said.begun:
+                self.circuits.failed(self._brief.provider.name, e)
             side = _moderated(e)
             if side is not None:
                 self.said.flagged = Flagged(side, retract=side == "output" and bool(self.said.text))
@@ -249,7 +253,9 @@ class _Answer(Calling):
         stream: Any = brief.provider.stream(request)
         async with aclosing(stream) as deltas:
             async for delta in deltas:
-                said.begun = True
+                if not said.begun:
+                    said.begun = True
+                    self.circuits.answered(brief.provider.name)
                 for d in parser.feed(delta.text) if parser and isinstance(delta, TextDelta) else (delta,):
                     self._hear(d)
                 if said.flagged is not None:

@@ -25,6 +25,7 @@ from duihua.dialect import ChatDialect
 from duihua.events import AnyEvent, Notice, TurnFinished
 from duihua.messages import Address
 from duihua.ports import CallDelta, Limits, Provider, Quota, Skill
+from duihua.providers.fallback import FAILURES, PAUSE, STATE, load
 from duihua.providers.limiter import RateLimiter
 from duihua.providers.retry import Retry
 from duihua.ranges import Range
@@ -200,15 +201,19 @@ async def test_the_key_of_every_model_is_wanted_from_the_start() -> None:
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_the_change_is_told_in_words(lang: str) -> None:
+@pytest.mark.parametrize("code", ["fallback", "circuit_open"])
+def test_the_change_is_told_in_words(lang: str, code: str) -> None:
     notice = Notice(
-        session="a", turn=1, code="fallback", values={"from": "x/1", "to": "y/2", "reason": "overloaded"}
+        session="a",
+        turn=1,
+        code=code,
+        values={"from": "x/1", "to": "y/2", "reason": "overloaded", "provider": "x"},
     )
     words = Catalogue(lang)
     line = sentence(notice, words)
     assert "x/1" in line
     assert "y/2" in line
-    assert words.t("reason.overloaded") in line
+    assert (words.t("reason.overloaded") in line) == (code == "fallback")
 
 
 # ---------------------------------------------------------------- what the next one gets
@@ -364,3 +369,71 @@ async def test_a_platform_out_of_reach_is_replaced(build: Build, simulator: Simu
     events = await collect(session.say("我叫小明"))
     assert [values["reason"] for _, values in notices(events)] == ["network"]
     assert "小明" in (await session.ask("我叫什么名字?")).text
+
+
+# ---------------------------------------------------------------- the circuit breaker
+
+
+def at(engine: ChatEngine, seconds: float) -> None:
+    """Sets the clock of the engine's circuit breakers."""
+    engine._circuits._clock = lambda: seconds  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_platform_that_fails_all_the_time_is_passed_over_until_a_probe_succeeds(build: Build) -> None:
+    broken = True
+    one = model("one", lambda r: failing() if broken else "back")
+    two = model("two", lambda r: "hello")
+    engine = await build("one/any,two/any", [one, two])
+    session = engine.session("a")
+    at(engine, 1000)
+    for _ in range(FAILURES):
+        assert [code for code, _ in notices(await collect(session.say("hi")))] == ["fallback"]
+    events = await collect(session.say("hi"))
+    assert notices(events) == [("circuit_open", {"from": "one/any", "to": "two/any", "provider": "one"})]
+    assert len(one.requests) == FAILURES
+    assert [(h.provider, h.state, h.failures) for h in engine.health()] == [
+        ("one", "open", FAILURES),
+        ("two", "closed", 0),
+    ]
+    at(engine, 1000 + PAUSE)
+    broken = False
+    assert (await session.ask("hi")).model == "one/any"
+    assert [h.state for h in engine.health()] == ["closed", "closed"]
+    assert notices(await collect(session.say("hi"))) == []
+
+
+async def test_the_only_model_is_asked_however_often_it_failed(build: Build) -> None:
+    one = model("one", lambda r: failing() if len(one.requests) <= 5 else "back")
+    engine = await build("one/any", [one])
+    for _ in range(5):
+        with pytest.raises(TurnError):
+            await engine.ask("a", "hi")
+    assert (await engine.ask("a", "hi")).text == "back"
+    assert len(one.requests) == 6
+
+
+async def test_when_all_fail_the_last_one_is_asked_all_the_same(build: Build) -> None:
+    one, two = model("one", lambda r: failing()), model("two", lambda r: failing())
+    engine = await build("one/any,two/any", [one, two])
+    for _ in range(FAILURES + 2):
+        with pytest.raises(TurnError):
+            await engine.ask("a", "hi")
+    assert (len(one.requests), len(two.requests)) == (FAILURES, FAILURES + 2)
+
+
+async def test_other_processes_can_read_what_is_open(build: Build) -> None:
+    one, two = model("one", [failing()] * 3 + ["back"]), model("two", lambda r: "hello")
+    engine = await build("one/any,two/any", [one, two])
+    at(engine, 1000)
+    for _ in range(2):
+        await engine.ask("a", "hi")
+    assert await engine.store.get_state(STATE) is None
+    await engine.ask("a", "hi")
+    await asyncio.gather(*engine._keeping)  # pyright: ignore[reportPrivateUsage]
+    kept = await engine.store.get_state(STATE)
+    assert load(kept) == [engine.health()[0]]
+    assert load(kept)[0].state == "open"
+    at(engine, 1000 + PAUSE)
+    await engine.ask("a", "hi")
+    await asyncio.gather(*engine._keeping)  # pyright: ignore[reportPrivateUsage]
+    assert [h.state for h in load(await engine.store.get_state(STATE))] == ["closed"]
