@@ -29,6 +29,7 @@ VALUES = {
     "escapes",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
+LOGIC |= {"prices"}
 LOGIC |= {"foreign", "memory"}
 LAYERS = [
     VALUES,

@@ -38,7 +38,7 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
-from duihua.messages import Address, Text, Turn, Usage
+from duihua.messages import Address, Cost, Text, Turn, Usage
 from duihua.options import ModelOptions
 from duihua.providers.fallback import Health
 from duihua.session import Reply, Session, Ticket
@@ -55,6 +55,7 @@ __all__ = [
     "ChatEngine",
     "ConfigError",
     "Context",
+    "Cost",
     "DuihuaError",
     "Health",
     "HistoryCleared",

@@ -21,9 +21,10 @@ from duihua.errors import ConfigError, DuihuaError, InvalidOptions
 from duihua.events import AnyEvent
 from duihua.history import History
 from duihua.lanes import Lanes
-from duihua.messages import Address, Options, Part, Text, Turn, TurnRef
+from duihua.messages import Address, Cost, Options, Part, Text, Turn, TurnRef, Usage
 from duihua.options import ModelOptions
 from duihua.ports import Accepted, Dialect, Frontend, Input, Limiter, Provider, Skill, Store, Work
+from duihua.prices import Prices
 from duihua.providers.fallback import STATE, Circuits, Health, dump, fitting, load, names
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
@@ -75,6 +76,7 @@ class ChatEngine:
         self.model = model or self.settings.model
         self.locale = language(self.settings.lang)
         self.timezone = _zone(self.settings.timezone)
+        self.prices = Prices.load(self.settings.prices)
         self.registry = Registry(load_bundled(self.settings.skills) if skills is None else skills)
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
@@ -183,6 +185,10 @@ class ChatEngine:
     def health(self) -> list[Health]:
         """How each platform that is in use here does: its circuit breaker, and why it is open."""
         return [self._circuits.health(name) for name in self._providers]
+
+    def estimate_cost(self, model: str, input_tokens: int, output_tokens: int) -> Cost | None:
+        """What a request to `provider/model` would cost; None: its price is not known."""
+        return self.prices.cost(model, Usage(input_tokens, output_tokens))
 
     async def forget_user(self, front: str, external: str, tenant: str = "main") -> int:
         """Erases a person with everything stored about them; returns how many sessions went."""
@@ -346,8 +352,9 @@ class ChatEngine:
             timezone=self.timezone,
             skill_settings={name: self.settings.of_skill(name) for name in skills},
             http=self._client(),
+            price=self.prices.of(dialect.name),
         )
-        others = [_instead(brief, *one, merged) for one in behind]
+        others = [_instead(brief, *one, merged, self.prices) for one in behind]
         found = self._briefs[key] = replace(_able(brief), others=tuple(map(_able, others)))
         while len(self._briefs) > REMEMBERED:
             self._briefs.popitem(last=False)
@@ -403,7 +410,9 @@ def _checked(
         return dialect.check(ModelOptions())
 
 
-def _instead(brief: Brief, provider: Provider, model: str, dialect: Dialect, options: ModelOptions) -> Brief:
+def _instead(
+    brief: Brief, provider: Provider, model: str, dialect: Dialect, options: ModelOptions, prices: Prices
+) -> Brief:
     """The same with another model, and those of the options that it takes."""
     if provider is not brief.provider:
         options = replace(options, extra=None)  # fields that another platform may know by the same names
@@ -413,6 +422,7 @@ def _instead(brief: Brief, provider: Provider, model: str, dialect: Dialect, opt
         model=model,
         dialect=dialect,
         options=dialect.check(fitting(options, dialect)),
+        price=prices.of(dialect.name),
     )
 
 

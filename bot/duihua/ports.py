@@ -322,6 +322,7 @@ class Outcome:
     sends: tuple[SendBody, ...] = ()
     error: str = ""
     erase: Literal["session"] | tuple[int, ...] = ()  # turns to erase in the same transaction
+    micros: int = 0  # what `usage` costs, in the currency of the model's price
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,7 +419,9 @@ class Store(Protocol):
         """Sessions whose input has waited for a second without a live lease."""
         ...
 
-    async def step(self, fence: Fence, number: int, step: Step, *, usage: Usage, expires: int = 0) -> None:
+    async def step(
+        self, fence: Fence, number: int, step: Step, *, usage: Usage, micros: int = 0, expires: int = 0
+    ) -> None:
         """Journals an answer with its calls, before a skill runs. `expires` (ms UTC) is for held calls."""
         ...
 
@@ -513,8 +516,8 @@ class Store(Protocol):
         """Erases a person: sessions, identities, facts, everything derived. Returns the sessions erased."""
         ...
 
-    async def usage(self, owner: int) -> Sequence[tuple[str, int, Usage]]:
-        """(model, turns, usage) of a user over all days."""
+    async def usage(self, owner: int) -> Sequence[tuple[str, int, Usage, int]]:
+        """(model, turns, usage, micros) of a user over all days."""
         ...
 
     async def take_sends(self, fronts: Sequence[str], *, lease: int, limit: int = 20) -> Sequence[Send]:

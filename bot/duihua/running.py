@@ -24,6 +24,7 @@ from duihua.events import (
 from duihua.fragments import to_json
 from duihua.history import History
 from duihua.messages import (
+    Cost,
     Part,
     Step,
     Text,
@@ -41,6 +42,7 @@ from duihua.ports import (
     Store,
     Work,
 )
+from duihua.prices import sums
 from duihua.providers.fallback import Circuits, passes
 from duihua.relay import Channel
 from duihua.tokens import estimate
@@ -63,6 +65,7 @@ class Said:
     finish: Finish | None = None
     flagged: Flagged | None = None
     packed: Packed | None = None
+    micros: int = 0  # what its tokens cost, in the currency of the model's price
     begun: bool = False  # the model has begun to answer, whether or not that can be seen yet
 
     def parts(self) -> tuple[Part, ...]:
@@ -96,6 +99,7 @@ class Running:
         self.past: tuple[Turn, ...] = ()
         self.start = work.window_from
         self.usage = Usage()
+        self.costs: list[Cost] = []
         self.said = Said()
         self.brief: Brief | None = None
         self.others: tuple[Brief, ...] = ()  # models that are still behind the one of `brief`
@@ -234,6 +238,7 @@ class Running:
         step: Step | None = None,
         *,
         usage: Usage | None = None,
+        micros: int = 0,
         erase: Literal["session"] | tuple[int, ...] = (),
         error: str = "",
         values: Mapping[str, Any] | None = None,
@@ -244,7 +249,8 @@ class Running:
         if error:
             self._later(TurnFailed, error=error, values=values or {})
         else:
-            self._later(TurnFinished, text=text, finish=finish, model=model, usage=self.usage)
+            cost = sums(self.costs)
+            self._later(TurnFinished, text=text, finish=finish, model=model, usage=self.usage, cost=cost)
         body = {"text": text, "finish": finish, "error": error, "values": dict(values or {})}
         sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)
         return Outcome(
@@ -253,6 +259,7 @@ class Running:
             number=len(self.steps),
             step=step,
             usage=usage or Usage(),
+            micros=micros,
             model=model,
             persona=self.brief.persona if self.brief else "",
             tokens=int(estimate(text_of(self.turn.input)) + estimate(text)),

@@ -22,6 +22,7 @@ from duihua.messages import (
     Address,
     Author,
     Call,
+    Cost,
     Decision,
     InputKind,
     Options,
@@ -33,6 +34,7 @@ from duihua.messages import (
 )
 from duihua.options import ModelOptions
 from duihua.ports import Input, Progress, SessionInfo, StoredCall
+from duihua.prices import sums
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -52,7 +54,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished turn. `finish`: stop, length, stopped, approval, flagged."""
+    """A finished turn. `finish`: stop, length, stopped, approval, flagged.
+
+    `model` gave the last answer. `cost` has one sum per currency, as far as prices are known.
+    """
 
     text: str
     calls: tuple[Call, ...] = ()
@@ -60,6 +65,7 @@ class Reply:
     model: str = ""
     finish: str = "stop"
     turn: int = 0
+    cost: tuple[Cost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +169,8 @@ class Session:
                         if isinstance(event, END):
                             return
             progress = await store.progress(ticket.inbox)
-            for event in _told(self.address.key, progress, begun=begun, shown=shown):
+            cost = self._cost_of(progress)
+            for event in _told(self.address.key, progress, cost, begun=begun, shown=shown):
                 begun = True
                 shown = event.text if isinstance(event, TurnSnapshot) else shown
                 yield event
@@ -296,10 +303,21 @@ class Session:
         info = await self._engine.store.session(self.address)
         return list(await self._engine.store.held(info.id)) if info else []
 
-    async def usage(self) -> list[tuple[str, int, Usage]]:
-        """(model, turns, usage) of the session's owner, over all days."""
+    async def usage(self) -> list[tuple[str, int, Usage, Cost | None]]:
+        """(model, turns, usage, cost) of the session's owner, over all days; None: no price is known."""
         info = await self._engine.store.session(self.address)
-        return list(await self._engine.store.usage(info.owner)) if info else []
+        rows = await self._engine.store.usage(info.owner) if info else ()
+        return [(model, turns, used, self._cost(model, micros)) for model, turns, used, micros in rows]
+
+    def _cost_of(self, progress: Progress) -> tuple[Cost, ...]:
+        """What a stored turn cost; nothing if several models took part, whose shares are not known."""
+        models = {step.model for step in progress.turn.steps} if progress.turn else set[str]()
+        one = progress.model if models <= {progress.model} else ""
+        return sums([self._engine.prices.cost(one, progress.usage)])
+
+    def _cost(self, model: str, micros: int) -> Cost | None:
+        price = self._engine.prices.of(model)
+        return Cost(micros, price.currency) if price else None
 
     async def settings(self) -> dict[str, Any]:
         """The session's own settings: persona, options, model, as far as they are set."""
@@ -369,7 +387,9 @@ class Session:
                 raise TurnError(event.error, event.values)
             if isinstance(event, TurnFinished):
                 calls = await self._calls_of(event.turn) if event.step or event.finish == "approval" else ()
-                return Reply(event.text, calls, event.usage, event.model, event.finish, event.turn)
+                return Reply(
+                    event.text, calls, event.usage, event.model, event.finish, event.turn, event.cost
+                )
         raise TurnError("superseded")
 
     async def _calls_of(self, seq: int) -> tuple[Call, ...]:
@@ -390,7 +410,7 @@ class Session:
                 pass
 
 
-def _told(key: str, progress: Progress, *, begun: bool, shown: str) -> list[AnyEvent]:
+def _told(key: str, progress: Progress, cost: tuple[Cost, ...], *, begun: bool, shown: str) -> list[AnyEvent]:
     """What a stored turn tells a reader who does not hear it live."""
     turn = progress.turn
     where: dict[str, Any] = {
@@ -420,7 +440,12 @@ def _told(key: str, progress: Progress, *, begun: bool, shown: str) -> list[AnyE
     else:
         out.append(
             TurnFinished(
-                **where, text=turn.text, finish=turn.finish, model=progress.model, usage=progress.usage
+                **where,
+                text=turn.text,
+                finish=turn.finish,
+                model=progress.model,
+                usage=progress.usage,
+                cost=cost,
             )
         )
     return out

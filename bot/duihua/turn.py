@@ -285,11 +285,15 @@ class _Answer(Calling):
         elif isinstance(delta, Finish):
             said.finish = delta
             self.usage += delta.usage
+            if price := self._brief.price:
+                cost = price.cost(delta.usage)
+                said.micros = cost.micros
+                self.costs.append(cost)
 
     def _finished(self, said: Said, finish: Finish) -> Outcome:
         reason = finish.reason if finish.reason in ("stop", "length") else "stop"
         step = Step(said.parts(), (), self._brief.dialect.name)
-        return self._end("done", reason, step, usage=finish.usage)
+        return self._end("done", reason, step, usage=finish.usage, micros=said.micros)
 
     def _provider_failed(self, e: ProviderError) -> Outcome:
         log.warning("turn %d of session %s: %s", self.turn.ref.seq, self.work.address.key, e)

@@ -14,6 +14,7 @@ import pytest
 from duihua import (
     ChatEngine,
     ConfigError,
+    Cost,
     MissingKey,
     ModelOptions,
     ProviderError,
@@ -279,10 +280,31 @@ async def test_after_a_skill_ran_the_next_one_goes_on_over_its_own_wire(
     assert roles[-3:] == ["user", "assistant", "tool"]
     (turn,) = await engine.session("a").history()
     assert [step.model for step in turn.steps] == ["one/any", V2]
-    used = {name: (turns, usage.output) for name, turns, usage in await engine.session("a").usage()}
+    used = {name: (turns, usage.output) for name, turns, usage, _ in await engine.session("a").usage()}
     assert used["one/any"] == (0, 5)
     assert used[V2][0] == 1
     assert used[V2][1] == reply.usage.output - 5
+
+
+async def test_each_model_costs_its_own_price(build: Build, tmp_path: Path) -> None:
+    @skill(effect="read")
+    def dice() -> int:
+        """Rolls a die."""
+        return 4
+
+    (tmp_path / "p.toml").write_text(
+        """
+        "one/any" = { currency = "USD", input = 1, output = 2 }
+        "two/any" = { currency = "CNY", input = 3, output = 4 }
+        """
+    )
+    one = model("one", [CallDelta(0, name="dice", arguments="{}"), failing()])
+    engine = await build(
+        "one/any,two/any", [one, model("two", ["4"])], skills=[dice], DUIHUA_PRICES=str(tmp_path / "p.toml")
+    )
+    reply = await engine.ask("a", "roll")
+    assert reply.cost == (Cost(50, "CNY"), Cost(20, "USD"))
+    assert [cost for *_, cost in await engine.session("a").usage()] == [Cost(20, "USD"), Cost(50, "CNY")]
 
 
 async def test_a_model_that_calls_by_text_is_offered_skills_its_way(build: Build) -> None:

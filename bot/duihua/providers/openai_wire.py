@@ -15,7 +15,7 @@ from duihua.messages import FinishReason, Usage
 from duihua.ports import CallDelta, Delta, Finish, Flagged, Packed, TextDelta, ThinkingDelta
 from duihua.providers.exchange import members
 from duihua.providers.faults import FaultTable, report_in, request_id
-from duihua.providers.reader import Item, Reader
+from duihua.providers.reader import Item, Reader, count_of
 
 _FINISH: Mapping[str, FinishReason] = {
     "length": "length",
@@ -270,5 +270,4 @@ def usage_of(value: object) -> Usage:
 
 
 def _count(counts: object, name: str) -> int:
-    value = cast("dict[str, Any]", counts).get(name) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) else 0
+    return count_of(cast("dict[str, Any]", counts).get(name)) if isinstance(counts, dict) else 0
