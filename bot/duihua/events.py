@@ -149,7 +149,8 @@ class Notice(Event):
 class TurnFinished(Event):
     """The end. `finish`: stop, length, stopped, approval, flagged. `text` is the whole visible answer.
 
-    `model` gave the last answer. `cost` has one sum per currency, as far as prices are known.
+    `model` gave the last answer. `cost` has one sum per currency, as far as prices are known. `alternatives`
+    are the other last answers, where `n` asked for several: told once, never stored.
     """
 
     kind: ClassVar[str] = "turn_finished"
@@ -158,6 +159,7 @@ class TurnFinished(Event):
     model: str = ""
     usage: Usage = field(default_factory=Usage)
     cost: tuple[Cost, ...] = ()
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -249,8 +249,16 @@ class Running:
         if error:
             self._later(TurnFailed, error=error, values=values or {})
         else:
-            cost = sums(self.costs)
-            self._later(TurnFinished, text=text, finish=finish, model=model, usage=self.usage, cost=cost)
+            others = self.said.finish.alternatives if self.said.finish else ()
+            self._later(
+                TurnFinished,
+                text=text,
+                finish=finish,
+                model=model,
+                usage=self.usage,
+                cost=sums(self.costs),
+                alternatives=tuple(map(sound, others)),
+            )
         body = {"text": text, "finish": finish, "error": error, "values": dict(values or {})}
         sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)
         return Outcome(

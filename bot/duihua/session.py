@@ -56,7 +56,8 @@ class Ticket:
 class Reply:
     """A finished turn. `finish`: stop, length, stopped, approval, flagged.
 
-    `model` gave the last answer. `cost` has one sum per currency, as far as prices are known.
+    `model` gave the last answer. `cost` has one sum per currency, as far as prices are known. `alternatives`
+    are the other last answers, where `n` asked for several.
     """
 
     text: str
@@ -66,6 +67,7 @@ class Reply:
     finish: str = "stop"
     turn: int = 0
     cost: tuple[Cost, ...] = ()
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +390,14 @@ class Session:
             if isinstance(event, TurnFinished):
                 calls = await self._calls_of(event.turn) if event.step or event.finish == "approval" else ()
                 return Reply(
-                    event.text, calls, event.usage, event.model, event.finish, event.turn, event.cost
+                    event.text,
+                    calls,
+                    event.usage,
+                    event.model,
+                    event.finish,
+                    event.turn,
+                    event.cost,
+                    event.alternatives,
                 )
         raise TurnError("superseded")
 

@@ -96,5 +96,11 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             return ""
 
 
+def alternatives(event: AnyEvent, words: Catalogue) -> list[str]:
+    """The other answers that an end tells of, numbered from 2."""
+    texts = event.alternatives if isinstance(event, TurnFinished) else ()
+    return [words.t("turn.alternative", number=number, text=text) for number, text in enumerate(texts, 2)]
+
+
 def _reason(event: Notice, words: Catalogue) -> str:
     return words.t(f"reason.{event.values.get('reason', 'server')}")

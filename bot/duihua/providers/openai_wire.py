@@ -73,6 +73,7 @@ class ChatAnswer:
         self._reader = Reader()
         self._calls: list[_Call] = []
         self._others: dict[int, list[str]] = {}  # texts of further answers, by their index
+        self._dropped: set[int] = set()  # further answers that were flagged
         self._finish: FinishReason = "stop"
         self._counts: object = None
 
@@ -95,7 +96,8 @@ class ChatAnswer:
             )
             return out
         reason = "calls" if self._calls and self._finish == "stop" else self._finish
-        others = tuple("".join(self._others[index]) for index in sorted(self._others))
+        kept = sorted(self._others.keys() - self._dropped)
+        others = tuple("".join(self._others[index]) for index in kept)
         out.append(Finish(reason, usage_of(self._counts), self._model, self._id, alternatives=others))
         return out
 
@@ -129,7 +131,11 @@ class ChatAnswer:
         index = choice.get("index")
         if isinstance(index, int) and index > 0:  # one of several answers: the first is the one that is told
             _, text = _said(choice)
-            self._others.setdefault(index, []).append(text)
+            others = self._others.setdefault(index, [])
+            if finish_of(choice.get("finish_reason")) == "flagged":
+                self._dropped.add(index)
+            elif text:
+                others.append(text)
             return
         flag = self.flagged(body, choice)
         if flag is None or flag[1]:
