@@ -6,7 +6,6 @@ cached input is charged at its own price instead of the usual one, reasoning is 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -94,6 +93,8 @@ def _bundled() -> Mapping[str, Price]:
 
 
 def _read(path: Path) -> Mapping[str, Price]:
+    import tomllib  # a few ms that `import duihua` need not pay
+
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
