@@ -29,17 +29,17 @@ VALUES = {
     "escapes",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"prices"}
-LOGIC |= {"foreign", "memory"}
+LOGIC |= {"foreign", "memory", "pictures", "prices"}
 LAYERS = [
     VALUES,
     LOGIC,
     {"providers", "skills", "relay", "history", "delivery"},
     {"lanes", "brief", "running", "calling"},
     {"turn"},
-    {"session", "engine"},
-    {"testing", "simulator", "commands", "shown", "plain"},
+    {"session", "engine", "compare"},
+    {"testing", "simulator", "commands", "shown", "plain", "comparison"},
     {"terminal", "screen"},
+    {"doctor"},
     {"cli", "__main__"},
 ]
 HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")

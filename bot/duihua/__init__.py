@@ -20,6 +20,7 @@ from duihua.errors import (
     SkillError,
     StorageError,
     TurnError,
+    UnsupportedInput,
 )
 from duihua.events import (
     AnyEvent,
@@ -38,8 +39,9 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
-from duihua.messages import Address, Cost, Text, Turn, Usage
+from duihua.messages import Address, Attachment, Cost, Text, Turn, Usage
 from duihua.options import ModelOptions
+from duihua.pictures import image, read_image
 from duihua.providers.fallback import Health
 from duihua.session import Reply, Session, Ticket
 from duihua.skills.contract import Context
@@ -52,6 +54,7 @@ __all__ = [
     "AnyEvent",
     "ApprovalRequested",
     "AskUser",
+    "Attachment",
     "ChatEngine",
     "ConfigError",
     "Context",
@@ -87,6 +90,9 @@ __all__ = [
     "TurnRestarted",
     "TurnSnapshot",
     "TurnStarted",
+    "UnsupportedInput",
     "Usage",
+    "image",
+    "read_image",
     "skill",
 ]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from duihua.options import ModelOptions
     from duihua_prompts import Catalogue
 
+MEMORY = "sqlite+aiosqlite://"
+"""The database of commands that store nothing."""
 _INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 
@@ -135,6 +137,12 @@ def _parser(words: Catalogue) -> _Parser:
     chat.add_argument("--no-stream", action="store_true", help=words.t("cli.chat.no_stream"))
     chat.add_argument("--json", action="store_true", help=words.t("cli.chat.json"))
 
+    compare = command("compare", _compare)
+    compare.add_argument("question", metavar="QUESTION", help=words.t("cli.compare.question"))
+    compare.add_argument("--models", metavar="A,B,C", required=True, help=words.t("cli.compare.models"))
+    compare.add_argument("--set", metavar="NAME=VALUE", action="append", help=words.t("cli.chat.set"))
+    compare.add_argument("--json", action="store_true", help=words.t("cli.compare.json"))
+
     simulator = command("simulator", _simulator)
     simulator.add_argument(
         "--port", type=_port(words), metavar="N", default=0, help=words.t("cli.simulator.port")
@@ -142,6 +150,8 @@ def _parser(words: Catalogue) -> _Parser:
 
     models = command("models", _models)
     models.add_argument("platform", metavar="PLATFORM", nargs="?", help=words.t("cli.models.platform"))
+
+    command("doctor", _doctor)
 
     database = command("db", _help)
     database.set_defaults(parser=database)
@@ -277,6 +287,25 @@ def _has_part_of_a_key(settings: Settings, provider: str) -> bool:
     )
 
 
+def _compare(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.comparison import show
+
+    options = _options(given.set or (), words)
+    settings = _settings()
+    wanted = [name.strip() for name in given.models.split(",") if name.strip()]
+
+    async def run() -> bool:
+        async with AsyncExitStack() as stack:
+            first = wanted[0] if wanted else None
+            engine = await _engine(first, settings.model_copy(update={"database_url": MEMORY}), words, stack)
+            await stack.enter_async_context(engine)
+            names = engine.model_names(wanted)
+            items = engine.compare(given.question, names, options=options)
+            return all(result.error is None for result in await show(items, names, words, as_json=given.json))
+
+    return 0 if asyncio.run(run()) else 1
+
+
 def _simulator(given: argparse.Namespace, words: Catalogue) -> int:
     from duihua.simulator import run
 
@@ -285,6 +314,7 @@ def _simulator(given: argparse.Namespace, words: Catalogue) -> int:
 
 
 def _models(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.escapes import aligned
     from duihua.providers.registry import models
 
     rows = models(_settings())
@@ -298,18 +328,33 @@ def _models(given: argparse.Namespace, words: Catalogue) -> int:
             functions = words.t(f"cli.models.{row.functions}")
             limits = (f"{limit:,}" if limit else "-" for limit in (row.hard.characters, row.hard.tokens))
             table.append((row.name, *limits, functions))
-    for line in _aligned(table):
+    for line in aligned(table):
         print(line)
     return 0
 
 
-def _aligned(table: Sequence[Sequence[str]]) -> Iterable[str]:
-    from duihua.escapes import columns
+def _doctor(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.doctor import Finding, examine
+    from duihua_prompts import error_line
 
-    widths = [max(columns(cell) for cell in column) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = [cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)]
-        yield "  ".join(cells).rstrip()
+    settings = _settings()
+
+    def line(finding: Finding) -> str:
+        why = error_line(words, finding.error) if finding.error else ""
+        told = words.t(f"doctor.{finding.code}", **{**finding.values, "why": why})
+        return f"{words.t(f'doctor.level.{finding.level}')} {told}"
+
+    async def run() -> int:
+        broken = 0
+        async for finding in examine(settings):
+            broken += finding.level == "broken"
+            print(one_line(line(finding), 2000), flush=True)
+        print(words.t("doctor.broken", count=broken) if broken else words.t("doctor.fine"))
+        return 1 if broken else 0
+
+    from duihua.escapes import one_line
+
+    return asyncio.run(run())
 
 
 def _upgrade(given: argparse.Namespace, words: Catalogue) -> int:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import orjson
 
 from duihua.brief import Brief, Rules, window_limit
+from duihua.compare import Piece, Result, compare, expanded
 from duihua.config import Settings
 from duihua.delivery import Delivery
 from duihua.errors import ConfigError, DuihuaError, InvalidOptions
@@ -81,7 +82,7 @@ class ChatEngine:
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
         self._providers: dict[str, Provider] = dict(provider or {})
-        self._models: dict[str, tuple[Provider, str, Dialect]] = {}
+        self._models: dict[str, tuple[Provider, str]] = {}
         self._limiter = limiter or _limiter()
         self._sessions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._briefs: OrderedDict[bytes, Brief] = OrderedDict()
@@ -178,6 +179,31 @@ class ChatEngine:
         """Says something in the session `key` and yields the turn's events."""
         return self.session(key).say(text, options=options)
 
+    def model_names(self, models: Sequence[str]) -> list[str]:
+        """The names of models, with `genstudio/MODEL@*` written out as one name for each chip."""
+        from duihua.providers import registry
+
+        return expanded(models, [info.name for info in registry.models(self.settings) if info.chip])
+
+    def compare(
+        self, question: str, models: Sequence[str], *, options: ModelOptions | None = None
+    ) -> AsyncIterator[Piece | Result]:
+        """Asks several models at once, with the persona's system text; nothing is stored.
+
+        Yields:
+            Pieces of text as they come, and one `Result` for each model.
+        """
+        self.check_open()
+        persona: Persona = self.personas.get(self.settings.persona)
+        return compare(
+            question,
+            self.model_names(models),
+            self.resolve,
+            system=persona.render(locale=self.locale, user=""),
+            options=options,
+            seconds=self.settings.turn_timeout,
+        )
+
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]:
         """All events of this process; a slow subscriber loses the oldest and never slows a turn."""
         return self.relay.subscribe()
@@ -262,8 +288,9 @@ class ChatEngine:
                 platform, model = registry.split(name)
                 self._providers[platform] = registry.create(name, self.settings, self._limiter)
             provider = self._providers[platform]
-            found = self._models[name] = (provider, model, provider.dialect(model))
-        return found
+            found = self._models[name] = (provider, model)
+        provider, model = found
+        return provider, model, provider.dialect(model)  # which the client may have come to know better
 
     def resolve_all(self, models: str) -> list[tuple[Provider, str, Dialect]]:
         """Client, model and dialect of each model of `a,b,c`, as `resolve` finds them."""
@@ -330,7 +357,7 @@ class ChatEngine:
             default=str,
         )
         found = self._briefs.get(key)
-        if found is not None:
+        if found is not None and found.dialect == found.provider.dialect(found.model):
             return found
         persona: Persona = self.personas.get(str(own.get("persona") or self.settings.persona))
         (provider, model, dialect), *behind = self.resolve_all(str(own.get("model") or self.model))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -24,6 +24,7 @@ from duihua.events import (
 from duihua.fragments import to_json
 from duihua.history import History
 from duihua.messages import (
+    Attachment,
     Cost,
     Part,
     Step,
@@ -33,6 +34,7 @@ from duihua.messages import (
     Usage,
     text_of,
 )
+from duihua.pictures import wanted
 from duihua.ports import (
     Finish,
     Flagged,
@@ -106,6 +108,7 @@ class Running:
         self.replaced = False  # `brief` is not the one that the turn began with
         self.reach = 0  # turns that the first model's window holds at most
         self.ending: list[AnyEvent] = []  # told once the end is stored
+        self._pictures: dict[str, Attachment] = {}
         self._scope: asyncio.Timeout | None = None
         self._stopping = work.stop_requested
         self._partial: asyncio.Task[None] | None = None
@@ -128,6 +131,14 @@ class Running:
         self.past = await self.history.before(
             self.fence, self.turn.parent, since=self.start, limit=self.reach
         )
+
+    async def _images(self, turns: Sequence[Turn]) -> Mapping[str, Attachment]:
+        """The newest images of the conversation; each is read once in a turn."""
+        ids = wanted(turns)
+        missing = [id_ for id_ in ids if id_ not in self._pictures]
+        if missing:
+            self._pictures |= {file.id: file for file in await self.store.attachments(missing)}
+        return {id_: self._pictures[id_] for id_ in ids if id_ in self._pictures}
 
     async def _scrub(self) -> None:
         try:

@@ -222,6 +222,8 @@ class _Answer(Calling):
             if side is not None:
                 self.said.flagged = Flagged(side, retract=side == "output" and bool(self.said.text))
                 return self.said
+            if not self.said.text and self._relearned():
+                return await self._asked(past, offer=offer, budget=budget)
             if e.category != "context_too_long" or budget is not None or self.said.text:
                 raise
         self._emit(Notice, code="trimmed")
@@ -230,10 +232,21 @@ class _Answer(Calling):
         tokens = min(n for n in (soft.tokens, packed.tokens if packed else None, 8_000) if n)
         return await self._asked(past, offer=offer, budget=tokens // 2)
 
+    def _relearned(self) -> bool:
+        """Whether a refusal taught the client another dialect of this model, which is spoken from now on."""
+        dialect = self._brief.provider.dialect(self._brief.model)
+        if dialect == self._brief.dialect:
+            return False
+        self.brief = replace(self._brief, dialect=dialect)
+        return True
+
     async def _stream(self, tools: tuple[ToolSpec, ...], past: Sequence[Turn], budget: int | None) -> Said:
         brief, said = self._brief, self.said
         current = replace(self.turn, steps=tuple(self.steps), memo={}) if self.steps else self.turn
-        packed = brief.dialect.pack(brief.system, (*past, current), tools, start=self.start, budget=budget)
+        images = await self._images((*past, current)) if brief.dialect.sees else None
+        packed = brief.dialect.pack(
+            brief.system, (*past, current), tools, start=self.start, budget=budget, images=images
+        )
         said.packed = packed
         if past is self.past and not self.replaced:  # a smaller window elsewhere shortens this one for nobody
             self.start = packed.start

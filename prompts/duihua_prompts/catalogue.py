@@ -22,6 +22,7 @@ from duihua.errors import (
     StorageError,
     Superseded,
     TurnError,
+    UnsupportedInput,
 )
 from duihua.escapes import one_line
 from duihua.events import TurnFailed
@@ -125,6 +126,8 @@ def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[s
             }
         case InputTooLong():
             return "input_too_long", {"limit": problem.limit, "size": problem.size, "unit": problem.unit}
+        case UnsupportedInput():
+            return f"input_{problem.code}", problem.values
         case SessionBusy():
             return "busy", {"pending": problem.pending}
         case NotFound() if problem.known:

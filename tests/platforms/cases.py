@@ -10,18 +10,22 @@ class Case:
     """One model on one wire.
 
     model: `provider/model`. input_side, output_side: what the platform says of flagged input and output
-    (`side` of HistoryCleared). retracts: what was shown of flagged output must be taken back.
+    (`side` of HistoryCleared), whole_side: of output that is not streamed, empty: the same.
+    retracts: what was shown of flagged output must be taken back.
     names_history: it tells that an older turn was meant, not the question. parallel: two calls come in one
-    answer. thinks: reasoning comes apart from the answer. errors: fault -> category of the failed turn.
+    answer. thinks: reasoning comes apart from the answer. teaches: so many
+    refusals tell the client what the model lacks. errors: fault -> category of the failed turn.
     """
 
     model: str
     input_side: str = "input"
     output_side: str = "output"
+    whole_side: str = ""
     retracts: bool = True
     names_history: bool = False
     parallel: bool = True
     thinks: bool = False
+    teaches: int = 0
     settings: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
@@ -31,4 +35,14 @@ class Case:
 CASES = (
     Case("qianfan/ernie-3.5-8k", output_side="input", names_history=True, parallel=False, thinks=True),
     Case("qianfan-v2/ernie-4.0-turbo-8k", names_history=True),
+    Case("modelarts/DeepSeek-R1", whole_side="input", thinks=True),
+    Case("modelarts/deepseek-v3.1", whole_side="input"),
+    Case("modelarts/qwen3-32b", whole_side="input", parallel=False),
+    Case("genstudio/qwq-32b", thinks=True),
+    Case("genstudio/qwen1.5-72b-chat@nvidia", parallel=False),
+    Case("genstudio/chatglm2-6b-32k@enflame", parallel=False),
+    Case("genstudio/llama-2-7b-chat@biren", parallel=False),
+    Case("openai/gpt-4.1-mini", retracts=False),
+    Case("openai/qwq-32b", retracts=False, thinks=True),
+    Case("openai/gemma-2-9b-it", retracts=False, parallel=False, teaches=2),
 )

@@ -32,12 +32,20 @@ async def test_a_skill_is_called_and_its_result_told(start: Start, case: Case, s
     assert "北京" in events[-1].text
     assert events[-1].usage.input > 0
     assert events[-1].usage.output > 0
-    assert (len([e for e in events if isinstance(e, TextDelta)]) > 1) == stream
+    deltas = [e for e in events if isinstance(e, TextDelta)]
+    assert deltas if stream else len(deltas) == 1
     assert any(isinstance(e, ThinkingDelta) for e in events) == case.thinks
     assert not [e for e in events if "Action Input" in str(e.as_dict())]
     assert outcomes(simulator) == ["ok", "ok"]
     await session.ask("我叫小明")
     assert "小明" in (await session.ask("我叫什么名字?")).text
+
+
+@cases
+async def test_words_come_as_they_are_said(start: Start, case: Case) -> None:
+    engine, _ = await start(case, pieces=8)
+    events = await collect(engine.session("a").say("你好 !slow 15"))
+    assert len([e for e in events if isinstance(e, TextDelta)]) > 1
 
 
 @cases
@@ -62,7 +70,8 @@ async def test_flagged_content_is_cleared_and_taken_back(
     events = await collect(session.say(f"讲一个关于霸王龙的故事 {fault}"))
     assert isinstance(events[-1], TurnFinished)
     assert (events[-1].finish, events[-1].text) == ("flagged", "")
-    side = case.input_side if fault == "!flag" else case.output_side
+    said = case.output_side if stream else case.whole_side or case.output_side
+    side = case.input_side if fault == "!flag" else said
     assert [e.side for e in events if isinstance(e, HistoryCleared)] == [side]
     shown = any(isinstance(e, TextDelta) for e in events)
     if fault == "!flag-output" and shown and case.retracts:
@@ -108,7 +117,7 @@ async def test_errors_end_the_turn_and_nothing_else(
     await session.ask("我叫小明")
     events = await collect(session.say(f"你好 {fault}"))
     assert events[-1].kind == "turn_failed"
-    shown = any(isinstance(e, TextDelta) for e in events)
+    shown = any(isinstance(e, (TextDelta, ThinkingDelta)) for e in events)
     assert len(outcomes(simulator)) == 1 + (1 if shown else 3)  # three attempts, none after the first delta
     assert events[-1].error.removeprefix("provider.") in ERRORS[fault]
     assert events[-1].values["provider"] == case.model.partition("/")[0]

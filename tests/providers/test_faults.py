@@ -83,6 +83,8 @@ def test_the_second_wire_may_answer_errors_with_200(_: str, code: str, category:
         ({"error": {"code": "c", "message": "m", "type": "t"}}, Reported("c", "m", "t")),
         ({"error": {"code": 400, "message": "m", "param": None}}, Reported("400", "m")),
         ({"error": "invalid_client", "error_description": "d"}, Reported("invalid_client", "d")),
+        ({"error": "words about it", "code": "c"}, Reported("c", "words about it")),
+        ({"error": "words about it"}, Reported("", "words about it")),
         ({"object": "error", "message": "m", "type": "T", "code": 400}, Reported("400", "m", "T")),
         ({"code": "InvalidParameter", "message": "m"}, Reported("InvalidParameter", "m")),
         ({"detail": "Method Not Allowed"}, Reported("", "Method Not Allowed")),
@@ -139,10 +141,37 @@ def test_words_are_bounded_clean_and_without_secrets() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), ("0.5", 0.5), ("", None), ("soon", None), ("-1", None), ("nan", None), ("inf", None)],
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("86400", 120.0),
+        ("Sat, 21 Nov 2026 10:00:30 GMT", 30.0),
+        ("Sat, 21 Nov 2026 09:00:00 GMT", 0.0),
+        ("Sun, 22 Nov 2026 10:00:00 GMT", 120.0),
+        ("Sat, 99 Nov 2026 10:00:00 GMT", None),
+    ],
 )
 def test_retry_after_is_read(value: str, seconds: float | None) -> None:
-    assert refused(V2, 429, {"retry-after": value}, b"").retry_after == seconds
+    headers = {"retry-after": value, "date": "Sat, 21 Nov 2026 10:00:00 GMT"}
+    assert refused(V2, 429, headers, b"").retry_after == seconds
+
+
+def test_milliseconds_go_first_and_a_date_needs_no_other() -> None:
+    assert refused(V2, 429, {"retry-after-ms": "1500", "retry-after": "2"}, b"").retry_after == 1.5
+    assert refused(V2, 429, {"retry-after-ms": "x", "retry-after": "2"}, b"").retry_after == 2
+    assert refused(V2, 429, {"retry-after": "Sat, 21 Nov 2076 10:00:00 GMT"}, b"").retry_after == 120
+
+
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
+def test_what_may_pass_is_tried_again(status: int) -> None:
+    assert refused(FaultTable("x", {}), status, {}, b"").retryable
+    in_answer = {"error": {"message": "no", "code": status}}
+    assert FaultTable("x", {}).error(report_in(in_answer) or Reported("", "")).retryable
 
 
 def test_the_platforms_own_request_id_goes_first() -> None:

@@ -32,10 +32,13 @@ NAMED = (
     b'id: 7\nretry: 10\nevent: pluginMeta\ndata: {"a":1}\n\nevent:chat\ndata: {"b":2}\n\ndata: {"c":3}\n\n'
 )
 SPREAD = b'data: {\ndata:   "a": 1\ndata: }\n\ndata: {"b":2}\n\n'
+CRLF = (NAMED + SPREAD + PRETTY).replace(b"\n", b"\r\n")
+CR = (NAMED + SPREAD).replace(b"\n", b"\r")
 BOM = b'\xef\xbb\xbfdata: {"a":1}\n\n'
 RECORDED = {
     "v1": V1, "v2": V2, "bare": BARE, "pretty": PRETTY, "joined": JOINED,
     "named": NAMED, "spread": SPREAD, "bom": BOM,
+    "crlf": CRLF, "cr": CR,
 }  # fmt: skip
 
 
@@ -69,6 +72,11 @@ def test_text_comes_out_as_it_went_in() -> None:
 
 def test_events_carry_their_names() -> None:
     assert read(NAMED)[0] == [("pluginMeta", {"a": 1}), ("chat", {"b": 2}), ("", {"c": 3})]
+
+
+def test_line_ends_of_any_kind_say_the_same() -> None:
+    assert read(CRLF)[0] == read(NAMED + SPREAD + PRETTY)[0]
+    assert read(CR)[0] == read(NAMED + SPREAD)[0]
 
 
 def test_names_survive_carriage_returns() -> None:

@@ -8,6 +8,7 @@ of them one line over `openai_calls`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import httpx
@@ -39,7 +40,7 @@ class Client:
 
     name: ClassVar[str]
     faults: ClassVar[FaultTable]
-    usual: ClassVar[Mapping[Ability, str]] = {}
+    usual: Mapping[Ability, str] = MappingProxyType({})
 
     def __init__(
         self, transport: httpx.AsyncBaseTransport, auth: Auth, *, base_url: str, line: Line | None = None
@@ -82,6 +83,10 @@ class Client:
 
     def expired(self, error: ProviderError) -> bool:
         """Whether the platform refused the token, so that a new one may help."""
+        return False
+
+    def learns(self, request: Request, error: ProviderError) -> bool:
+        """Whether a refusal of a chat request taught how else to ask: its body is made anew, and sent."""
         return False
 
     def headers(self) -> Sequence[tuple[str, str]]:
@@ -140,7 +145,7 @@ class ChatExchange:
     """One chat request between its attempts; `exchange.Exchange`."""
 
     def __init__(self, client: Client, request: Request) -> None:
-        options = dict(request.options)
+        self._options = options = dict(request.options)
         self.streamed = bool(options.pop("stream", client.line.streaming))
         self.client, self.request = client, request
         self.faults, self.deadline = client.faults, request.deadline
@@ -151,7 +156,7 @@ class ChatExchange:
         self.patience = timeouts.silence if self.streamed else timeouts.whole
         most = options.get("max_tokens") or options.get("max_completion_tokens")
         self.tokens = request.packed.tokens + (most if isinstance(most, int) else USUAL_OUTPUT)
-        self._body = client.body(request, options, stream=self.streamed)
+        self._body = self._made()
         self._token = ""
         self._renewed = False
 
@@ -166,8 +171,14 @@ class ChatExchange:
         return self.client.answer(self.request, response)
 
     async def recover(self, error: ProviderError) -> bool:
-        """Renews a refused token, once."""
+        """Renews a refused token, once; asks otherwise if the client has learnt to."""
+        if self.client.learns(self.request, error):
+            before, self._body = self._body, self._made()
+            return self._body != before
         if self._renewed or not self._token or not self.client.expired(error):
             return False
         self._renewed = True
         return await self.client.auth.renew(self._token)
+
+    def _made(self) -> bytes:
+        return self.client.body(self.request, dict(self._options), stream=self.streamed)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal, cast
 
 import httpx
@@ -15,6 +17,8 @@ from duihua.redact import redact
 
 MESSAGE_LIMIT = 300
 """Characters of a platform's own words that are kept."""
+LONGEST_WAIT = 120.0
+"""Seconds that a platform may ask to wait; more is taken for so many."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _STATUS: Mapping[int, Category] = {
@@ -24,7 +28,9 @@ _STATUS: Mapping[int, Category] = {
     403: "permission",
     404: "not_found",
     408: "timeout",
+    409: "server",  # a lock was not got in time, or what is asked for is being changed: it passes
     413: "context_too_long",
+    425: "server",
     429: "rate_limited",
     503: "overloaded",
     504: "timeout",
@@ -67,6 +73,8 @@ class FaultTable:
             return found
         if _TOO_LONG.search(report.message):
             return "context_too_long"
+        if status < 300 and len(report.code) == 3 and report.code.isdecimal() and report.code[0] in "45":
+            status = int(report.code)  # the answer had begun when it failed: its status stands in the body
         if 300 <= status < 400:
             return "not_found"
         return _STATUS.get(status, "bad_request" if 400 <= status < 500 else "server")
@@ -123,7 +131,8 @@ def report_in(body: Mapping[str, Any]) -> Reported | None:
                 _text(fault.get("type")),
             )
     elif isinstance(error, str) and error:
-        return Reported(error, _text(body.get("error_description")) or _text(body.get("message")) or error)
+        code = _text(body.get("code")) if " " in error else error  # words, or the name of the failure
+        return Reported(code, _text(body.get("error_description")) or _text(body.get("message")) or error)
     if body.get("object") == "error":
         return Reported(_text(body.get("code")), _text(body.get("message")), _text(body.get("type")))
     code = body.get("code")
@@ -181,12 +190,25 @@ def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Retry-After` asks for; a date, which no platform sends, is not read."""
+    """Seconds to wait that an answer asks for, by `Retry-After` (seconds, or a date) or `retry-after-ms`."""
+    given = headers.get("retry-after", "")
+    for value, unit in ((headers.get("retry-after-ms", ""), 0.001), (given, 1.0)):
+        try:
+            seconds = float(value) * unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return min(seconds, LONGEST_WAIT)
+    then = _time(given)
+    now = _time(headers.get("date", "")) or time.time()  # by the platform's clock, if it tells
+    return min(max(then - now, 0.0), LONGEST_WAIT) if then else None
+
+
+def _time(date: str) -> float | None:
     try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return seconds if 0 <= seconds < float("inf") else None
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
@@ -194,6 +216,8 @@ def _object(body: bytes) -> Mapping[str, Any]:
         value: Any = json.loads(body)
     except (ValueError, RecursionError):
         return {}
+    if isinstance(value, list) and value:  # one platform wraps its errors so
+        value = cast("list[Any]", value)[0]
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 

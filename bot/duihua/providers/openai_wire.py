@@ -5,8 +5,8 @@ A platform subclasses `ChatAnswer` for what it adds (moderation flags, its own e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 import orjson
 
@@ -16,7 +16,10 @@ from duihua.ports import CallDelta, Delta, Finish, Flagged, Packed, TextDelta, T
 from duihua.providers.exchange import members
 from duihua.providers.faults import FaultTable, report_in, request_id
 from duihua.providers.reader import Item, Reader, count_of
+from duihua.providers.thinktags import ThinkTags
 
+_BROKEN = frozenset({"error", "network_error"})
+"""Finish reasons of answers that failed on their way."""
 _FINISH: Mapping[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
@@ -25,6 +28,8 @@ _FINISH: Mapping[str, FinishReason] = {
     "content_filter": "flagged",
     "sensitive": "flagged",
 }
+_NO_CHOICE: list[Any] = [{}]
+"""Stands for the choices of a chunk that has none: a sign of sensitive content may come so."""
 
 
 def finish_of(reason: object) -> FinishReason:
@@ -32,7 +37,15 @@ def finish_of(reason: object) -> FinishReason:
     return _FINISH.get(reason, "stop") if isinstance(reason, str) else "stop"
 
 
-def chat_body(model: str, packed: Packed, tools: bytes, options: Mapping[str, Any], *, stream: bool) -> bytes:
+def chat_body(
+    model: str,
+    packed: Packed,
+    tools: bytes,
+    options: Mapping[str, Any],
+    *,
+    stream: bool,
+    counted: bool = True,
+) -> bytes:
     """The JSON body of a chat request, joined from ready pieces.
 
     Args:
@@ -40,14 +53,16 @@ def chat_body(model: str, packed: Packed, tools: bytes, options: Mapping[str, An
         packed: the conversation; a system text of its own becomes the first message.
         tools: a JSON array, empty for none.
         options: further fields.
-        stream: whether to ask for a stream, with the count of tokens at its end.
+        stream: whether to ask for a stream.
+        counted: whether to ask for the count of tokens at a stream's end.
     """
     messages = packed.messages
     if packed.system:
         messages = (b'{"role":"system","content":' + packed.system + b"}", *messages)
     parts = [b'{"model":', orjson.dumps(model), b',"messages":[', b",".join(messages), b"]"]
     if stream:
-        parts.append(b',"stream":true,"stream_options":{"include_usage":true}')
+        parts.append(b',"stream":true')
+        parts += [b',"stream_options":{"include_usage":true}'] if counted else []
     if tools:
         parts += (b',"tools":', tools)
     if options:
@@ -65,12 +80,16 @@ class ChatAnswer:
         request_id: from the answer's headers.
     """
 
+    tags: ClassVar[Sequence[tuple[str, str]]] = ()
+    """Between which reasoning stands in the text; see `ThinkTags`."""
+
     def __init__(self, faults: FaultTable, model: str, request_id: str = "") -> None:
         self.complete = self.done = False
         self.error: ProviderError | None = None
-        self.said = False
+        self.said = self.thought = False
         self._faults, self._model, self._id = faults, model, request_id
         self._reader = Reader()
+        self._split = ThinkTags(self.tags) if self.tags else None
         self._calls: list[_Call] = []
         self._others: dict[int, list[str]] = {}  # texts of further answers, by their index
         self._dropped: set[int] = set()  # further answers that were flagged
@@ -95,9 +114,13 @@ class ChatAnswer:
                 "the answer was cut off before its end", category="truncated", request_id=self._id
             )
             return out
+        pieces = _Pieces(out)
+        if self._split and self._finish != "flagged":
+            self._parted(*self._split.close(), pieces)
+            pieces.flush()
         reason = "calls" if self._calls and self._finish == "stop" else self._finish
         kept = sorted(self._others.keys() - self._dropped)
-        others = tuple("".join(self._others[index]) for index in kept)
+        others = tuple(self._bare("".join(self._others[index])) for index in kept)
         out.append(Finish(reason, usage_of(self._counts), self._model, self._id, alternatives=others))
         return out
 
@@ -108,12 +131,12 @@ class ChatAnswer:
             choices = body.get("choices")
             if (not choices or "error" in body or "error_code" in body) and self._fails(body):
                 break
-            self._counts = body.get("usage") or self._counts  # in the last chunk, or in every one
-            if isinstance(choices, list):
-                for choice in cast("list[Any]", choices):
-                    if isinstance(choice, dict):
-                        self._choice(body, cast("dict[str, Any]", choice), pieces)
-            if self.done:
+            if body.get("usage") or "x_groq" in body:
+                self._count(body)
+            for choice in cast("list[Any]", choices) if choices and isinstance(choices, list) else _NO_CHOICE:
+                if isinstance(choice, dict):
+                    self._choice(body, cast("dict[str, Any]", choice), pieces)
+            if self.done or self.error:
                 break
         pieces.flush()
         self.done = self.done or self._reader.done
@@ -127,6 +150,14 @@ class ChatAnswer:
             self.error = self._faults.error(report, headers=headers, id=request_id(body))
         return report is not None
 
+    def _count(self, place: Mapping[str, Any]) -> None:
+        """Counts stand in the last chunk, or grow in every one: the last are the answer's."""
+        counts = place.get("usage")
+        if not counts and isinstance(own := place.get("x_groq"), dict):
+            counts = cast("dict[str, Any]", own).get("usage")
+        if counts and isinstance(counts, dict):
+            self._counts = cast("object", counts)
+
     def _choice(self, body: Mapping[str, Any], choice: Mapping[str, Any], pieces: _Pieces) -> None:
         index = choice.get("index")
         if isinstance(index, int) and index > 0:  # one of several answers: the first is the one that is told
@@ -137,6 +168,8 @@ class ChatAnswer:
             elif text:
                 others.append(text)
             return
+        if "usage" in choice:
+            self._count(choice)
         flag = self.flagged(body, choice)
         if flag is None or flag[1]:
             self._delta(choice, pieces)
@@ -145,7 +178,12 @@ class ChatAnswer:
         if flag is not None and flag[0].stop:
             self._finish = "flagged"
             self.complete = self.done = True
-        elif (reason := choice.get("finish_reason")) or "message" in choice:
+        elif self.done:
+            pass
+        elif isinstance(reason := choice.get("finish_reason"), str) and reason in _BROKEN:
+            words = f"the model did not finish its answer: {reason}"
+            self.error = ProviderError(words, category="server", request_id=self._id)
+        elif reason or "message" in choice:
             self._finish = finish_of(reason)
             self.complete = True
             if self._finish == "flagged":
@@ -158,19 +196,51 @@ class ChatAnswer:
 
     def _delta(self, choice: Mapping[str, Any], pieces: _Pieces) -> None:
         fields, text = _said(choice)
-        thinking = fields.get("reasoning_content") or fields.get("reasoning")
-        if thinking and isinstance(thinking, str):
-            pieces.add(ThinkingDelta(thinking))
-        if text:
-            self.said = True
+        alone = bool(text) and len(fields) == 1  # nearly every piece
+        thought = "" if alone else _thought(fields)
+        if text and self._split:
+            inside, text = self._split.feed(text)
+            thought += inside
+            if self._split.over:
+                self._split = None
+        if thought or not self.said:
+            self._parted(thought, text, pieces)
+        elif text:
             pieces.text(text)
+        if alone:
+            return
         if calls := fields.get("tool_calls"):
             for call in cast("list[Any]", calls) if isinstance(calls, list) else ():
                 if isinstance(call, dict):
                     self._call(cast("dict[str, Any]", call), pieces)
+        if (refusal := fields.get("refusal")) and isinstance(refusal, str):
+            pieces.add(Flagged("output"))
+            self._finish = "flagged"
+            self.complete = self.done = True
+
+    def _parted(self, thought: str, text: str, pieces: _Pieces) -> None:
+        """Reasoning and text; the line breaks that some models begin them with are nobody's words."""
+        thought = thought if self.thought else thought.lstrip("\r\n")
+        if thought:
+            self.thought = True
+            pieces.add(ThinkingDelta(thought))
+        text = text if self.said else text.lstrip("\r\n")
+        if text:
+            self.said = True
+            pieces.text(text)
+
+    def _bare(self, text: str) -> str:
+        """A whole text without the reasoning in it."""
+        if not self.tags:
+            return text
+        split = ThinkTags(self.tags)
+        return (split.feed(text)[1] + split.close()[1]).lstrip("\r\n")
 
     def _call(self, piece: Mapping[str, Any], pieces: _Pieces) -> None:
-        """A piece of a call. Index, id or name may be missing; a new id or name begins a new call."""
+        """A piece of a call. Index, id or name may be missing; a new id or name begins a new call.
+
+        A call that is told again as a whole is told once; ids that two calls share become different.
+        """
         function = piece.get("function")
         fields = cast("dict[str, Any]", function) if isinstance(function, dict) else {}
         id_, name, arguments = (
@@ -179,11 +249,13 @@ class ChatAnswer:
         at = self._place(piece.get("index"), id_, name)
         if at is None:
             at = len(self._calls)
-            self._calls.append(_Call(piece.get("index"), id_, name))
-        else:
-            known = self._calls[at]
-            id_, name = "" if known.id else id_, "" if known.name else name
-            known.id, known.name = known.id or id_, known.name or name
+            self._calls.append(_Call(piece.get("index")))
+        known = self._calls[at]
+        id_, name = "" if known.id else id_, "" if known.name else name
+        twin = bool(id_) and any(call.id == id_ for call in self._calls)
+        known.id, known.name = known.id or id_, known.name or name
+        arguments = known.add(arguments)
+        id_ = f"{id_}-{at}" if twin else id_
         if id_ or name or arguments:
             pieces.add(CallDelta(at, id_, name, arguments))
 
@@ -192,6 +264,8 @@ class ChatAnswer:
         for at in range(len(self._calls) - 1, -1, -1):
             known = self._calls[at]
             if index is not None and known.index is not None and index != known.index:
+                continue
+            if name and known.name and name != known.name:
                 continue
             if id_ and known.id:
                 if id_ == known.id:
@@ -206,10 +280,24 @@ class ChatAnswer:
 class _Call:
     """What is known of a call whose pieces come."""
 
-    __slots__ = ("id", "index", "name")
+    __slots__ = ("_parts", "_size", "id", "index", "name")
 
-    def __init__(self, index: object, id_: str, name: str) -> None:
-        self.index, self.id, self.name = index, id_, name
+    def __init__(self, index: object) -> None:
+        self.index, self.id, self.name = index, "", ""
+        self._parts: list[str] = []
+        self._size = 0
+
+    def add(self, arguments: str) -> str:
+        """The arguments in a piece; none if it repeats those that are complete already."""
+        if arguments and len(arguments) == self._size and arguments == "".join(self._parts):
+            try:
+                if isinstance(orjson.loads(arguments), dict):
+                    return ""
+            except orjson.JSONDecodeError:
+                pass
+        self._parts.append(arguments)
+        self._size += len(arguments)
+        return arguments
 
 
 class _Pieces:
@@ -249,6 +337,21 @@ def _said(choice: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     return fields, content if isinstance(content, str) else _text_of(content)
 
 
+def _thought(fields: Mapping[str, Any]) -> str:
+    """The reasoning in a message or a piece of one: some servers give it twice, under two names."""
+    for name in ("reasoning_content", "reasoning"):
+        if (value := fields.get(name)) and isinstance(value, str):
+            return value
+    details = fields.get("reasoning_details")
+    rows = cast("list[Any]", details) if details and isinstance(details, list) else []
+    texts = (
+        cast("dict[str, Any]", row).get("text") or cast("dict[str, Any]", row).get("summary")
+        for row in rows
+        if isinstance(row, dict)
+    )
+    return "".join(text for text in texts if isinstance(text, str))
+
+
 def _text_of(content: object) -> str:
     """The text of content that comes as a list of parts."""
     parts = cast("list[Any]", content) if isinstance(content, list) else []
@@ -263,16 +366,18 @@ def _string(value: object) -> str:
 
 
 def usage_of(value: object) -> Usage:
-    """The counts of tokens under the names of OpenAI's wire."""
+    """The counts of tokens under the names of OpenAI's wire, or of those who changed them."""
     if not isinstance(value, dict):
         return Usage()
     counts = cast("dict[str, Any]", value)
-    return Usage(
-        _count(counts, "prompt_tokens"),
-        _count(counts, "completion_tokens"),
-        _count(counts.get("prompt_tokens_details"), "cached_tokens"),
-        _count(counts.get("completion_tokens_details"), "reasoning_tokens"),
-    )
+    asked = _count(counts, "prompt_tokens") or _count(counts, "input_tokens")
+    said = _count(counts, "completion_tokens") or _count(counts, "output_tokens")
+    cached = _count(counts.get("prompt_tokens_details"), "cached_tokens")
+    cached = cached or _count(counts, "prompt_cache_hit_tokens") or _count(counts, "cached_tokens")
+    thought = _count(counts.get("completion_tokens_details"), "reasoning_tokens")
+    if thought and _count(counts, "total_tokens") == asked + said + thought:
+        said += thought  # the sum tells that reasoning was counted apart
+    return Usage(asked, said, cached, thought)
 
 
 def _count(counts: object, name: str) -> int:

@@ -52,6 +52,7 @@ class Platform:
         ways: the settings that prove who asks; all of any one way are needed.
         make: makes its client; raises ConfigError.
         models: what is known without asking; some settings add to it.
+        keyless: whether the server that the settings name asks for no key.
     """
 
     name: str
@@ -59,10 +60,11 @@ class Platform:
     ways: tuple[tuple[str, ...], ...]
     make: Make
     models: Callable[[Settings], Sequence[ModelInfo]]
+    keyless: Callable[[Settings], bool] = lambda settings: False
 
     def has_key(self, settings: Settings) -> bool:
-        """Whether the settings hold what proves who asks."""
-        return any(all(_given(settings, name) for name in way) for way in self.ways)
+        """Whether the settings hold what proves who asks, or nobody asks for it."""
+        return self.keyless(settings) or any(all(_given(settings, name) for name in way) for way in self.ways)
 
     def own(self, settings: Settings, name: str) -> Any:
         """A setting that every platform has: `proxy`, `timeout`, `connect_timeout`."""

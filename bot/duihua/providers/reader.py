@@ -37,7 +37,9 @@ class Reader:
         error: what cannot be read, or is too large. Everything before it was returned, nothing after it will.
     """
 
-    __slots__ = ("_closing", "_event", "_limit", "_objects", "_parts", "_size", "_started", "done", "error")
+    __slots__ = (
+        "_closing", "_cr", "_event", "_limit", "_objects", "_parts", "_size", "_started", "done", "error",
+    )  # fmt: skip
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.done = False
@@ -48,12 +50,15 @@ class Reader:
         self._event = ""
         self._started = False
         self._closing = False
+        self._cr = False  # the bytes so far end in a carriage return, which a line feed may follow
         self._objects = _Objects(limit)
 
     def feed(self, data: bytes) -> list[Item]:
         """The objects that are complete now."""
         if self.done or self.error:
             return []
+        if self._cr or b"\r" in data:
+            data = self._unified(data)
         lines = data.split(b"\n")
         if self._parts or len(lines) == 1:
             self._parts.append(lines[0])
@@ -82,6 +87,13 @@ class Reader:
         self._parts.clear()
         return self._lines([line])
 
+    def _unified(self, data: bytes) -> bytes:
+        """The data with every line end as a line feed."""
+        if self._cr:
+            data = data.removeprefix(b"\n")
+        self._cr = data.endswith(b"\r") or (self._cr and not data)
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
     def _lines(self, lines: list[bytes]) -> list[Item]:
         out: list[Item] = []
         whole = not self._objects.open
@@ -92,7 +104,7 @@ class Reader:
                     continue
                 except orjson.JSONDecodeError:
                     pass
-            if not line or line == b"\r":
+            if not line:
                 self._event = ""
                 if not whole and self._objects.event_data:
                     self._fail("an event of the answer is not complete JSON")

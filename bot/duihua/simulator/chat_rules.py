@@ -261,8 +261,10 @@ class ChatRules:
         if value is None:
             return ()
         items = as_list(value)
-        if not items or not model.tools:
-            raise self._shape("tool_calls must be a list that is not empty, of a model that has tools")
+        if not model.tools:
+            raise self._shape(f"tool_calls: tools are not supported by {model.name}")
+        if not items:
+            raise self._shape("tool_calls must be a list that is not empty")
         calls: dict[str, Call] = {}
         for item in items:
             call = as_object(item) or {}

@@ -118,15 +118,18 @@ async def stream(
     pause: float = 0.0,
     cut_after: int | None = None,
 ) -> web.StreamResponse:
-    """Sends frame after frame; `cut_after` drops the connection after so many, `pause` is in seconds."""
-    response = web.StreamResponse(headers={**headers, "Content-Type": EVENTS, "Cache-Control": "no-cache"})
+    """Sends frame after frame; `cut_after` drops the connection after so many, `pause` is in seconds.
+
+    A content type in `headers` takes the place of the usual one.
+    """
+    response = web.StreamResponse(headers={"Content-Type": EVENTS, "Cache-Control": "no-cache", **headers})
     await response.prepare(request)
     for i, frame in enumerate(frames):
         if i == cut_after:
             drop(request)
             return response
-        if pause and i:
-            await asyncio.sleep(pause)
+        if i:
+            await asyncio.sleep(pause)  # even none lets a reader in the same loop see frame after frame
         try:
             await response.write(frame)
         except ConnectionResetError:  # the client has left: nothing to tell it
