@@ -30,7 +30,7 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
-from duihua.messages import Address, Call, Step, Text, Turn, TurnRef, Usage
+from duihua.messages import Address, Call, Cost, Step, Text, Turn, TurnRef, Usage
 from duihua.ports import Send, StoredCall
 from duihua_prompts import PersonaLibrary
 
@@ -187,8 +187,10 @@ class FakeSession:
     async def configure(self, *, persona: str) -> None:
         self.own["persona"] = persona
 
-    async def usage(self) -> list[tuple[str, int, Usage]]:
-        return [("fake/m", 2, Usage(1200, 34))] if self.turns else []
+    async def usage(self) -> list[tuple[str, int, Usage, Cost | None]]:
+        if not self.turns:
+            return []
+        return [("fake/m", 2, Usage(1200, 34), Cost(1_250_000, "CNY")), ("fake/n", 1, Usage(), None)]
 
 
 class FakeEngine:

@@ -186,6 +186,7 @@ async def test_usage_is_by_model(session: FakeSession) -> None:
     await say(session, "hi")
     assert "fake/m" in (await run("/usage", session)).text
     assert "1,200" in (await run("/usage", session)).text
+    assert (await run("/usage", session)).text.count("1.25 CNY") == 2  # beside its model, and in the sum
 
 
 @pytest.mark.parametrize(

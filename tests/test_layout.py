@@ -29,7 +29,7 @@ VALUES = {
     "escapes",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"foreign", "memory", "pictures"}
+LOGIC |= {"foreign", "memory", "pictures", "prices"}
 LAYERS = [
     VALUES,
     LOGIC,

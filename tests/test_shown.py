@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
-from duihua.shown import Change, Shown, sentence
+from duihua.plain import Plain
+from duihua.shown import Change, Shown, alternatives, sentence
 from duihua_prompts import Catalogue
 
 AT: dict[str, Any] = {"session": "s", "turn": 1}
@@ -119,3 +121,19 @@ def test_other_events_need_no_sentence() -> None:
 def test_a_notice_is_said_by_its_code() -> None:
     words = Catalogue("en")
     assert sentence(Notice(**AT, code="trimmed"), words) == words.t("notice.trimmed")
+
+
+def test_other_answers_are_numbered_from_two() -> None:
+    words = Catalogue("en")
+    end = TurnFinished(**AT, text="one", alternatives=("two", "three"))
+    assert alternatives(end, words) == ["Another answer (2): two", "Another answer (3): three"]
+    assert alternatives(TextDelta(**AT, text="x"), words) == []
+
+
+def test_a_pipe_shows_other_answers_below_the_first_without_control_characters() -> None:
+    out, err = io.BytesIO(), io.BytesIO()
+    view = Plain(Catalogue("en"), out, err)
+    view.event(TextDelta(**AT, text="one"))
+    view.event(TurnFinished(**AT, text="one", alternatives=("two\x1b[2J",)))
+    assert out.getvalue().decode() == "one\nAnother answer (2): two\n"
+    assert err.getvalue() == b""

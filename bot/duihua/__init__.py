@@ -39,9 +39,10 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
-from duihua.messages import Address, Attachment, Text, Turn, Usage
+from duihua.messages import Address, Attachment, Cost, Text, Turn, Usage
 from duihua.options import ModelOptions
 from duihua.pictures import image, read_image
+from duihua.providers.fallback import Health
 from duihua.session import Reply, Session, Ticket
 from duihua.skills.contract import Context
 from duihua.skills.schema import skill
@@ -57,7 +58,9 @@ __all__ = [
     "ChatEngine",
     "ConfigError",
     "Context",
+    "Cost",
     "DuihuaError",
+    "Health",
     "HistoryCleared",
     "InputTooLong",
     "InvalidOptions",

@@ -8,6 +8,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
 from duihua.ports import Dialect, Provider, Skill, ToolSpec
+from duihua.prices import Price
 
 if TYPE_CHECKING:
     import httpx
@@ -31,6 +32,8 @@ class Brief:
         default_factory=dict[str, Mapping[str, str]], repr=False
     )
     http: httpx.AsyncClient | None = None
+    price: Price | None = None
+    others: tuple[Brief, ...] = ()  # the models that answer when this one cannot, in their order
 
 
 @dataclass(frozen=True, slots=True)

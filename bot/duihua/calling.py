@@ -71,7 +71,9 @@ class Calling(Running):
         expires = self._expires() if any(c.state == "held" for c in calls) else 0
 
         async def write() -> None:
-            await self.store.step(self.fence, number, step, usage=finish.usage, expires=expires)
+            await self.store.step(
+                self.fence, number, step, usage=finish.usage, micros=said.micros, expires=expires
+            )
             self.steps.append(step)
             self.said = Said()
 

@@ -256,14 +256,16 @@ def _chat(given: argparse.Namespace, words: Catalogue) -> int:
 async def _engine(
     model: str | None, settings: Settings, words: Catalogue, stack: AsyncExitStack
 ) -> ChatEngine:
-    """The engine, on a simulator of its own if the platform's key is missing."""
+    """The engine, on a simulator of its own if no platform that is named has a key."""
     from duihua.engine import ChatEngine
+    from duihua.providers.fallback import names
     from duihua_prompts import key_settings
 
     try:
         return ChatEngine(model, settings=settings)
     except MissingKey as e:
-        if _has_part_of_a_key(settings, e.provider):
+        named = {name.partition("/")[0] for name in names(model or settings.model)}
+        if any(_has_part_of_a_key(settings, provider) for provider in {e.provider, *named}):
             raise
         from duihua.simulator import Simulator
 

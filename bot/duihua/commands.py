@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from duihua.comparison import blocks
 from duihua.errors import DuihuaError
 from duihua.escapes import clean, columns, one_line
-from duihua.messages import Turn, Usage, text_of
+from duihua.messages import Cost, Turn, Usage, text_of
+from duihua.prices import sums
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -261,16 +262,21 @@ async def _forget(scene: Scene) -> Answer:
 async def _usage(scene: Scene) -> Answer:
     words = scene.words
 
-    def line(model: str, turns: int, usage: Usage) -> str:
-        return words.t(
+    def line(model: str, turns: int, usage: Usage, cost: Cost | None) -> str:
+        told = words.t(
             "command.usage.line",
             model=one_line(model),
             turns=turns,
             input=f"{usage.input:,}",
             output=f"{usage.output:,}",
         )
+        return words.t("command.usage.priced", line=told, cost=cost) if cost else told
 
-    lines = [line(*row) for row in await scene.session.usage()]
+    rows = await scene.session.usage()
+    lines = [line(*row) for row in rows]
+    total = sums(cost for *_, cost in rows)
+    if len(rows) > 1 and total:
+        lines.append(words.t("command.usage.total", cost=" + ".join(map(str, total))))
     return Show("\n".join(lines) or words.t("command.usage.nothing"))
 
 

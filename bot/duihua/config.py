@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     )
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
     turn_timeout: float = Field(300.0, gt=0, validation_alias=_named("DUIHUA_TURN_TIMEOUT"))
+    prices: str = Field("", validation_alias=_named("DUIHUA_PRICES"))
     max_pending: int = Field(50, ge=1, validation_alias=_named("DUIHUA_MAX_PENDING"))
     max_steps: int = Field(8, ge=1, validation_alias=_named("DUIHUA_MAX_STEPS"))
     lease: float = Field(15.0, ge=1, validation_alias=_named("DUIHUA_LEASE"))

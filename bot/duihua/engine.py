@@ -7,6 +7,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,9 +22,11 @@ from duihua.errors import ConfigError, DuihuaError, InvalidOptions
 from duihua.events import AnyEvent
 from duihua.history import History
 from duihua.lanes import Lanes
-from duihua.messages import Address, Options, Part, Text, Turn, TurnRef
+from duihua.messages import Address, Cost, Options, Part, Text, Turn, TurnRef, Usage
 from duihua.options import ModelOptions
 from duihua.ports import Accepted, Dialect, Frontend, Input, Limiter, Provider, Skill, Store, Work
+from duihua.prices import Prices
+from duihua.providers.fallback import STATE, Circuits, Health, dump, fitting, load, names
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import ContextView, Reply, Session
@@ -45,7 +48,8 @@ class ChatEngine:
     """Many conversations over one store. Use it as an async context manager.
 
     Args:
-        model: `provider/model`; None: the setting `DUIHUA_MODEL`.
+        model: `provider/model`, or several parted by commas: where one is overloaded, silent or out of reach
+            before its first word, the next one answers. None: the setting `DUIHUA_MODEL`.
         skills: what models may call; None: the bundled skills that `DUIHUA_SKILLS` names.
         settings: None: read from the environment and `.env`, once, now.
         store: None: the database of `DUIHUA_DATABASE_URL`.
@@ -53,7 +57,7 @@ class ChatEngine:
         limiter: keeps within the platforms' rates; None: one of our own, in this process.
 
     Raises:
-        ConfigError: a setting is wrong. MissingKey: the platform's key is not set.
+        ConfigError: a setting is wrong. MissingKey: the key of a model's platform is not set.
     """
 
     def __init__(
@@ -70,9 +74,10 @@ class ChatEngine:
 
         install()  # an application's own logging at DEBUG must not show keys that stand in URLs
         self.settings = settings or Settings.load()
-        self.model = model or self.settings.model.split(",")[0].strip()
+        self.model = model or self.settings.model
         self.locale = language(self.settings.lang)
         self.timezone = _zone(self.settings.timezone)
+        self.prices = Prices.load(self.settings.prices)
         self.registry = Registry(load_bundled(self.settings.skills) if skills is None else skills)
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
@@ -84,9 +89,12 @@ class ChatEngine:
         self._fronts: dict[str, Frontend] = {}
         self._live: set[str] = set()
         self._views: set[asyncio.Task[None]] = set()
+        self._keeping: set[asyncio.Task[None]] = set()
         self._http: httpx.AsyncClient | None = None
+        self._circuits = Circuits(changed=self._keep_health)
+        self._health_kept = asyncio.Lock()
         self._open = False
-        self.resolve(self.model)
+        self.resolve_all(self.model)
         self.personas.get(self.settings.persona)
         self.store: Store = store or self._make_store()
         self.history = History(self.store)
@@ -104,6 +112,7 @@ class ChatEngine:
                 approval=self.settings.approval_timeout,
                 lease=self.settings.lease,
             ),
+            self._circuits,
             opened=self._opened,
             finished=self.delivery.poke,
         )
@@ -136,7 +145,7 @@ class ChatEngine:
             await self.delivery.aclose()
             for task in self._views:
                 task.cancel()
-            await asyncio.gather(*self._views, return_exceptions=True)
+            await asyncio.gather(*self._views, *self._keeping, return_exceptions=True)
 
     def attach(self, frontend: Frontend, *, live: bool = False) -> None:
         """Delivers the outbox of the front end's addresses to it; `live`: shows it running turns too."""
@@ -198,6 +207,14 @@ class ChatEngine:
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]:
         """All events of this process; a slow subscriber loses the oldest and never slows a turn."""
         return self.relay.subscribe()
+
+    def health(self) -> list[Health]:
+        """How each platform that is in use here does: its circuit breaker, and why it is open."""
+        return [self._circuits.health(name) for name in self._providers]
+
+    def estimate_cost(self, model: str, input_tokens: int, output_tokens: int) -> Cost | None:
+        """What a request to `provider/model` would cost; None: its price is not known."""
+        return self.prices.cost(model, Usage(input_tokens, output_tokens))
 
     async def forget_user(self, front: str, external: str, tenant: str = "main") -> int:
         """Erases a person with everything stored about them; returns how many sessions went."""
@@ -275,6 +292,10 @@ class ChatEngine:
         provider, model = found
         return provider, model, provider.dialect(model)  # which the client may have come to know better
 
+    def resolve_all(self, models: str) -> list[tuple[Provider, str, Dialect]]:
+        """Client, model and dialect of each model of `a,b,c`, as `resolve` finds them."""
+        return [self.resolve(name) for name in names(models)]
+
     async def context(self, address: Address, content: str, name: str = "") -> ContextView:
         """What the next request of a session would hold if `name` said `content`."""
         info = await self.store.session(address)
@@ -300,6 +321,22 @@ class ChatEngine:
 
     # ------------------------------------------------------------ inside
 
+    def _keep_health(self, provider: str) -> None:
+        """A circuit opened or closed: keeps it for other processes, beside what they keep of others."""
+
+        async def keep() -> None:
+            try:
+                async with self._health_kept:
+                    known = {health.provider: health for health in load(await self.store.get_state(STATE))}
+                    known[provider] = self._circuits.health(provider)
+                    await self.store.put_state(STATE, dump(known.values()))
+            except DuihuaError as e:
+                log.warning("the state of %s is not kept: %s", provider, e)
+
+        task = asyncio.create_task(keep())
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
     async def _run(self, work: Work, lane: Any) -> Work | None:
         return await self._turns.run(work, lane)
 
@@ -323,15 +360,11 @@ class ChatEngine:
         if found is not None and found.dialect == found.provider.dialect(found.model):
             return found
         persona: Persona = self.personas.get(str(own.get("persona") or self.settings.persona))
-        provider, model, dialect = self.resolve(str(own.get("model") or self.model))
+        (provider, model, dialect), *behind = self.resolve_all(str(own.get("model") or self.model))
         stored = ModelOptions.parse(own["options"]) if own.get("options") else None
         merged = (options or ModelOptions()).over(stored).over(persona.options)
         offered = persona.skills
-        skills = {
-            skill.name: skill
-            for skill in self.registry
-            if dialect.functions != "none" and (offered == "all" or skill.name in offered)
-        }
+        skills = {s.name: s for s in self.registry if offered == "all" or s.name in offered}
         locale = locale or self.locale
         brief = Brief(
             provider=provider,
@@ -346,11 +379,13 @@ class ChatEngine:
             timezone=self.timezone,
             skill_settings={name: self.settings.of_skill(name) for name in skills},
             http=self._client(),
+            price=self.prices.of(dialect.name),
         )
-        self._briefs[key] = brief
+        others = [_instead(brief, *one, merged, self.prices) for one in behind]
+        found = self._briefs[key] = replace(_able(brief), others=tuple(map(_able, others)))
         while len(self._briefs) > REMEMBERED:
             self._briefs.popitem(last=False)
-        return brief
+        return found
 
     def _client(self) -> httpx.AsyncClient:
         """The HTTP client of skills; it opens nothing until it is used."""
@@ -400,6 +435,27 @@ def _checked(
             "the persona's options %s do not fit %s: the defaults are used", persona.given(), dialect.name
         )
         return dialect.check(ModelOptions())
+
+
+def _instead(
+    brief: Brief, provider: Provider, model: str, dialect: Dialect, options: ModelOptions, prices: Prices
+) -> Brief:
+    """The same with another model, and those of the options that it takes."""
+    if provider is not brief.provider:
+        options = replace(options, extra=None)  # fields that another platform may know by the same names
+    return replace(
+        brief,
+        provider=provider,
+        model=model,
+        dialect=dialect,
+        options=dialect.check(fitting(options, dialect)),
+        price=prices.of(dialect.name),
+    )
+
+
+def _able(brief: Brief) -> Brief:
+    """Without skills if the model has no way to call them."""
+    return replace(brief, skills={}, tools=()) if brief.dialect.functions == "none" else brief
 
 
 def _limiter() -> Limiter:

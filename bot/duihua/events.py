@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
-from duihua.messages import Usage
+from duihua.messages import Cost, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +147,19 @@ class Notice(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFinished(Event):
-    """The end. `finish`: stop, length, stopped, approval, flagged. `text` is the whole visible answer."""
+    """The end. `finish`: stop, length, stopped, approval, flagged. `text` is the whole visible answer.
+
+    `model` gave the last answer. `cost` has one sum per currency, as far as prices are known. `alternatives`
+    are the other last answers, where `n` asked for several: told once, never stored.
+    """
 
     kind: ClassVar[str] = "turn_finished"
     text: str
     finish: str = "stop"
     model: str = ""
     usage: Usage = field(default_factory=Usage)
+    cost: tuple[Cost, ...] = ()
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

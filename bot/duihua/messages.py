@@ -189,7 +189,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the platform counted them."""
+    """Tokens as the platform counted them: `cached` are part of `input`, `reasoning` part of `output`."""
 
     input: int = 0
     output: int = 0
@@ -203,6 +203,19 @@ class Usage:
             self.cached + other.cached,
             self.reasoning + other.reasoning,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An amount of money, in millionths of the currency's unit."""
+
+    micros: int
+    currency: str
+
+    def __str__(self) -> str:
+        """For example `0.0042 CNY`; what is less than a millionth rounds to it."""
+        whole = f"{self.micros / 1_000_000:.6f}".rstrip("0").rstrip(".")
+        return f"{whole} {self.currency}"
 
 
 def text_of(parts: tuple[Part, ...]) -> str:

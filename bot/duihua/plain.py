@@ -9,7 +9,7 @@ import orjson
 
 from duihua.escapes import Cleaner, clean
 from duihua.events import END, AnyEvent, Notice, Retracted, TurnFailed, TurnFinished
-from duihua.shown import Shown, sentence
+from duihua.shown import Shown, alternatives, sentence
 
 if TYPE_CHECKING:
     from duihua_prompts import Catalogue
@@ -62,6 +62,8 @@ class Plain:
             case _:
                 pass
         if isinstance(event, END):
+            for line in alternatives(event, self._words):
+                self.say(line)
             self._end_line()
             self._begin()
 

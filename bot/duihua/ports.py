@@ -77,6 +77,7 @@ class Request:
     deadline: float
     user: str = ""  # an opaque id of the end user for the platform, never a name
     session: int = 0  # sessions that wait for the same limit get their turns one after the other
+    hurried: bool = False  # another model stands behind: fewer attempts, no long wait (`Retry.hurried`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +336,7 @@ class Outcome:
     sends: tuple[SendBody, ...] = ()
     error: str = ""
     erase: Literal["session"] | tuple[int, ...] = ()  # turns to erase in the same transaction
+    micros: int = 0  # what `usage` costs, in the currency of the model's price
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,7 +433,9 @@ class Store(Protocol):
         """Sessions whose input has waited for a second without a live lease."""
         ...
 
-    async def step(self, fence: Fence, number: int, step: Step, *, usage: Usage, expires: int = 0) -> None:
+    async def step(
+        self, fence: Fence, number: int, step: Step, *, usage: Usage, micros: int = 0, expires: int = 0
+    ) -> None:
         """Journals an answer with its calls, before a skill runs. `expires` (ms UTC) is for held calls."""
         ...
 
@@ -530,8 +534,8 @@ class Store(Protocol):
         """Erases a person: sessions, identities, facts, everything derived. Returns the sessions erased."""
         ...
 
-    async def usage(self, owner: int) -> Sequence[tuple[str, int, Usage]]:
-        """(model, turns, usage) of a user over all days."""
+    async def usage(self, owner: int) -> Sequence[tuple[str, int, Usage, int]]:
+        """(model, turns, usage, micros) of a user over all days."""
         ...
 
     async def take_sends(self, fronts: Sequence[str], *, lease: int, limit: int = 20) -> Sequence[Send]:
@@ -610,8 +614,11 @@ class Limiter(Protocol):
         """
         ...
 
-    async def acquire(self, key: str, tokens: int, *, deadline: float) -> None:
-        """Waits until a request of about `tokens` may go; ProviderError when the deadline comes first."""
+    async def acquire(self, key: str, tokens: int, *, deadline: float, session: int = 0) -> None:
+        """Waits until a request of about `tokens` may go; ProviderError when the deadline comes first.
+
+        Sessions that wait for the same limit get their turns one after the other.
+        """
         ...
 
     def learn(self, key: str, headers: Mapping[str, str]) -> None:

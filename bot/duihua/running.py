@@ -14,9 +14,10 @@ from typing import Any, Literal, TypeVar
 
 from duihua.brief import Brief, Rules, window_limit
 from duihua.codec import sound
-from duihua.errors import StorageError, Superseded
+from duihua.errors import DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
     AnyEvent,
+    Notice,
     TurnFailed,
     TurnFinished,
 )
@@ -24,6 +25,7 @@ from duihua.fragments import to_json
 from duihua.history import History
 from duihua.messages import (
     Attachment,
+    Cost,
     Part,
     Step,
     Text,
@@ -42,6 +44,8 @@ from duihua.ports import (
     Store,
     Work,
 )
+from duihua.prices import sums
+from duihua.providers.fallback import Circuits, passes
 from duihua.relay import Channel
 from duihua.tokens import estimate
 
@@ -63,6 +67,8 @@ class Said:
     finish: Finish | None = None
     flagged: Flagged | None = None
     packed: Packed | None = None
+    micros: int = 0  # what its tokens cost, in the currency of the model's price
+    begun: bool = False  # the model has begun to answer, whether or not that can be seen yet
 
     def parts(self) -> tuple[Part, ...]:
         """What is stored of it."""
@@ -79,16 +85,28 @@ class Said:
 class Running:
     """The state of one turn at work; the skills and the road to the answer build on it."""
 
-    def __init__(self, store: Store, history: History, rules: Rules, work: Work, channel: Channel) -> None:
-        self.store, self.history, self.rules = store, history, rules
+    def __init__(
+        self,
+        store: Store,
+        history: History,
+        rules: Rules,
+        circuits: Circuits,
+        work: Work,
+        channel: Channel,
+    ) -> None:
+        self.store, self.history, self.rules, self.circuits = store, history, rules, circuits
         self.work, self.channel = work, channel
         self.fence, self.turn = work.fence, work.turn
         self.steps: list[Step] = list(work.turn.steps)
         self.past: tuple[Turn, ...] = ()
         self.start = work.window_from
         self.usage = Usage()
+        self.costs: list[Cost] = []
         self.said = Said()
         self.brief: Brief | None = None
+        self.others: tuple[Brief, ...] = ()  # models that are still behind the one of `brief`
+        self.replaced = False  # `brief` is not the one that the turn began with
+        self.reach = 0  # turns that the first model's window holds at most
         self.ending: list[AnyEvent] = []  # told once the end is stored
         self._pictures: dict[str, Attachment] = {}
         self._scope: asyncio.Timeout | None = None
@@ -110,8 +128,9 @@ class Running:
         return int((time.time() + self.rules.approval) * 1000)
 
     async def _read_past(self) -> None:
-        limit = window_limit(self._brief.dialect)
-        self.past = await self.history.before(self.fence, self.turn.parent, since=self.start, limit=limit)
+        self.past = await self.history.before(
+            self.fence, self.turn.parent, since=self.start, limit=self.reach
+        )
 
     async def _images(self, turns: Sequence[Turn]) -> Mapping[str, Attachment]:
         """The newest images of the conversation; each is read once in a turn."""
@@ -132,6 +151,40 @@ class Running:
         self._stopping = True
         if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(asyncio.get_running_loop().time())
+
+    # ------------------------------------------------------------ which model answers
+
+    def _take_up(self, brief: Brief) -> None:
+        self.brief, self.reach = brief, window_limit(brief.dialect)
+        self.others = tuple(other for other in brief.others if self._takes_input(other))
+        self._pass_over()
+
+    def _takes_input(self, brief: Brief) -> bool:
+        try:
+            brief.dialect.admit(brief.system, self.turn.input)
+        except DuihuaError:
+            return False
+        return True
+
+    def _fall_back(self, error: ProviderError) -> bool:
+        """Turns to the next model; False: there is none, the answer has begun, or it is no reason to."""
+        if self.said.begun or not self.others or not passes(error):
+            return False
+        log.warning("turn %d of session %s: %s", self.turn.ref.seq, self.work.address.key, error)
+        self._next("fallback", reason=error.category)
+        self._pass_over()
+        return True
+
+    def _pass_over(self) -> None:
+        """Leaves out models whose platform fails all the time, as long as another one is behind."""
+        while self.others and not self.circuits.admits(provider := self._brief.provider.name):
+            self._next("circuit_open", provider=provider)
+
+    def _next(self, code: str, **values: str) -> None:
+        before, self.brief, self.others = self._brief, self.others[0], self.others[1:]
+        self.replaced = True
+        change = {"from": before.dialect.name, "to": self._brief.dialect.name}
+        self._emit(Notice, code=code, values={**change, **values})
 
     # ------------------------------------------------------------ what readers are told
 
@@ -196,6 +249,7 @@ class Running:
         step: Step | None = None,
         *,
         usage: Usage | None = None,
+        micros: int = 0,
         erase: Literal["session"] | tuple[int, ...] = (),
         error: str = "",
         values: Mapping[str, Any] | None = None,
@@ -206,7 +260,16 @@ class Running:
         if error:
             self._later(TurnFailed, error=error, values=values or {})
         else:
-            self._later(TurnFinished, text=text, finish=finish, model=model, usage=self.usage)
+            others = self.said.finish.alternatives if self.said.finish else ()
+            self._later(
+                TurnFinished,
+                text=text,
+                finish=finish,
+                model=model,
+                usage=self.usage,
+                cost=sums(self.costs),
+                alternatives=tuple(map(sound, others)),
+            )
         body = {"text": text, "finish": finish, "error": error, "values": dict(values or {})}
         sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)
         return Outcome(
@@ -215,6 +278,7 @@ class Running:
             number=len(self.steps),
             step=step,
             usage=usage or Usage(),
+            micros=micros,
             model=model,
             persona=self.brief.persona if self.brief else "",
             tokens=int(estimate(text_of(self.turn.input)) + estimate(text)),

@@ -40,7 +40,7 @@ from duihua.events import (
     TurnStarted,
 )
 from duihua.plain import explain
-from duihua.shown import Shown, sentence
+from duihua.shown import Shown, alternatives, sentence
 
 if TYPE_CHECKING:
     from duihua_prompts import Catalogue
@@ -96,6 +96,8 @@ class Screen:
             case _:
                 pass
         if isinstance(event, END):
+            for line in alternatives(event, self._words):
+                self._line(clean(line), "dim")
             self._set_status("")
             self._end_line()
             self._begin()

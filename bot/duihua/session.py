@@ -23,6 +23,7 @@ from duihua.messages import (
     Attachment,
     Author,
     Call,
+    Cost,
     Decision,
     InputKind,
     Options,
@@ -34,6 +35,7 @@ from duihua.messages import (
 )
 from duihua.options import ModelOptions
 from duihua.ports import Input, Progress, SessionInfo, StoredCall
+from duihua.prices import sums
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -53,7 +55,11 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished turn. `finish`: stop, length, stopped, approval, flagged."""
+    """A finished turn. `finish`: stop, length, stopped, approval, flagged.
+
+    `model` gave the last answer. `cost` has one sum per currency, as far as prices are known. `alternatives`
+    are the other last answers, where `n` asked for several.
+    """
 
     text: str
     calls: tuple[Call, ...] = ()
@@ -61,6 +67,8 @@ class Reply:
     model: str = ""
     finish: str = "stop"
     turn: int = 0
+    cost: tuple[Cost, ...] = ()
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +175,8 @@ class Session:
                         if isinstance(event, END):
                             return
             progress = await store.progress(ticket.inbox)
-            for event in _told(self.address.key, progress, begun=begun, shown=shown):
+            cost = self._cost_of(progress)
+            for event in _told(self.address.key, progress, cost, begun=begun, shown=shown):
                 begun = True
                 shown = event.text if isinstance(event, TurnSnapshot) else shown
                 yield event
@@ -300,10 +309,21 @@ class Session:
         info = await self._engine.store.session(self.address)
         return list(await self._engine.store.held(info.id)) if info else []
 
-    async def usage(self) -> list[tuple[str, int, Usage]]:
-        """(model, turns, usage) of the session's owner, over all days."""
+    async def usage(self) -> list[tuple[str, int, Usage, Cost | None]]:
+        """(model, turns, usage, cost) of the session's owner, over all days; None: no price is known."""
         info = await self._engine.store.session(self.address)
-        return list(await self._engine.store.usage(info.owner)) if info else []
+        rows = await self._engine.store.usage(info.owner) if info else ()
+        return [(model, turns, used, self._cost(model, micros)) for model, turns, used, micros in rows]
+
+    def _cost_of(self, progress: Progress) -> tuple[Cost, ...]:
+        """What a stored turn cost; nothing if several models took part, whose shares are not known."""
+        models = {step.model for step in progress.turn.steps} if progress.turn else set[str]()
+        one = progress.model if models <= {progress.model} else ""
+        return sums([self._engine.prices.cost(one, progress.usage)])
+
+    def _cost(self, model: str, micros: int) -> Cost | None:
+        price = self._engine.prices.of(model)
+        return Cost(micros, price.currency) if price else None
 
     async def settings(self) -> dict[str, Any]:
         """The session's own settings: persona, options, model, as far as they are set."""
@@ -334,7 +354,7 @@ class Session:
         if options is not None:
             values["options"] = _plain(options)
         if model is not None or options is not None:
-            dialect = self._engine.resolve(values.get("model") or self._engine.model)[2]
+            _, _, dialect = self._engine.resolve_all(values.get("model") or self._engine.model)[0]
             dialect.check(ModelOptions.parse(values.get("options") or {}))
         kept = {name: value for name, value in values.items() if value}
         info = await self._engine.store.ensure(self.address, self._external, self._name)
@@ -375,7 +395,16 @@ class Session:
                 raise TurnError(event.error, event.values)
             if isinstance(event, TurnFinished):
                 calls = await self._calls_of(event.turn) if event.step or event.finish == "approval" else ()
-                return Reply(event.text, calls, event.usage, event.model, event.finish, event.turn)
+                return Reply(
+                    event.text,
+                    calls,
+                    event.usage,
+                    event.model,
+                    event.finish,
+                    event.turn,
+                    event.cost,
+                    event.alternatives,
+                )
         raise TurnError("superseded")
 
     async def _calls_of(self, seq: int) -> tuple[Call, ...]:
@@ -396,7 +425,7 @@ class Session:
                 pass
 
 
-def _told(key: str, progress: Progress, *, begun: bool, shown: str) -> list[AnyEvent]:
+def _told(key: str, progress: Progress, cost: tuple[Cost, ...], *, begun: bool, shown: str) -> list[AnyEvent]:
     """What a stored turn tells a reader who does not hear it live."""
     turn = progress.turn
     where: dict[str, Any] = {
@@ -426,7 +455,12 @@ def _told(key: str, progress: Progress, *, begun: bool, shown: str) -> list[AnyE
     else:
         out.append(
             TurnFinished(
-                **where, text=turn.text, finish=turn.finish, model=progress.model, usage=progress.usage
+                **where,
+                text=turn.text,
+                finish=turn.finish,
+                model=progress.model,
+                usage=progress.usage,
+                cost=cost,
             )
         )
     return out

@@ -80,6 +80,8 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
     match event:
         case HistoryCleared():
             return words.t(f"cleared.{event.policy}.{event.side}", turns=event.turns)
+        case Notice(code="fallback"):
+            return words.t("notice.fallback", **{**event.values, "reason": _reason(event, words)})
         case Notice():
             return words.t(f"notice.{event.code}", **event.values)
         case TurnFinished(finish="stopped"):
@@ -92,3 +94,13 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             )
         case _:
             return ""
+
+
+def alternatives(event: AnyEvent, words: Catalogue) -> list[str]:
+    """The other answers that an end tells of, numbered from 2."""
+    texts = event.alternatives if isinstance(event, TurnFinished) else ()
+    return [words.t("turn.alternative", number=number, text=text) for number, text in enumerate(texts, 2)]
+
+
+def _reason(event: Notice, words: Catalogue) -> str:
+    return words.t(f"reason.{event.values.get('reason', 'server')}")

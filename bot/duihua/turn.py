@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from duihua import moderation
 from duihua.actions import ActionParser
-from duihua.brief import Brief, Rules, window_limit
+from duihua.brief import Brief, Rules
 from duihua.calling import Calling
 from duihua.errors import DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
@@ -49,6 +49,7 @@ from duihua.ports import (
     Work,
 )
 from duihua.ports import ThinkingDelta as Thought
+from duihua.providers.fallback import Circuits
 from duihua.redact import where
 from duihua.relay import Channel, Relay
 from duihua.running import Said, whole
@@ -72,12 +73,13 @@ class Turns:
         history: History,
         brief: Resolve,
         rules: Rules,
+        circuits: Circuits,
         *,
         opened: Callable[[Channel, Work], None] = lambda channel, work: None,
         finished: Callable[[], None] = lambda: None,
     ) -> None:
         self.store, self.relay, self.history = store, relay, history
-        self._brief, self.rules = brief, rules
+        self._brief, self.rules, self.circuits = brief, rules, circuits
         self._opened, self._finished = opened, finished
 
     def open(self, work: Work) -> Channel:
@@ -91,7 +93,7 @@ class Turns:
     async def run(self, work: Work, lane: Lane) -> Work | None:
         """Answers one turn and ends it; returns the session's next one, claimed with the same lease."""
         channel = self.open(work)
-        answer = _Answer(self.store, self.history, self.rules, work, channel)
+        answer = _Answer(self.store, self.history, self.rules, self.circuits, work, channel)
         lane.stop = answer.stop
         try:
             outcome = await answer.run(self._brief)
@@ -144,15 +146,14 @@ class _Answer(Calling):
             self.history.drop(self.turn.ref)
             await self._scrub()
         else:
-            past = self.past[-window_limit(self.brief.dialect) :] if self.brief else ()
-            self.history.append(self.fence, past, done, since=self.start)
+            self.history.append(self.fence, self.past[-self.reach :], done, since=self.start)
         for event in self.ending:
             self.channel.publish(event)
 
     # ------------------------------------------------------------ the road
 
     async def _answer(self, brief: Resolve) -> Outcome:
-        self.brief = await brief(self.work)
+        self._take_up(await brief(self.work))
         await self._read_past()
         self._show_steps()
         decision = next((p for p in self.turn.input if isinstance(p, Decision)), None)
@@ -182,10 +183,9 @@ class _Answer(Calling):
     async def _step(self, number: int) -> Outcome | None:
         """One answer of the model; an outcome if it ends the turn."""
         last = number == self.rules.max_steps - 1
-        tools = () if last else self._brief.tools
-        said = await self._ask(tools)
+        said = await self._ask(offer=not last)
         if said.flagged is not None:
-            outcome = await self._flagged(said, tools)
+            outcome = await self._flagged(said, offer=not last)
             if outcome is not None:
                 return outcome
             said = self.said
@@ -197,27 +197,40 @@ class _Answer(Calling):
         await self._journal(number, said, finish)
         return None
 
-    async def _ask(
-        self, tools: tuple[ToolSpec, ...], *, past: Sequence[Turn] | None = None, budget: int | None = None
-    ) -> Said:
-        """Asks the model once; too long a context is trimmed to half the budget and sent once more."""
+    async def _ask(self, *, offer: bool, past: Sequence[Turn] | None = None) -> Said:
+        """Asks the model, or the next one if it cannot answer now and has not begun to.
+
+        `offer`: it may call skills.
+        """
+        past = self.past if past is None else past
+        while True:
+            try:
+                return await self._asked(past, offer=offer)
+            except ProviderError as e:
+                if not self._fall_back(e):
+                    raise
+
+    async def _asked(self, past: Sequence[Turn], *, offer: bool, budget: int | None = None) -> Said:
+        """Asks one model once; too long a context is trimmed to half the budget and sent once more."""
         self.said = Said()
         try:
-            return await self._stream(tools, self.past if past is None else past, budget)
+            return await self._stream(self._brief.tools if offer else (), past, budget)
         except ProviderError as e:
+            if not self.said.begun:
+                self.circuits.failed(self._brief.provider.name, e)
             flag = _moderated(e, shown=bool(self.said.text))
             if flag is not None:
                 self.said.flagged = flag
                 return self.said
             if not self.said.text and self._relearned():
-                return await self._ask(tools, past=past, budget=budget)
+                return await self._asked(past, offer=offer, budget=budget)
             if e.category != "context_too_long" or budget is not None or self.said.text:
                 raise
         self._emit(Notice, code="trimmed")
         soft = self._brief.dialect.soft
         packed = self.said.packed
         tokens = min(n for n in (soft.tokens, packed.tokens if packed else None, 8_000) if n)
-        return await self._ask(tools, past=past, budget=tokens // 2)
+        return await self._asked(past, offer=offer, budget=tokens // 2)
 
     def _relearned(self) -> bool:
         """Whether a refusal taught the client another dialect of this model, which is spoken from now on."""
@@ -235,7 +248,7 @@ class _Answer(Calling):
             brief.system, (*past, current), tools, start=self.start, budget=budget, images=images
         )
         said.packed = packed
-        if past is self.past:
+        if past is self.past and not self.replaced:  # a smaller window elsewhere shortens this one for nobody
             self.start = packed.start
         native = brief.dialect.functions == "native"
         by_text = brief.dialect.functions == "text" and bool(tools or self.steps)
@@ -248,10 +261,14 @@ class _Answer(Calling):
             deadline=self._deadline,
             user=f"u{self.work.owner}" if self.work.owner else "",
             session=self.turn.ref.session,
+            hurried=bool(self.others),
         )
         stream: Any = brief.provider.stream(request)
         async with aclosing(stream) as deltas:
             async for delta in deltas:
+                if not said.begun:
+                    said.begun = True
+                    self.circuits.answered(brief.provider.name)
                 for d in parser.feed(delta.text) if parser and isinstance(delta, TextDelta) else (delta,):
                     self._hear(d)
                 if said.flagged is not None:
@@ -281,11 +298,15 @@ class _Answer(Calling):
         elif isinstance(delta, Finish):
             said.finish = delta
             self.usage += delta.usage
+            if price := self._brief.price:
+                cost = price.cost(delta.usage)
+                said.micros = cost.micros
+                self.costs.append(cost)
 
     def _finished(self, said: Said, finish: Finish) -> Outcome:
         reason = finish.reason if finish.reason in ("stop", "length") else "stop"
         step = Step(said.parts(), (), self._brief.dialect.name)
-        return self._end("done", reason, step, usage=finish.usage)
+        return self._end("done", reason, step, usage=finish.usage, micros=said.micros)
 
     def _provider_failed(self, e: ProviderError) -> Outcome:
         log.warning("turn %d of session %s: %s", self.turn.ref.seq, self.work.address.key, e)
@@ -304,7 +325,7 @@ class _Answer(Calling):
 
     # ------------------------------------------------------------ moderation
 
-    async def _flagged(self, said: Said, tools: tuple[ToolSpec, ...]) -> Outcome | None:
+    async def _flagged(self, said: Said, *, offer: bool) -> Outcome | None:
         """What follows from a flag. None: the model was asked once more and `self.said` is its answer."""
         flag, packed = said.flagged, said.packed
         assert flag is not None
@@ -317,7 +338,7 @@ class _Answer(Calling):
         self.channel.next_step(0)
         self._emit(TurnRestarted, reason="flagged")
         self._show_steps()
-        again = await self._ask(tools, past=() if verdict.probe else None)
+        again = await self._ask(offer=offer, past=() if verdict.probe else None)
         if again.flagged is not None:
             final = self._judge(again, again.flagged, extra=True)
             if verdict.probe:

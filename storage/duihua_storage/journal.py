@@ -75,7 +75,7 @@ def _call(insert: Any) -> Any:
 
 def _use(insert: Any) -> Any:
     new = insert(usages).from_select(
-        ["tenant", "day", "owner_id", "model", "turns", "input", "cached", "output", "reasoning"],
+        ["tenant", "day", "owner_id", "model", "turns", "input", "cached", "output", "reasoning", "micros"],
         select(
             S.tenant,
             now().op("/")(const(_DAY)),
@@ -86,9 +86,10 @@ def _use(insert: Any) -> Any:
             number("ca"),
             number("o"),
             number("r"),
+            number("mi"),
         ).where(S.id == bindparam("s")),
     )
-    sums = ("turns", "input", "cached", "output", "reasoning")
+    sums = ("turns", "input", "cached", "output", "reasoning", "micros")
     return new.on_conflict_do_update(
         index_elements=[U.tenant, U.day, U.owner_id, U.model],
         set_={column: U[column] + new.excluded[column] for column in sums},
@@ -126,11 +127,11 @@ _PARTIAL = Statement(
 )
 
 
-def step(fence: Fence, number: int, step: Step, used: Usage, expires: int) -> Tx[None]:
+def step(fence: Fence, number: int, step: Step, used: Usage, micros: int, expires: int) -> Tx[None]:
     """Journals an answer with its calls."""
     ops = _journal(fence, number, step, used, expires)
     if used != Usage():
-        ops.append((_USE, _used(fence, step.model, used, turns=0)))
+        ops.append((_USE, _used(fence, step.model, used, micros, turns=0)))
     yield from guarded(fence, ops)
 
 
@@ -154,7 +155,7 @@ def _journal(fence: Fence, number: int, step: Step, used: Usage, expires: int) -
     return ops
 
 
-def _used(fence: Fence, model: str, used: Usage, *, turns: int) -> dict[str, Any]:
+def _used(fence: Fence, model: str, used: Usage, micros: int, *, turns: int) -> dict[str, Any]:
     return {
         "s": fence.ref.session,
         "m": model,
@@ -163,6 +164,7 @@ def _used(fence: Fence, model: str, used: Usage, *, turns: int) -> dict[str, Any
         "ca": used.cached,
         "o": used.output,
         "r": used.reasoning,
+        "mi": micros,
     }
 
 
@@ -248,7 +250,7 @@ def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
         (_ANSWERED, mine),
     ]
     if outcome.model or outcome.usage != Usage():  # else the turn ended before a model was chosen
-        ops.append((_USE, _used(fence, outcome.model, outcome.usage, turns=1)))
+        ops.append((_USE, _used(fence, outcome.model, outcome.usage, outcome.micros, turns=1)))
     goes = outcome.state == "cleared" or outcome.erase == "session" or own in outcome.erase
     if outcome.step is not None and not goes:
         ops += _journal(fence, outcome.number, outcome.step, outcome.usage, 0)

@@ -145,9 +145,11 @@ class SqlStore:
 
     # ------------------------------------------------------------ the running turn
 
-    async def step(self, fence: Fence, number: int, step: Step, *, usage: Usage, expires: int = 0) -> None:
-        """Journals an answer with its calls, before a skill runs. `usage` is this answer's own."""
-        await self._db.write(lambda: journal.step(fence, number, step, usage, expires), "step")
+    async def step(
+        self, fence: Fence, number: int, step: Step, *, usage: Usage, micros: int = 0, expires: int = 0
+    ) -> None:
+        """Journals an answer with its calls, before a skill runs. `usage` and `micros` are its own."""
+        await self._db.write(lambda: journal.step(fence, number, step, usage, micros, expires), "step")
 
     async def call(
         self, fence: Fence, call: str, state: CallState, result: str = "", *, expires: int = 0
@@ -258,8 +260,8 @@ class SqlStore:
         """users.id of an identity."""
         return await self._db.read(lambda: sessions.user(tenant, front, external))
 
-    async def usage(self, owner: int) -> Sequence[tuple[str, int, Usage]]:
-        """(model, turns, usage) of a user over all days."""
+    async def usage(self, owner: int) -> Sequence[tuple[str, int, Usage, int]]:
+        """(model, turns, usage, micros) of a user over all days."""
         return await self._db.read(lambda: values.usage(owner))
 
     # ------------------------------------------------------------ deliveries and small values

@@ -33,6 +33,7 @@ _USAGE = Statement(
         func.sum(U.output),
         func.sum(U.cached),
         func.sum(U.reasoning),
+        func.sum(U.micros),
     )
     .where(U.owner_id == bindparam("u"))
     .group_by(U.model)
@@ -40,10 +41,10 @@ _USAGE = Statement(
 )
 
 
-def usage(owner: int) -> Tx[Sequence[tuple[str, int, Usage]]]:
-    """(model, turns, usage) of a person over all days."""
+def usage(owner: int) -> Tx[Sequence[tuple[str, int, Usage, int]]]:
+    """(model, turns, usage, micros) of a person over all days."""
     rows = yield _USAGE, {"u": owner}
-    return [(model, int(turns), Usage(*map(int, used))) for model, turns, *used in rows]
+    return [(model, int(turns), Usage(*map(int, used)), int(micros)) for model, turns, *used, micros in rows]
 
 
 def get(name: str) -> Tx[bytes | None]:

@@ -47,7 +47,7 @@ async def test_a_cut_turn_is_answered_by_the_next_engine(make: Make, database_ur
     await cut(database_url)
     engine, _ = await make(["hello again"])
     events = await finish(engine.session("a"))
-    assert [e.attempt for e in events if isinstance(e, TurnRestarted)] == [2]
+    assert {e.attempt for e in events} == {2}  # whether the reader came before the turn began or after
     assert events[-1].text == "hello again"
 
 

@@ -28,8 +28,9 @@ from duihua import (
     skill,
 )
 from duihua.events import AnyEvent, HistoryCleared
-from duihua.messages import Address, Text, TurnRef
-from duihua.ports import CallDelta, Send
+from duihua.messages import Address, Text, TurnRef, Usage
+from duihua.ports import CallDelta, Finish, Flagged, Send
+from duihua.ranges import Range
 from duihua.relay import BACKLOG, Relay
 from duihua.skills.contract import Context
 from duihua.testing import ScriptedModel
@@ -453,7 +454,7 @@ async def test_options_that_are_no_json_are_refused(make: Make) -> None:
 async def test_what_is_remembered_of_a_model_without_limits_is_bounded(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duihua.turn.window_limit", lambda dialect: 3)
+    monkeypatch.setattr("duihua.running.window_limit", lambda dialect: 3)
     engine, _ = await make(lambda r: "ok")
     session = engine.session("a")
     for _ in range(6):
@@ -488,3 +489,34 @@ async def test_a_client_that_fails_to_close_does_not_keep_the_store_open(make: M
         await engine.aclose()
     with pytest.raises(StorageError):
         await engine.store.session(engine.session("a").address)
+
+
+async def test_other_answers_are_told_beside_the_first_and_not_stored(make: Make) -> None:
+    several = Finish("stop", Usage(10, 15), "any", alternatives=("two", "three \ud83d"))
+    engine, model = await make([["one", several], "next"])
+    session = engine.session("a")
+    events = await collect(session.say("hi"))
+    assert isinstance(events[-1], TurnFinished)
+    assert (events[-1].text, events[-1].alternatives) == ("one", ("two", "three \ufffd"))
+    assert orjson.loads(orjson.dumps(events[-1].as_dict()))["alternatives"] == ["two", "three \ufffd"]
+    assert (await session.ask("again")).alternatives == ()
+    assert [m["content"] for m in model.sent[1]] == ["hi", "one", "again"]
+
+
+async def test_a_reply_has_the_other_answers(make: Make) -> None:
+    dialect = replace(STRICT, ranges={**STRICT.ranges, "n": Range("n", 1, 4)})
+    engine, model = await make([["one", Finish("stop", alternatives=("two",))]], dialect=dialect)
+    reply = await engine.session("a").ask("hi", options=ModelOptions(n=2))
+    assert (reply.text, reply.alternatives) == ("one", ("two",))
+    assert model.requests[0].options == {"n": 2}
+
+
+async def test_a_model_that_gives_one_answer_refuses_to_be_asked_for_more(make: Make) -> None:
+    engine, _ = await make(["one"])
+    with pytest.raises(InvalidOptions, match="n=2"):
+        await engine.session("a").ask("hi", options=ModelOptions(n=2))
+
+
+async def test_of_a_flagged_turn_no_other_answers_are_told(make: Make) -> None:
+    engine, _ = await make([["one", Flagged("output"), Finish("flagged", alternatives=("two",))]])
+    assert (await engine.session("a").ask("hi")).alternatives == ()

@@ -177,7 +177,7 @@ async def test_usage_adds_up(make: Make) -> None:
     await session.ask("x")
     await session.ask("y")
     usage = await session.usage()
-    assert [(turns, u.input, u.output) for _, turns, u in usage] == [(2, 20, 10)]
+    assert [(turns, u.input, u.output) for _, turns, u, _ in usage] == [(2, 20, 10)]
 
 
 async def test_a_retry_does_not_write_again(make: Make) -> None:

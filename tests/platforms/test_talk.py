@@ -112,11 +112,13 @@ async def test_errors_end_the_turn_and_nothing_else(
     start: Start, case: Case, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _impatient(monkeypatch)
-    engine, _ = await start(case)
+    engine, simulator = await start(case)
     session = engine.session("a")
     await session.ask("我叫小明")
     events = await collect(session.say(f"你好 {fault}"))
     assert events[-1].kind == "turn_failed"
+    shown = any(isinstance(e, (TextDelta, ThinkingDelta)) for e in events)
+    assert len(outcomes(simulator)) == 1 + (1 if shown else 3)  # three attempts, none after the first delta
     assert events[-1].error.removeprefix("provider.") in ERRORS[fault]
     assert events[-1].values["provider"] == case.model.partition("/")[0]
     assert "小明" in (await session.ask("我叫什么名字?")).text

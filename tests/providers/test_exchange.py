@@ -99,6 +99,15 @@ async def test_the_wait_that_the_platform_asks_for_is_kept(chat: QianfanV2, wire
     assert clock.slept == [17.0]
 
 
+async def test_the_wait_that_the_platform_asks_for_has_a_cap(
+    chat: QianfanV2, wire: Wire, clock: Clock, retry: Retry
+) -> None:
+    wire.then(busy("rpm_rate_limit_exceeded", 429, **{"Retry-After": "86400"}), GOOD)  # type: ignore[arg-type]
+    far, clock.now = 100_000.0, asyncio.get_running_loop().time()
+    await collect(chat.stream(ask(seconds=far)))
+    assert clock.slept == [retry.cap]
+
+
 async def test_no_wait_goes_beyond_the_deadline(chat: QianfanV2, wire: Wire, clock: Clock) -> None:
     wire.then(busy("rpm_rate_limit_exceeded", 429, **{"Retry-After": "61"}), GOOD)  # type: ignore[arg-type]
     with pytest.raises(ProviderError) as caught:

@@ -419,7 +419,7 @@ class Told:
     def preset(self, key: str, quotas: Sequence[Quota]) -> None:
         self.calls.append(("preset", key, tuple(quotas)))
 
-    async def acquire(self, key: str, tokens: int, *, deadline: float) -> None:
+    async def acquire(self, key: str, tokens: int, *, deadline: float, session: int = 0) -> None:
         self.calls.append(("acquire", key))
 
     def learn(self, key: str, headers: Any) -> None: ...

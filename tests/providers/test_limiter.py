@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from duihua.errors import ProviderError
 from duihua.ports import Quota
-from duihua.providers.limiter import RateLimiter
+from duihua.providers import limiter as limits_of
+from duihua.providers.limiter import LONGEST, RateLimiter
 from tests.providers.conftest import Clock
 
 FOREVER = 1e9
@@ -244,3 +246,109 @@ async def test_a_day_of_requests_takes_little_room(clock: Clock) -> None:
     (budget,) = rates._accounts["k"].budgets  # pyright: ignore[reportPrivateUsage]
     assert len(budget.taken) <= 1001
     assert budget.used == 7 * 5000
+
+
+class Timeline:
+    """Time for many who sleep side by side: it jumps to the next who wakes when nobody can do more."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = count()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._numbers), woken))
+        await woken
+
+    async def pass_by(self) -> None:
+        """Lets time pass until nobody sleeps."""
+        await self._settle()
+        while self._sleepers:
+            self.now, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                woken.set_result(None)
+            await self._settle()
+
+    async def _settle(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def served(timeline: Timeline, rates: RateLimiter, asked: list[int]) -> list[int]:
+    """The sessions in the order in which their requests, made in the order of `asked`, may go."""
+    order: list[int] = []
+
+    async def go(session: int) -> None:
+        await rates.acquire("k", 1, deadline=FOREVER, session=session)
+        order.append(session)
+
+    async with asyncio.TaskGroup() as group:
+        for session in asked:
+            group.create_task(go(session))
+            await asyncio.sleep(0)
+        await timeline.pass_by()
+    return order
+
+
+def one_at_a_time() -> tuple[Timeline, RateLimiter]:
+    timeline = Timeline()
+    rates = RateLimiter(clock=timeline, sleep=timeline.sleep)
+    rates.preset("k", [Quota("requests", 1, 60)])
+    return timeline, rates
+
+
+async def test_a_session_with_much_to_ask_does_not_hold_up_another() -> None:
+    timeline, rates = one_at_a_time()
+    await rates.acquire("k", 1, deadline=FOREVER)
+    order = await served(timeline, rates, [1] * 50 + [2])
+    assert order == [1, 2] + [1] * 49
+
+
+async def test_sessions_take_turns() -> None:
+    timeline, rates = one_at_a_time()
+    await rates.acquire("k", 1, deadline=FOREVER)
+    assert await served(timeline, rates, [1, 1, 1, 2, 3, 3]) == [1, 2, 3, 1, 3, 1]
+    assert timeline.now == pytest.approx(1000 + 6 * 60)
+
+
+async def test_one_whose_turn_comes_too_late_for_others_is_told() -> None:
+    timeline, rates = one_at_a_time()
+    await rates.acquire("k", 1, deadline=FOREVER)
+    ended: list[str] = []
+
+    async def go(session: int, deadline: float) -> None:
+        try:
+            await rates.acquire("k", 1, deadline=deadline, session=session)
+            ended.append(f"{session} went at {timeline.now - 1000:.0f}")
+        except ProviderError as e:
+            ended.append(f"{session} {e.category}")
+
+    async with asyncio.TaskGroup() as group:
+        for session, deadline in ((1, FOREVER), (1, timeline.now + 130), (2, FOREVER)):
+            group.create_task(go(session, deadline))
+            await asyncio.sleep(0)
+        await timeline.pass_by()
+    assert ended == ["1 went at 60", "1 rate_limited", "2 went at 120"]
+
+
+async def test_no_platform_stops_us_for_long(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.exhausted("k", "requests", 86_400)
+    assert await times(rates, clock, 1) == [1000 + LONGEST]
+
+
+async def test_keys_that_count_no_more_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_of, "KEYS", 3)
+    rates = limiter(clock)
+    rates.preset("kept", [PER_DAY])
+    for number in range(20):
+        rates.learn(f"k{number}", limits(requests=5))
+        await rates.acquire(f"k{number}", 1, deadline=FOREVER)
+        clock.now += 100
+    accounts = rates._accounts  # pyright: ignore[reportPrivateUsage]
+    assert len(accounts) <= 3
+    assert {"kept", "k19"} <= set(accounts)

@@ -318,3 +318,16 @@ def test_damaged_answers_raise_nothing_and_invent_nothing() -> None:
             deltas = [*answer.feed(bytes(data[:cut])), *answer.feed(bytes(data[cut:])), *answer.close()]
             assert answer.error or isinstance(deltas[-1], Finish)
             assert set(text(deltas)) <= set(data.decode("utf-8", "ignore"))
+
+
+async def test_further_answers_come_with_the_end_and_flagged_ones_do_not() -> None:
+    def other(index: int, text: str, finish: str | None = None) -> bytes:
+        return chunk(text, finish=finish, choice={"index": index})
+
+    deltas, _ = read(
+        chunk("one"), other(2, "thr"), other(1, "two"), other(3, "bad"), other(2, "ee", "stop"),
+        other(3, "", "content_filter"), other(1, "", "stop"), chunk(finish="stop"), DONE,
+    )  # fmt: skip
+    assert text(deltas) == "one"
+    assert isinstance(deltas[-1], Finish)
+    assert (deltas[-1].reason, deltas[-1].alternatives) == ("stop", ("two", "three"))

@@ -157,17 +157,20 @@ async def test_usage_is_summed_per_person_and_model(store: SqlStore, database_ur
     for chat in ("one", "two"):
         await store.ensure(at(chat), "alice")
         work = await say(store, "a", chat)
-        await store.step(work.fence, 0, Step((), (), "big"), usage=Usage(100, 10, 50, 5))
-        await end(store, work, model="big", usage=Usage(200, 20, 0, 1))
+        await store.step(work.fence, 0, Step((), (), "big"), usage=Usage(100, 10, 50, 5), micros=30)
+        await end(store, work, model="big", usage=Usage(200, 20, 0, 1), micros=8)
     await talk(store, "b", chat="one")
     await talk(store, "c", chat="someone else")
     alice = await store.user("main", "terminal", "alice")
-    assert await store.usage(alice or 0) == [("big", 2, Usage(600, 60, 100, 12)), ("m", 1, Usage())]
+    assert await store.usage(alice or 0) == [
+        ("big", 2, Usage(600, 60, 100, 12), 76),
+        ("m", 1, Usage(), 0),
+    ]
     days = run(database_url, "SELECT DISTINCT day FROM usage")
     assert days == run(database_url, "SELECT DISTINCT ended / 86400000 FROM turns")
     run(database_url, "UPDATE usage SET day = day - 1")
     await talk(store, "d", chat="one")
-    assert (await store.usage(alice or 0))[1] == ("m", 2, Usage())
+    assert (await store.usage(alice or 0))[1] == ("m", 2, Usage(), 0)
 
 
 async def test_the_window_moves_with_the_turn_that_moved_it(store: SqlStore) -> None:

@@ -54,7 +54,7 @@ class Client:
 
     def stream(self, request: Request) -> AsyncIterator[Delta]:
         """One answer; `options["stream"] = False` asks for it as a whole. Raises ProviderError only."""
-        return converse(ChatExchange(self, request), self.line.limiter, self.line.retry)
+        return converse(ChatExchange(self, request), self.line.limiter, self.line.retry.for_request(request))
 
     async def aclose(self) -> None:
         """Ends what is under way, and every connection if the transport is the client's own."""

@@ -150,7 +150,10 @@ async def converse(exchange: Exchange, limiter: Limiter | None, retry: Retry) ->
         body: AsyncIterator[bytes] | None = None
         try:
             if limiter is not None:
-                await limiter.acquire(exchange.key, exchange.tokens, deadline=exchange.deadline)
+                latest = retry.until(exchange.deadline)
+                await limiter.acquire(
+                    exchange.key, exchange.tokens, deadline=latest, session=exchange.session
+                )
             response = await exchange.send(_timeouts(exchange))
             if limiter is not None:
                 _learn(limiter, exchange.key, response)

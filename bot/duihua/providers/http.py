@@ -61,7 +61,10 @@ class _NoCookies(CookieJar):
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Carries httpx requests over one aiohttp session, which is made with the first request."""
+    """Carries httpx requests over one aiohttp session, which is made with the first request.
+
+    `setting` is where the proxy was set, for the error that says it is none.
+    """
 
     def __init__(
         self,
@@ -69,10 +72,13 @@ class Transport(httpx.AsyncBaseTransport):
         proxy: str | None = None,
         verify: ssl.SSLContext | bool = True,
         keepalive: float = 30.0,
+        setting: str = "DUIHUA_PROXY",
     ) -> None:
         if proxy and urlsplit(proxy).scheme not in ("http", "https"):
             raise ConfigError(
-                "DUIHUA_PROXY must be the URL of an HTTP proxy: http://host:port", "config_proxy"
+                f"{setting} must be the URL of an HTTP proxy: http://host:port",
+                "config_proxy",
+                setting=setting,
             )
         self._proxies: dict[str, str] = {"all": proxy} if proxy else getproxies()
         self._routes: dict[tuple[str, str], str | None] = {}

@@ -2,18 +2,19 @@
 
 Nothing is known at first and nothing waits. Once a platform has named a limit per minute, requests are
 planned so that no span of sixty seconds holds more than nine tenths of it; a limit that was set has a span of
-its own, a day for example. A request gets its time when it
-asks, in the order of asking; when the plan changes (others use the same account, the platform refuses), every
-waiting request is planned again in the same order.
+its own, a day for example. A request gets its time when it asks: sessions take turns, the requests of one
+session go in the order of asking. When the plan changes (others ask, or use the same account, or the platform
+refuses), every waiting request is planned again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Literal
 
 from duihua.errors import ProviderError
@@ -27,6 +28,10 @@ LATE = 0.05
 """A request that goes later than planned by more than this moves those behind it (seconds)."""
 SPREAD = 10
 """Use that others made is taken to have happened evenly over the last span, in so many portions."""
+LONGEST = 120.0
+"""A platform that asks for a longer pause is asked again after this one (seconds)."""
+KEYS = 1000
+"""Accounts above this number are forgotten when nothing of them counts any more."""
 GRAIN = 1000
 """Use within a thousandth of a span is one portion that counts from its end: a day takes no more room."""
 
@@ -35,10 +40,11 @@ _HEADER = re.compile(r"x-ratelimit-(limit|remaining)-(requests|tokens|input-toke
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A request, planned or gone: when, and what it takes of tokens."""
+    """A request, planned or gone: when, what it takes of tokens, and for whom."""
 
     at: float
     tokens: int
+    session: int
 
     def cost(self, resource: str) -> float:
         if resource == "requests":
@@ -101,13 +107,37 @@ class _Account:
 
     learned: dict[str, _Budget] = field(default_factory=dict[str, _Budget])
     preset: dict[tuple[str, float], _Budget] = field(default_factory=dict[tuple[str, float], _Budget])
-    waiting: list[_Entry] = field(default_factory=list[_Entry])
+    waiting: OrderedDict[int, list[_Entry]] = field(default_factory=OrderedDict[int, list[_Entry]])
     blocked: float = 0.0
     refusals: int = 0
 
     @property
     def budgets(self) -> list[_Budget]:
         return [*self.learned.values(), *self.preset.values()]
+
+    def order(self) -> list[_Entry]:
+        """Those who wait, as they will go: one of each session, then the next of each."""
+        rounds = zip_longest(*self.waiting.values())
+        return [entry for each in rounds for entry in each if entry is not None]
+
+    def queue(self, entry: _Entry) -> None:
+        self.waiting.setdefault(entry.session, []).append(entry)
+
+    def leave(self, entry: _Entry, *, served: bool) -> None:
+        """No longer waits; a session that was served goes behind the others."""
+        mine = self.waiting[entry.session]
+        mine.remove(entry)
+        if not mine:
+            del self.waiting[entry.session]
+        elif served:
+            self.waiting.move_to_end(entry.session)
+
+    def idle(self, now: float) -> bool:
+        """Whether forgetting it changes nothing, but for limits that the platform will tell again."""
+        for budget in self.learned.values():
+            budget.expire(now)
+        used = any(budget.taken for budget in self.learned.values())
+        return not (used or self.preset or self.waiting or now < self.blocked + MINUTE)
 
     def admits(self, entry: _Entry, now: float) -> bool:
         """Whether the request may go at once."""
@@ -133,7 +163,7 @@ class RateLimiter:
 
         They replace those set before under the same key. Quotas of the same resource and span: the smallest.
         """
-        account, now = self._accounts.setdefault(key, _Account()), self._clock()
+        account, now = self._account(key), self._clock()
         before, account.preset = account.preset, {}
         for quota in quotas:
             span = quota.resource, quota.seconds
@@ -145,8 +175,8 @@ class RateLimiter:
             account.preset[span] = budget
         self._plan(account, now)
 
-    async def acquire(self, key: str, tokens: int, *, deadline: float) -> None:
-        """Waits until a request of about `tokens` may go.
+    async def acquire(self, key: str, tokens: int, *, deadline: float, session: int = 0) -> None:
+        """Waits until a request of about `tokens` may go, fairly between sessions.
 
         Raises:
             ProviderError: rate_limited, at once when it is clear that the deadline comes first.
@@ -155,17 +185,17 @@ class RateLimiter:
         if account is None:
             return
         now = self._clock()
-        entry = _Entry(now, tokens)
+        entry = _Entry(now, tokens, session)
         if account.waiting or not account.admits(entry, now):
-            account.waiting.append(entry)
+            account.queue(entry)
             self._plan(account, now)
             try:
                 now = await self._wait(entry, deadline)
             except BaseException:
-                account.waiting.remove(entry)
+                account.leave(entry, served=False)
                 self._plan(account, self._clock())
                 raise
-            account.waiting.remove(entry)
+            account.leave(entry, served=True)
         for budget in account.budgets:
             budget.take(now, entry.cost(budget.resource))
         if now - entry.at > LATE:
@@ -178,6 +208,7 @@ class RateLimiter:
                 raise ProviderError(
                     "the platform's rate limit leaves no room before the deadline; try again later",
                     category="rate_limited",
+                    retryable=False,  # it was waited for as long as there was time
                     retry_after=entry.at - now,
                 )
             await self._sleep(entry.at - now)
@@ -191,7 +222,7 @@ class RateLimiter:
                 found[match[1], match[2]] = float(value[:15])
         if not found:
             return
-        account, now = self._accounts.setdefault(key, _Account()), self._clock()
+        account, now = self._account(key), self._clock()
         changed = False
         for (what, resource), limit in found.items():
             if what != "limit" or limit <= 0:
@@ -210,10 +241,10 @@ class RateLimiter:
     def exhausted(self, key: str, what: Literal["requests", "tokens"], retry_after: float | None) -> None:
         """The platform refused for its rate.
 
-        With `retry_after` nothing goes before that is over. Else the budget counts as used up where the limit
-        is known, and where it is not, nothing goes for 1, 2, 4, ... up to 60 seconds.
+        With `retry_after` nothing goes before that is over, at most `LONGEST`. Else the budget counts as used
+        up where the limit is known, and where it is not, nothing goes for 1, 2, 4, ... up to 60 seconds.
         """
-        account, now = self._accounts.setdefault(key, _Account()), self._clock()
+        account, now = self._account(key), self._clock()
         if now > account.blocked + MINUTE:
             account.refusals = 0
         account.refusals += 1
@@ -223,10 +254,20 @@ class RateLimiter:
             if budget.used < budget.allowed:
                 budget.fill(now, budget.allowed - budget.used)
         if retry_after is not None:
-            account.blocked = max(account.blocked, now + retry_after)
+            account.blocked = max(account.blocked, now + min(LONGEST, retry_after))
         elif not full:
             account.blocked = max(account.blocked, now + min(MINUTE, 2.0 ** (account.refusals - 1)))
         self._plan(account, now)
+
+    def _account(self, key: str) -> _Account:
+        """The account of a key. Names of models come from users: their number is bounded."""
+        found = self._accounts.get(key)
+        if found is None:
+            if len(self._accounts) >= KEYS:
+                now = self._clock()
+                self._accounts = {k: a for k, a in self._accounts.items() if not a.idle(now)}
+            found = self._accounts[key] = _Account()
+        return found
 
     def _plan(self, account: _Account, now: float) -> None:
         """Gives every waiting request the first time that suits it, none before the one it follows."""
@@ -234,7 +275,7 @@ class RateLimiter:
             return
         future = [replace(budget, taken=budget.taken.copy()) for budget in account.budgets]
         at = max(now, account.blocked)
-        for entry in account.waiting:
+        for entry in account.order():
             for budget in future:
                 at = max(at, budget.earliest(at, entry.cost(budget.resource)))
             entry.at = at

@@ -15,7 +15,7 @@ from duihua.messages import FinishReason, Usage
 from duihua.ports import CallDelta, Delta, Finish, Flagged, Packed, TextDelta, ThinkingDelta
 from duihua.providers.exchange import members
 from duihua.providers.faults import FaultTable, request_id
-from duihua.providers.reader import Item, Reader
+from duihua.providers.reader import Item, Reader, count_of
 from duihua.providers.thinktags import ThinkTags
 
 _BROKEN = frozenset({"error", "network_error"})
@@ -92,6 +92,7 @@ class ChatAnswer:
         self._split = ThinkTags(self.tags) if self.tags else None
         self._calls: list[_Call] = []
         self._others: dict[int, list[str]] = {}  # texts of further answers, by their index
+        self._dropped: set[int] = set()  # further answers that were flagged
         self._finish: FinishReason = "stop"
         self._counts: object = None
 
@@ -126,7 +127,8 @@ class ChatAnswer:
             self._parted(*self._split.close(), pieces)
             pieces.flush()
         reason = "calls" if self._calls and self._finish == "stop" else self._finish
-        others = tuple(self._bare("".join(self._others[index])) for index in sorted(self._others))
+        kept = sorted(self._others.keys() - self._dropped)
+        others = tuple(self._bare("".join(self._others[index])) for index in kept)
         out.append(Finish(reason, usage_of(self._counts), self._model, self._id, alternatives=others))
         return out
 
@@ -168,9 +170,11 @@ class ChatAnswer:
         index = choice.get("index")
         if isinstance(index, int) and index > 0:  # one of several answers: the first is the one that is told
             _, text = _said(choice)
-            self._others.setdefault(index, []).append(text)
+            others = self._others.setdefault(index, [])
             if finish_of(choice.get("finish_reason")) == "flagged":
-                del self._others[index]
+                self._dropped.add(index)
+            elif text:
+                others.append(text)
             return
         if "usage" in choice:
             self._count(choice)
@@ -388,5 +392,4 @@ def usage_of(value: object) -> Usage:
 
 
 def _count(counts: object, name: str) -> int:
-    value = cast("dict[str, Any]", counts).get(name) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return count_of(cast("dict[str, Any]", counts).get(name)) if isinstance(counts, dict) else 0

@@ -89,7 +89,7 @@ class Qianfan:
 
     def stream(self, request: Request) -> AsyncIterator[Delta]:
         """One answer; `options["stream"] = False` asks for it as a whole. Raises ProviderError only."""
-        return converse(_Chat(self, request), self.line.limiter, self.line.retry)
+        return converse(_Chat(self, request), self.line.limiter, self.line.retry.for_request(request))
 
     async def aclose(self) -> None:
         """Ends what is under way, and every connection if the transport is the provider's own."""

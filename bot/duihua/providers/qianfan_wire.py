@@ -12,7 +12,7 @@ from duihua.messages import FinishReason, Usage
 from duihua.ports import CallDelta, Delta, Finish, Flagged, TextDelta, ThinkingDelta
 from duihua.providers import qianfan_faults
 from duihua.providers.faults import report_in, request_id
-from duihua.providers.reader import Item, Reader
+from duihua.providers.reader import Item, Reader, count_of
 
 _FINISH: Mapping[str, FinishReason] = {"length": "length", "content_filter": "flagged"}
 
@@ -153,7 +153,6 @@ def _usage(value: object) -> Usage:
         return Usage()
     counts = cast("dict[str, Any]", value)
     prompt, answer, total = (
-        n if isinstance(n := counts.get(f"{what}_tokens"), int) else 0
-        for what in ("prompt", "completion", "total")
+        count_of(counts.get(f"{what}_tokens")) for what in ("prompt", "completion", "total")
     )
     return Usage(prompt, total - prompt if total > prompt else answer)

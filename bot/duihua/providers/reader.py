@@ -17,6 +17,9 @@ from duihua.errors import ProviderError
 LIMIT = 4 << 20
 """Bytes that one line, or one object over several lines, may have."""
 
+MOST_TOKENS = 10**9
+"""A larger number of tokens cannot be true, and could not be stored."""
+
 Item = tuple[str, dict[str, Any]]
 """The event's name (empty when it has none) and the object."""
 
@@ -243,3 +246,10 @@ def _loads(text: bytes) -> Any:
         return orjson.loads(json.dumps(lenient, ensure_ascii=False).encode("utf-8", "ignore"))
     except (ValueError, RecursionError):
         raise _Malformed("the answer holds something that is not JSON") from None
+
+
+def count_of(value: object) -> int:
+    """A number of tokens as a wire tells it; 0 for what is no such number."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return value if 0 <= value <= MOST_TOKENS else 0

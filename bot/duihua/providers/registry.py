@@ -67,7 +67,8 @@ def create(
         MissingKey: the platform's key is not set; the error names the settings that would do.
     """
     platform = _known(name.partition("/")[0])
-    proxy = platform.own(settings, "proxy") or settings.proxy
+    own = platform.own(settings, "proxy")
+    proxy, setting = (own, f"{platform.prefix}_PROXY") if own else (settings.proxy, "DUIHUA_PROXY")
     usual = Timeouts()
     line = Line(
         limiter=limiter,
@@ -80,7 +81,7 @@ def create(
         ),
         owned=transport is None,
     )
-    carrier = transport or Transport(proxy=proxy.get_secret_value() if proxy else None)
+    carrier = transport or Transport(proxy=proxy.get_secret_value() if proxy else None, setting=setting)
     return platform.make(settings, carrier, line)
 
 

@@ -13,7 +13,7 @@ from duihua.messages import Usage
 from duihua.ports import CallDelta, Delta, Finish, Flagged, Limits, Request, TextDelta
 from duihua.ranges import Range
 
-Answer = str | Exception | Flagged | asyncio.Event | CallDelta
+Answer = str | Exception | Flagged | asyncio.Event | CallDelta | Finish
 Entry = Answer | Sequence[Answer]
 Script = Sequence[Entry] | Callable[[Request], Entry]
 
@@ -32,8 +32,8 @@ STRICT = ChatDialect(
 class ScriptedModel:
     """Answers requests from a script, one entry per request.
 
-    An entry is a text, a call (`CallDelta`), a `Flagged`, an exception to raise, an event to wait for, or a
-    sequence of these. A function instead of a list is asked with each request.
+    An entry is a text, a call (`CallDelta`), a `Flagged`, an exception to raise, an event to wait for, an end
+    of its own (`Finish`), or a sequence of these. A function instead of a list is asked with each request.
 
     Attributes:
         requests: all requests so far.
@@ -70,6 +70,9 @@ class ScriptedModel:
                 case CallDelta() | Flagged():
                     called = called or isinstance(piece, CallDelta)
                     yield piece
+                case Finish():
+                    yield piece
+                    return
         yield Finish("calls" if called else "stop", Usage(10, 5), request.model)
 
     async def aclose(self) -> None:
