@@ -13,8 +13,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
+from duihua.able import own_models
 from duihua.brief import Brief, Rules, window_limit
 from duihua.config import Settings
+from duihua.contexts import Contexts, fitted, measurable
 from duihua.delivery import Delivery
 from duihua.errors import ConfigError, DuihuaError, InvalidOptions
 from duihua.events import AnyEvent
@@ -27,6 +29,7 @@ from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import ContextView, Reply, Session
 from duihua.skills.registry import Registry, load_bundled
+from duihua.tasking import Tasking
 from duihua.turn import Turns
 
 if TYPE_CHECKING:
@@ -40,8 +43,11 @@ REMEMBERED = 4_096
 """Sessions whose settings are kept in memory."""
 
 
-class ChatEngine:
+class ChatEngine(Tasking):
     """Many conversations over one store. Use it as an async context manager.
+
+    What platforms can do beyond chat are methods, too: `complete`, `embed`, `draw` and others (`able.Able`),
+    `start` and `result` for what they do in the background (`tasking.Tasking`).
 
     Args:
         model: `provider/model`; None: the setting `DUIHUA_MODEL`.
@@ -85,9 +91,11 @@ class ChatEngine:
         self._views: set[asyncio.Task[None]] = set()
         self._http: httpx.AsyncClient | None = None
         self._open = False
+        self.store: Store = store or self._make_store()
+        self.contexts = Contexts(self.store, self._refit)
+        self._starting: set[int] = set()
         self.resolve(self.model)
         self.personas.get(self.settings.persona)
-        self.store: Store = store or self._make_store()
         self.history = History(self.store)
         self.delivery = Delivery(self.store, self._fronts)
         self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
@@ -111,6 +119,9 @@ class ChatEngine:
 
     async def __aenter__(self) -> ChatEngine:
         await self.store.open()
+        for provider, model, _ in [self.resolve(name) for name in own_models(self.model)]:
+            if measurable(provider):
+                await self.contexts.load(f"{provider.name}/{model}")
         self._open = True
         self.lanes.open()
         self.delivery.open()
@@ -133,6 +144,7 @@ class ChatEngine:
             await self.lanes.aclose(self.settings.shutdown_timeout)
             self.relay.close()
             await self.delivery.aclose()
+            await self.contexts.aclose()
             for task in self._views:
                 task.cancel()
             await asyncio.gather(*self._views, return_exceptions=True)
@@ -243,10 +255,23 @@ class ChatEngine:
                 from duihua.providers import registry  # brings httpx along: not for `import duihua`
 
                 platform, model = registry.split(name)
-                self._providers[platform] = registry.create(name, self.settings, self._limiter)
-            provider = self._providers[platform]
-            found = self._models[name] = (provider, model, provider.dialect(model))
+            provider = self.platform(platform)
+            dialect = fitted(provider.dialect(model), self.contexts.of(f"{provider.name}/{model}"))
+            found = self._models[name] = (provider, model, dialect)
         return found
+
+    def platform(self, name: str) -> Provider:
+        """The client of a platform, made when it is first needed.
+
+        Raises:
+            ConfigError: no such platform, or (MissingKey) its key is not set.
+        """
+        provider = self._providers.get(name)
+        if provider is None:
+            from duihua.providers import registry
+
+            provider = self._providers[name] = registry.create(name, self.settings, self._limiter)
+        return provider
 
     async def context(self, address: Address, content: str, name: str = "") -> ContextView:
         """What the next request of a session would hold if `name` said `content`."""
@@ -274,7 +299,24 @@ class ChatEngine:
     # ------------------------------------------------------------ inside
 
     async def _run(self, work: Work, lane: Any) -> Work | None:
-        return await self._turns.run(work, lane)
+        try:
+            return await self._turns.run(work, lane)
+        finally:
+            self._measure(str(work.settings.get("model") or self.model))
+
+    def _measure(self, models: str) -> None:
+        """Sees to it that the context lengths of models in use are known, now that no turn has to wait."""
+        for name in own_models(models):
+            try:
+                provider, model, _ = self.resolve(name)
+            except DuihuaError:  # the turn has told it
+                continue
+            self.contexts.look(f"{provider.name}/{model}", provider, model)
+
+    def _refit(self) -> None:
+        """Lets dialects be made anew, with the context lengths that are known now."""
+        self._models.clear()
+        self._briefs.clear()
 
     async def _brief(self, work: Work) -> Brief:
         given = next((p for p in work.turn.input if isinstance(p, Options)), None)

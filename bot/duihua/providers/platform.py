@@ -52,6 +52,7 @@ class Platform:
         ways: the settings that prove who asks; all of any one way are needed.
         make: makes its client; raises ConfigError.
         models: what is known without asking; some settings add to it.
+        client: the class of what `make` makes: it tells the abilities before there is a key.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Platform:
     ways: tuple[tuple[str, ...], ...]
     make: Make
     models: Callable[[Settings], Sequence[ModelInfo]]
+    client: type[Any] = object
 
     def has_key(self, settings: Settings) -> bool:
         """Whether the settings hold what proves who asks."""
