@@ -152,6 +152,8 @@ def use(monkeypatch: pytest.MonkeyPatch, *clients: type[Talker], known: bool = T
 
     def platform(client: type[Talker]) -> Platform:
         def make(settings: Settings, transport: httpx.AsyncBaseTransport, line: Line) -> Any:
+            if not settings.zhipu_api_key:
+                raise new[client.name].missing(settings)
             made[client.name] = client()
             return made[client.name]
 
@@ -172,6 +174,6 @@ def use(monkeypatch: pytest.MonkeyPatch, *clients: type[Talker], known: bool = T
 
         return Platform(client.name, "ZHIPU", (("ZHIPU_API_KEY",),), make, models, client=client)
 
-    new = {client.name: platform(client) for client in clients}
+    new: dict[str, Platform] = {client.name: platform(client) for client in clients}
     monkeypatch.setattr(registry, "PLATFORMS", {**(registry.PLATFORMS if known else {}), **new})
     return made

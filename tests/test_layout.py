@@ -39,7 +39,8 @@ LAYERS = [
     {"turn", "tasking"},
     {"session", "engine"},
     {"testing", "simulator", "commands", "shown", "plain"},
-    {"terminal", "screen"},
+    {"terminal", "screen", "pictures"},
+    {"program", "arguments", "ability_commands", "model_commands", "task_commands"},
     {"cli", "__main__"},
 ]
 HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")

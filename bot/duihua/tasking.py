@@ -199,17 +199,22 @@ class Tasking(Able):
         return next(name for name, made in self._providers.items() if made is client)
 
     def _told(self, row: StoredTask) -> Task:
-        completion, drawing = read_result(row.result)
-        lost = row.state == "starting" and row.id not in self._starting
-        return Task(
-            id=row.id,
-            kind=row.kind,
-            state="unknown" if lost else row.state,
-            model=f"{row.platform}/{row.model}",
-            echoed=row.echoed,
-            completion=completion,
-            drawing=drawing,
-            error=read_error(row.error),
-            created=row.created,
-            ended=row.ended,
-        )
+        return told(row, row.id in self._starting)
+
+
+def told(row: StoredTask, starting: bool = False) -> Task:
+    """A task's row as its reader sees it; `starting`: this process hands it in at this moment."""
+    completion, drawing = read_result(row.result)
+    lost = row.state == "starting" and not starting
+    return Task(
+        id=row.id,
+        kind=row.kind,
+        state="unknown" if lost else row.state,
+        model=f"{row.platform}/{row.model}",
+        echoed=row.echoed,
+        completion=completion,
+        drawing=drawing,
+        error=read_error(row.error),
+        created=row.created,
+        ended=row.ended,
+    )
