@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -46,8 +47,8 @@ async def save(
 async def fetch(url: str, http: httpx.AsyncClient) -> bytes:
     """What is at a URL; nothing if it is not reached, is too large, or leads elsewhere than the web."""
     try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
+        parsed = httpx.URL(urlsplit(url).geturl())
+    except (ValueError, httpx.InvalidURL):
         return b""
     if parsed.scheme not in ("http", "https") or not parsed.host:
         return b""
