@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from duihua import cli, pictures, program
+from duihua import cli, drawings, program
 from duihua.abilities import Completion, Drawing, Job, Picture
 from duihua.config import Settings
 from duihua.errors import ConfigError, ProviderError
@@ -207,7 +207,7 @@ def shelf() -> Iterator[str]:
 def test_an_image_is_fetched_if_it_is_one(
     run: Run, shelf: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "LARGEST", 20_000)
+    monkeypatch.setattr(drawings, "LARGEST", 20_000)
     urls = [f"{shelf}/{name}" for name in ("large", "image", "moved", "page", "none")]
     urls += ["file:///etc/passwd", "http://127.0.0.1:1/x.png"]
 
@@ -224,7 +224,7 @@ def test_an_image_is_fetched_if_it_is_one(
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://h/x.png", "http://", "http://[", "x.png", ""])
 async def test_nothing_but_the_web_is_asked(url: str) -> None:
-    assert await pictures.fetch(url, None) == b""  # type: ignore[arg-type]
+    assert await drawings.fetch(url, None) == b""  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -240,16 +240,16 @@ async def test_nothing_but_the_web_is_asked(url: str) -> None:
     ],
 )
 def test_an_image_is_told_by_its_first_bytes(data: bytes, kind: str) -> None:
-    assert pictures.suffix(data) == kind
+    assert drawings.suffix(data) == kind
 
 
 async def test_several_images_get_numbers(tmp_path: Path) -> None:
     drawn = [Picture(PNG), Picture(b"no image"), Picture(PNG), Picture(PNG)]
-    files, urls = await pictures.save(drawn, str(tmp_path / "x.png"), None)  # type: ignore[arg-type]
+    files, urls = await drawings.save(drawn, str(tmp_path / "x.png"), None)  # type: ignore[arg-type]
     assert [f.name for f in files] == ["x.png", "x-2.png", "x-3.png"]
     assert urls == []
     with pytest.raises(ConfigError):
-        await pictures.save(drawn, str(tmp_path), None)  # type: ignore[arg-type]
+        await drawings.save(drawn, str(tmp_path), None)  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------- tasks

@@ -39,7 +39,7 @@ LAYERS = [
     {"turn", "tasking"},
     {"session", "engine"},
     {"testing", "simulator", "commands", "shown", "plain"},
-    {"terminal", "screen", "pictures"},
+    {"terminal", "screen", "drawings"},
     {"program", "arguments", "ability_commands", "model_commands", "task_commands"},
     {"cli", "__main__"},
 ]

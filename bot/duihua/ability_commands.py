@@ -146,7 +146,7 @@ def _draw(given: argparse.Namespace, words: Catalogue) -> int:
 
 async def keep(drawing: Drawing, out: str | None, settings: Settings) -> dict[str, list[str]]:
     """Writes the images to files; the URLs of those that cannot be fetched, and what was not drawn."""
-    from duihua.pictures import save
+    from duihua.drawings import save
     from duihua.providers.http import client
 
     proxy = settings.proxy
