@@ -21,6 +21,7 @@ crash: $(VENV)/.dev
 
 bench: $(VENV)/.base
 	@$(BIN)/python -m benchmarks.turns $(ARGS)
+	@$(BIN)/python benchmarks/streams.py 1000 $(filter --check,$(ARGS))
 
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) </dev/null >&2

@@ -6,13 +6,24 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 import pytest
 
-from duihua import ChatEngine, InvalidOptions, NoSuchAbility, NotFound, ProviderError, Settings
+from duihua import (
+    ChatEngine,
+    InvalidOptions,
+    NoSuchAbility,
+    NotFound,
+    ProviderError,
+    Settings,
+    Text,
+    UnsupportedInput,
+    image,
+)
 from duihua import abilities as protocols
 from duihua.abilities import METHODS, Completion, Drawing, Job, Picture, Task, can
 from duihua.contexts import fitted
@@ -369,6 +380,19 @@ async def test_tasks_are_forgotten_alone_and_with_their_owner(start: Open) -> No
     await engine.forget_user("embed", "a")
     assert await engine.tasks() == []
     assert owned.state == "running"
+
+
+async def test_a_task_may_hold_an_image(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    doer = Doer()
+    engine = await start(doer)
+    with pytest.raises(UnsupportedInput):
+        await engine.start([image(PNG), Text("what is it?")])
+    blind = Doer.dialect
+    monkeypatch.setattr(Doer, "dialect", lambda self, model: replace(blind(self, model), images="url"))
+    engine = await start(doer)
+    await engine.start([image(PNG), Text("what is it?")])
+    [message] = doer.requests[0].packed.messages
+    assert orjson.loads(message)["content"][0]["type"] == "image_url"
 
 
 async def test_a_task_is_checked_like_a_turn(start: Open) -> None:

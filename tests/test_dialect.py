@@ -331,7 +331,7 @@ def test_an_answer_that_never_came_is_filled_in() -> None:
     packed = V1.pack("", turns)
     assert talk(V1, *turns)[3:] == ["assistant: ……", "user: next"]
     assert packed.rounds[3] is None
-    assert talk(V2, *turns)[3:] == ["user: next"]
+    assert talk(V2, *turns)[3:] == ["assistant: ……", "user: next"]  # some servers refuse it otherwise
 
 
 def test_a_decision_goes_on_after_the_result_it_brought() -> None:

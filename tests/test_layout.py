@@ -30,17 +30,17 @@ VALUES = {
     "escapes",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"foreign", "memory"}
+LOGIC |= {"foreign", "memory", "pictures"}
 LAYERS = [
     VALUES,
     LOGIC,
     {"providers", "skills", "relay", "history", "delivery"},
     {"lanes", "brief", "running", "calling", "contexts", "able"},
     {"turn", "tasking"},
-    {"session", "engine"},
-    {"testing", "simulator", "commands", "shown", "plain"},
+    {"session", "engine", "compare"},
+    {"testing", "simulator", "commands", "shown", "plain", "comparison"},
     {"terminal", "screen", "drawings"},
-    {"program", "arguments", "ability_commands", "model_commands", "task_commands"},
+    {"doctor", "program", "arguments", "ability_commands", "model_commands", "task_commands"},
     {"cli", "__main__"},
 ]
 HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")

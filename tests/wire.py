@@ -69,6 +69,7 @@ def assert_openai(messages: Sequence[dict[str, Any]]) -> None:
             assert not open_calls, "a call without its result"
             assert role in ("user", "assistant") or (role == "system" and message is messages[0])
             assert role != before, f"two messages of {role} in a row"
+            assert (before, role) != ("tool", "user"), "a question right after a result"
         for call in message.get("tool_calls", ()):
             assert role == "assistant"
             assert call["type"] == "function"

@@ -22,6 +22,7 @@ from duihua.errors import (
     SkillError,
     StorageError,
     TurnError,
+    UnsupportedInput,
 )
 from duihua.events import (
     AnyEvent,
@@ -40,8 +41,9 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
-from duihua.messages import Address, Text, Turn, Usage
+from duihua.messages import Address, Attachment, Text, Turn, Usage
 from duihua.options import ModelOptions
+from duihua.pictures import image, read_image
 from duihua.session import Reply, Session, Ticket
 from duihua.skills.contract import Context
 from duihua.skills.schema import skill
@@ -53,6 +55,7 @@ __all__ = [
     "AnyEvent",
     "ApprovalRequested",
     "AskUser",
+    "Attachment",
     "ChatEngine",
     "ConfigError",
     "Context",
@@ -88,6 +91,9 @@ __all__ = [
     "TurnRestarted",
     "TurnSnapshot",
     "TurnStarted",
+    "UnsupportedInput",
     "Usage",
+    "image",
+    "read_image",
     "skill",
 ]

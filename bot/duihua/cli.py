@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from duihua.options import ModelOptions
     from duihua_prompts import Catalogue
 
+MEMORY = "sqlite+aiosqlite://"
+"""The database of commands that store nothing."""
 _INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 
@@ -99,6 +101,12 @@ def _parser(words: Catalogue) -> Parser:
     chat.add_argument("--no-stream", action="store_true", help=words.t("cli.chat.no_stream"))
     chat.add_argument("--json", action="store_true", help=words.t("cli.chat.json"))
 
+    compare = command("compare", _compare)
+    compare.add_argument("question", metavar="QUESTION", help=words.t("cli.compare.question"))
+    compare.add_argument("--models", metavar="A,B,C", required=True, help=words.t("cli.compare.models"))
+    compare.add_argument("--set", metavar="NAME=VALUE", action="append", help=words.t("cli.chat.set"))
+    compare.add_argument("--json", action="store_true", help=words.t("cli.compare.json"))
+
     simulator = command("simulator", _simulator)
     port = whole(words, "cli.simulator.range", 0, 65_535)
     simulator.add_argument("--port", type=port, metavar="N", default=0, help=words.t("cli.simulator.port"))
@@ -106,6 +114,8 @@ def _parser(words: Catalogue) -> Parser:
     ability_commands.add(command, words)
     task_commands.add(command, words)
     model_commands.add(command, words)
+
+    command("doctor", _doctor)
 
     database = command("db", _help)
     database.set_defaults(parser=database)
@@ -179,11 +189,54 @@ def _chat(given: argparse.Namespace, words: Catalogue) -> int:
     return 0
 
 
+def _compare(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.comparison import show
+
+    options = _options(given.set or (), words)
+    settings = load_settings()
+    wanted = [name.strip() for name in given.models.split(",") if name.strip()]
+
+    async def run() -> bool:
+        async with AsyncExitStack() as stack:
+            first = wanted[0] if wanted else None
+            engine = await _engine(first, settings.model_copy(update={"database_url": MEMORY}), words, stack)
+            await stack.enter_async_context(engine)
+            names = engine.model_names(wanted)
+            items = engine.compare(given.question, names, options=options)
+            return all(result.error is None for result in await show(items, names, words, as_json=given.json))
+
+    return 0 if asyncio.run(run()) else 1
+
+
 def _simulator(given: argparse.Namespace, words: Catalogue) -> int:
     from duihua.simulator import run
 
     load_settings()
     return run(given.port)
+
+
+def _doctor(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.doctor import Finding, examine
+    from duihua_prompts import error_line
+
+    settings = load_settings()
+
+    def line(finding: Finding) -> str:
+        why = error_line(words, finding.error) if finding.error else ""
+        told = words.t(f"doctor.{finding.code}", **{**finding.values, "why": why})
+        return f"{words.t(f'doctor.level.{finding.level}')} {told}"
+
+    async def run() -> int:
+        broken = 0
+        async for finding in examine(settings):
+            broken += finding.level == "broken"
+            print(one_line(line(finding), 2000), flush=True)
+        print(words.t("doctor.broken", count=broken) if broken else words.t("doctor.fine"))
+        return 1 if broken else 0
+
+    from duihua.escapes import one_line
+
+    return asyncio.run(run())
 
 
 def _upgrade(given: argparse.Namespace, words: Catalogue) -> int:

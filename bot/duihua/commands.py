@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
+from duihua.comparison import blocks
 from duihua.errors import DuihuaError
 from duihua.escapes import clean, columns, one_line
 from duihua.messages import Turn, Usage, text_of
@@ -55,7 +56,14 @@ class Quit:
     """The user wants to leave."""
 
 
-Answer = Show | Present | Confirm | Quit
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Several texts for the user, as they come."""
+
+    texts: AsyncIterator[str]
+
+
+Answer = Show | Present | Confirm | Tell | Quit
 
 
 # ---------------------------------------------------------------- the table
@@ -289,6 +297,14 @@ async def _decide(scene: Scene, name: str, *, approve: bool) -> Answer:
     return Present(scene.session.events(ticket))
 
 
+async def _compare(scene: Scene) -> Answer:
+    names, _, question = scene.args.partition(" ")
+    if not question.strip():
+        return Show(scene.words.t("command.compare.usage"))
+    wanted = [name for name in names.replace("，", ",").split(",") if name]
+    return Tell(blocks(scene.engine.compare(question.strip(), wanted), scene.words))
+
+
 async def _quit(scene: Scene) -> Answer:
     return Quit()
 
@@ -308,6 +324,7 @@ COMMON: tuple[Command, ...] = (
     Command("history", _history, ("历史",), takes=True),
     Command("forget", _forget, ("忘记",), role="owner"),
     Command("usage", _usage, ("用量",)),
+    Command("compare", _compare, ("比较",), takes=True),
     Command("yes", _yes, ("同意", "y"), takes=True),
     Command("no", _no, ("拒绝", "n"), takes=True),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil, inf
@@ -27,8 +27,9 @@ from duihua.fragments import (
     to_json,
 )
 from duihua.memory.window import HIGH, Size, advance, fits
-from duihua.messages import Part, Turn
+from duihua.messages import Attachment, Part, Turn
 from duihua.options import ModelOptions
+from duihua.pictures import placed, refuse_unseen
 from duihua.ports import Limits, Packed, ToolSpec
 from duihua.ranges import Range
 from duihua.tokens import estimate
@@ -55,6 +56,7 @@ class ChatDialect:
         extra: the fields that `ModelOptions.extra` may set, None for any.
         defaults: fields that are always sent unless an option sets them.
         images: how an image in a user's message is sent; `none`: the model does not see.
+        rule: what options must keep together, looked at when each is good; raises InvalidOptions.
     """
 
     name: str
@@ -68,6 +70,7 @@ class ChatDialect:
     extra: frozenset[str] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     images: Images = "none"
+    rule: Callable[[Mapping[str, Any]], None] | None = None
     _shape: Shape = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -84,6 +87,7 @@ class ChatDialect:
         start: int = 0,
         budget: int | None = None,
         scale: float = 1.0,
+        images: Mapping[str, Attachment] | None = None,
     ) -> Packed:
         """The wire form of a conversation; the last turn is the current one, its input is kept whole.
 
@@ -97,6 +101,7 @@ class ChatDialect:
             start: `Packed.start` of the last packing, 0 for none.
             budget: tokens; None means the soft limit. A smaller one lowers the characters with it.
             scale: tokens per estimated token, from calibration.
+            images: stored images by their ids; the others stay named in words.
 
         Raises:
             ValueError: there are no turns.
@@ -120,14 +125,29 @@ class ChatDialect:
                 current, lambda tried: fits(_sum(fixed, self._joined(past, tried, turns).size), limits)
             )
             out = self._joined(past, current, turns)
-        return self._packed(text, out, fixed, turns[first].ref.seq, scale)
+        packed = self._packed(text, out, fixed, turns[first].ref.seq, scale)
+        return placed(packed, turns, images, self.images) if images else packed
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes images."""
+        return self.images != "none"
 
     def check(self, options: ModelOptions) -> Mapping[str, Any]:
         """The options under the platform's names. Raises InvalidOptions."""
-        return {**self.defaults, **ranges.check(options, self.ranges, self.extra)}
+        fields = {**self.defaults, **ranges.check(options, self.ranges, self.extra)}
+        if self.rule is not None:
+            self.rule(fields)
+        return fields
 
     def admit(self, system: str, parts: Sequence[Part]) -> None:
-        """Raises InputTooLong if the input alone, with the system text, is larger than the hard limit."""
+        """Refuses an input that the model cannot take.
+
+        Raises:
+            InputTooLong: it alone, with the system text, is larger than the hard limit.
+            UnsupportedInput: it holds images, and the model does not see; or what no model takes yet.
+        """
+        refuse_unseen(self.name, parts, self.images)
         text = text_input(parts)
         characters = len(system) + len(text)
         if self.hard.characters is not None and characters > self.hard.characters:
@@ -168,7 +188,7 @@ class ChatDialect:
     def _moved(self, turns: Sequence[Turn], first: int, head: int, fixed: Size, limits: Limits) -> int:
         """The index at which the window starts now that it is too full; `head` if all of the past goes."""
         units = transcript.units(turns, first, head, self._shape)
-        now = self._joined(Transcript(self._shape.strict), turns[head:], turns).size
+        now = self._joined(Transcript(), turns[head:], turns).size
         moved = advance([*(size for _, size in units), now], limits, 0, fixed)
         return units[moved][0] if moved < len(units) else head
 

@@ -15,6 +15,7 @@ import orjson
 
 from duihua.able import own_models
 from duihua.brief import Brief, Rules, window_limit
+from duihua.compare import Piece, Result, compare, expanded
 from duihua.config import Settings
 from duihua.contexts import Contexts, fitted, measurable
 from duihua.delivery import Delivery
@@ -180,6 +181,31 @@ class ChatEngine(Tasking):
     def stream(self, key: str, text: str, *, options: ModelOptions | None = None) -> AsyncIterator[AnyEvent]:
         """Says something in the session `key` and yields the turn's events."""
         return self.session(key).say(text, options=options)
+
+    def model_names(self, models: Sequence[str]) -> list[str]:
+        """The names of models, with `genstudio/MODEL@*` written out as one name for each chip."""
+        from duihua.providers import registry
+
+        return expanded(models, [info.name for info in registry.models(self.settings) if info.chip])
+
+    def compare(
+        self, question: str, models: Sequence[str], *, options: ModelOptions | None = None
+    ) -> AsyncIterator[Piece | Result]:
+        """Asks several models at once, with the persona's system text; nothing is stored.
+
+        Yields:
+            Pieces of text as they come, and one `Result` for each model.
+        """
+        self.check_open()
+        persona: Persona = self.personas.get(self.settings.persona)
+        return compare(
+            question,
+            self.model_names(models),
+            self.resolve,
+            system=persona.render(locale=self.locale, user=""),
+            options=options,
+            seconds=self.settings.turn_timeout,
+        )
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]:
         """All events of this process; a slow subscriber loses the oldest and never slows a turn."""

@@ -6,6 +6,7 @@ DuihuaError
 ├── NoSuchAbility               no platform that has a key can do this
 ├── InvalidOptions              a model option is outside of the model's range
 ├── InputTooLong                larger than the model takes at all
+├── UnsupportedInput            an attachment that the model does not take, or nothing takes
 ├── SessionBusy                 too many inputs wait already
 ├── NotFound                    no such turn, call, persona, skill
 ├── TurnError                   a turn ended without an answer (raised by `ask`)
@@ -108,6 +109,26 @@ class InputTooLong(DuihuaError):
     def __init__(self, limit: int, size: int, unit: str = "characters") -> None:
         super().__init__(f"the input is too long: {size} {unit}, the model takes {limit}")
         self.limit, self.size, self.unit = limit, size, unit
+
+
+class UnsupportedInput(DuihuaError):
+    """An attachment cannot be taken.
+
+    `code` says why: no_images and no_media (the model does not take such), not_image, too_large, unreadable;
+    `values` fill its sentence.
+    """
+
+    _WORDS: Mapping[str, str] = {
+        "no_images": "{model} does not see images; choose a model that does",
+        "no_media": "{model} takes no {kind}",
+        "not_image": "{name} is no PNG, JPEG, GIF or WebP image",
+        "too_large": "{name} is larger than {limit}",
+        "unreadable": "{name} cannot be read: {reason}",
+    }
+
+    def __init__(self, code: str, **values: str) -> None:
+        super().__init__(self._WORDS[code].format_map(values))
+        self.code, self.values = code, values
 
 
 class SessionBusy(DuihuaError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Literal
 from unicodedata import east_asian_width
 
@@ -79,6 +80,14 @@ def one_line(text: str, limit: int = 200) -> str:
     """The visible part of a text on one line, at most `limit` characters."""
     text = " ".join(clean(text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The rows of a table as lines, each column as wide as its widest cell."""
+    widths = [max(columns(cell) for cell in column) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = [cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)]
+        yield "  ".join(cells).rstrip()
 
 
 def columns(text: str) -> int:

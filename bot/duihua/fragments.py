@@ -61,11 +61,6 @@ class Shape:
         places = "alternating" if self.alternating else "free"
         object.__setattr__(self, "key", f"{places}/{self.calls}/{self.functions}/{self.clip}")
 
-    @property
-    def strict(self) -> bool:
-        """Whether a question must not stand right after a result: it would be a second user's message."""
-        return self.alternating or self.functions != "native"
-
 
 @dataclass(frozen=True, slots=True)
 class Fragments:

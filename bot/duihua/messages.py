@@ -46,6 +46,22 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """Bytes that come with an input. They are kept once; a `Media` part names them by `id` from then on."""
+
+    id: str
+    media: Literal["image", "audio", "video", "file"]
+    mime: str
+    data: bytes = field(repr=False)
+    name: str = ""
+
+    @property
+    def part(self) -> Media:
+        """The part that stands for it."""
+        return Media(self.media, self.id, self.mime, self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """What a reply points at."""
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from duihua.ability_commands import Command, show_json
 from duihua.errors import NotFound, ProviderError
-from duihua.program import aligned, complain, load_settings, make_able_engine
+from duihua.escapes import aligned
+from duihua.program import complain, load_settings, make_able_engine
 
 if TYPE_CHECKING:
     from duihua.config import Settings

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from duihua.events import AnyEvent
 from duihua.messages import (
     Address,
+    Attachment,
     Author,
     Call,
     CallState,
@@ -145,6 +146,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def sees(self) -> bool:
+        """Whether the model takes images."""
+        ...
+
+    @property
     def soft(self) -> Limits:
         """The smallest documented limits: history is trimmed to them."""
         ...
@@ -163,6 +169,7 @@ class Dialect(Protocol):
         start: int = 0,
         budget: int | None = None,
         scale: float = 1.0,
+        images: Mapping[str, Attachment] | None = None,
     ) -> Packed:
         """The wire form of a conversation; the last turn is the current one and is kept whole.
 
@@ -173,6 +180,7 @@ class Dialect(Protocol):
             start: seq of the first turn of the last packing (hysteresis), 0 for none.
             budget: tokens; None means the soft limit.
             scale: tokens per estimated token, from calibration.
+            images: stored images by their ids; the others stay named in words.
         """
         ...
 
@@ -181,7 +189,12 @@ class Dialect(Protocol):
         ...
 
     def admit(self, system: str, parts: Sequence[Part]) -> None:
-        """Raises InputTooLong if the input alone is larger than the hard limit."""
+        """Refuses an input that the model cannot take.
+
+        Raises:
+            InputTooLong: it alone is larger than the hard limit.
+            UnsupportedInput: it holds images, and the model does not see; or what no model takes yet.
+        """
         ...
 
 
@@ -258,6 +271,7 @@ class Input:
     kind: InputKind = "message"
     parts: tuple[Part, ...] = ()
     reply_to: int | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,6 +498,10 @@ class Store(Protocol):
         """One turn with its steps."""
         ...
 
+    async def attachments(self, ids: Sequence[str]) -> Sequence[Attachment]:
+        """The stored attachments of these ids; those that were erased are missing."""
+        ...
+
     async def progress(self, inbox: int) -> Progress:
         """Where an input stands."""
         ...
@@ -630,8 +648,24 @@ class Frontend(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """At most `amount` of something in any `seconds`; 0: no limit."""
+
+    resource: Literal["requests", "tokens"]
+    amount: int
+    seconds: float
+
+
 class Limiter(Protocol):
     """Keeps requests within a platform's rate limits."""
+
+    def preset(self, key: str, quotas: Sequence[Quota]) -> None:
+        """Sets limits that hold beside those the platform tells of; what was used so far counts on.
+
+        They replace those set before under the same key.
+        """
+        ...
 
     async def acquire(self, key: str, tokens: int, *, deadline: float) -> None:
         """Waits until a request of about `tokens` may go; ProviderError when the deadline comes first."""

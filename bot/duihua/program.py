@@ -1,10 +1,9 @@
-"""What the program's commands share: settings, the engine, a simulator where no key is, lines and tables."""
+"""What the program's commands share: settings, the engine, a simulator where no key is, complaints."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -90,13 +89,3 @@ def _model_with_key(settings: Settings) -> str | None:
         return None
     known = (info for info in registry.models(settings) if "chat" in info.abilities)
     return next((m.name for m in known if registry.has_key(m.name.partition("/")[0], settings)), None)
-
-
-def aligned(table: Sequence[Sequence[str]]) -> Iterable[str]:
-    """The lines of a table whose columns stand below each other."""
-    from duihua.escapes import columns
-
-    widths = [max(columns(cell) for cell in column) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = [cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)]
-        yield "  ".join(cells).rstrip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -23,6 +23,7 @@ from duihua.events import (
 from duihua.fragments import to_json
 from duihua.history import History
 from duihua.messages import (
+    Attachment,
     Part,
     Step,
     Text,
@@ -31,6 +32,7 @@ from duihua.messages import (
     Usage,
     text_of,
 )
+from duihua.pictures import wanted
 from duihua.ports import (
     Finish,
     Flagged,
@@ -88,6 +90,7 @@ class Running:
         self.said = Said()
         self.brief: Brief | None = None
         self.ending: list[AnyEvent] = []  # told once the end is stored
+        self._pictures: dict[str, Attachment] = {}
         self._scope: asyncio.Timeout | None = None
         self._stopping = work.stop_requested
         self._partial: asyncio.Task[None] | None = None
@@ -109,6 +112,14 @@ class Running:
     async def _read_past(self) -> None:
         limit = window_limit(self._brief.dialect)
         self.past = await self.history.before(self.fence, self.turn.parent, since=self.start, limit=limit)
+
+    async def _images(self, turns: Sequence[Turn]) -> Mapping[str, Attachment]:
+        """The newest images of the conversation; each is read once in a turn."""
+        ids = wanted(turns)
+        missing = [id_ for id_ in ids if id_ not in self._pictures]
+        if missing:
+            self._pictures |= {file.id: file for file in await self.store.attachments(missing)}
+        return {id_: self._pictures[id_] for id_ in ids if id_ in self._pictures}
 
     async def _scrub(self) -> None:
         try:

@@ -20,6 +20,7 @@ from duihua.events import (
 )
 from duihua.messages import (
     Address,
+    Attachment,
     Author,
     Call,
     Decision,
@@ -95,7 +96,7 @@ class Session:
 
     async def say(
         self,
-        content: str | Sequence[Part],
+        content: str | Sequence[Part | Attachment],
         *,
         options: ModelOptions | None = None,
         reply_to: int | None = None,
@@ -105,6 +106,7 @@ class Session:
         Raises:
             SessionBusy: too many inputs wait already.
             InputTooLong: larger than the model takes at all.
+            UnsupportedInput: an attachment that the model does not take.
             InvalidOptions: an option outside of the model's range.
         """
         async for event in self.events(await self.submit(content, options=options, reply_to=reply_to)):
@@ -112,7 +114,7 @@ class Session:
 
     async def ask(
         self,
-        content: str | Sequence[Part],
+        content: str | Sequence[Part | Attachment],
         *,
         options: ModelOptions | None = None,
         reply_to: int | None = None,
@@ -126,7 +128,7 @@ class Session:
 
     async def submit(
         self,
-        content: str | Sequence[Part],
+        content: str | Sequence[Part | Attachment],
         *,
         options: ModelOptions | None = None,
         reply_to: int | None = None,
@@ -135,16 +137,18 @@ class Session:
         """Hands an input in and returns once it is durable; `events` reads the turn that answers it.
 
         Args:
-            content: text, or parts.
+            content: text, or parts and attachments (`duihua.image`).
             options: model options of this input alone.
             reply_to: number of the turn to go on from; None: where the conversation stands.
             key: (source, id) that names this input for ever; the same key again is a duplicate.
         """
-        parts: tuple[Part, ...] = (Text(content),) if isinstance(content, str) else tuple(content)
+        given = (Text(content),) if isinstance(content, str) else tuple(content)
+        files = tuple(part for part in given if isinstance(part, Attachment))
+        parts = tuple(part.part if isinstance(part, Attachment) else part for part in given)
         await self._engine.check(self.address, parts, options)
         if options is not None and (values := _plain(options)):
             parts = (*parts, Options(values))
-        return await self._accept("message", parts, reply_to=reply_to, key=key)
+        return await self._accept("message", parts, reply_to=reply_to, key=key, attachments=files)
 
     async def events(self, ticket: Ticket) -> AsyncGenerator[AnyEvent, None]:
         """Attaches to the turn that answers an input, running, waiting or done, in whatever process."""
@@ -346,6 +350,7 @@ class Session:
         *,
         reply_to: int | None = None,
         key: tuple[str, str] | None = None,
+        attachments: tuple[Attachment, ...] = (),
     ) -> Ticket:
         source, source_id = key or ("local", secrets.token_hex(16))
         author = Author(0, self._name) if self._external or self._name else None
@@ -359,6 +364,7 @@ class Session:
                 kind=kind,
                 parts=parts,
                 reply_to=reply_to,
+                attachments=attachments,
             )
         )
         return Ticket(accepted.session, accepted.inbox, accepted.new)

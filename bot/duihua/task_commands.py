@@ -13,8 +13,8 @@ from duihua.abilities import Task
 from duihua.ability_commands import Command, add_drawing, keep, on_engine, show, show_json, show_kept
 from duihua.arguments import Parser, whole
 from duihua.errors import NotFound
-from duihua.escapes import one_line
-from duihua.program import aligned, complain, load_settings
+from duihua.escapes import aligned, one_line
+from duihua.program import complain, load_settings
 from duihua.tasking import told
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from duihua.abilities import Job, Starts, StartsDrawings, Task
 from duihua.able import Able, drawn_with
 from duihua.codec import sound
 from duihua.errors import Category, NotFound, ProviderError
-from duihua.messages import Part, Text, Turn, TurnRef
+from duihua.messages import Attachment, Part, Text, Turn, TurnRef
 from duihua.options import ModelOptions
 from duihua.outcomes import read_error, read_result, write_error, write_result
 from duihua.ports import Request, Store, StoredTask, TaskKind
@@ -35,7 +35,7 @@ class Tasking(Able):
 
     async def start(
         self,
-        input: str | Sequence[Part],
+        input: str | Sequence[Part | Attachment],
         *,
         model: str | None = None,
         system: str = "",
@@ -46,7 +46,7 @@ class Tasking(Able):
         """Lets a chat model answer in the background; `result` brings the answer, also after a restart.
 
         Args:
-            input: text, or parts.
+            input: text, or parts, images among them.
             model: `provider/model`; None: the first that can.
             system: the system text.
             options: checked against the model's ranges.
@@ -62,9 +62,12 @@ class Tasking(Able):
         client, name = self._able("start", model)
         starts: Starts = client
         dialect = self.resolve(f"{self._key(client)}/{name}")[2]
-        parts = (Text(sound(input)),) if isinstance(input, str) else tuple(input)
+        given = (Text(sound(input)),) if isinstance(input, str) else tuple(input)
+        files = {part.id: part for part in given if isinstance(part, Attachment)}
+        parts = tuple(part.part if isinstance(part, Attachment) else part for part in given)
         dialect.admit(system, parts)
-        packed = dialect.pack(sound(system), [Turn(TurnRef(0, 1), input=parts, state="running")])
+        turn = Turn(TurnRef(0, 1), input=parts, state="running")
+        packed = dialect.pack(sound(system), [turn], images=files)
         request = Request(name, packed, (), dialect.check(options or ModelOptions()), self._deadline())
         return await self._started(
             tenant, owner, "chat", self._key(client), name, lambda: starts.start(request)

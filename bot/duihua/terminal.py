@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import shlex
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
@@ -17,18 +18,22 @@ from duihua.commands import (
     COMMON,
     QUIT,
     Answer,
+    Command,
     CommandTable,
     Confirm,
     Input,
     Present,
     Quit,
+    Scene,
     Show,
+    Tell,
     UnknownCommand,
     persona_of,
 )
 from duihua.errors import DuihuaError, NotSent
 from duihua.events import END, AnyEvent, TurnFailed, TurnFinished, TurnStarted
-from duihua.messages import Address
+from duihua.messages import Address, Text
+from duihua.pictures import read_image
 from duihua.plain import JsonLines, Plain, View, explain
 
 if TYPE_CHECKING:
@@ -63,7 +68,8 @@ class Terminal:
     ) -> None:
         self._engine, self._session, self._view, self._words = engine, session, view, words
         self._options = options
-        self._table = CommandTable((*COMMON, QUIT))
+        image = Command("image", self._image, takes=True)  # only here: it reads files of this machine
+        self._table = CommandTable((*COMMON, image, QUIT))
         self._screen = asyncio.Lock()  # one turn is shown at a time, and the outbox waits for its end
         self._begun: set[int] = set()  # turns seen here, and those seen to their end
         self._ended: set[int] = set()
@@ -168,12 +174,24 @@ class Terminal:
                 return await self._answer(answer)
         return True
 
+    async def _image(self, scene: Scene) -> Answer:
+        """Says an image, with the words behind its path."""
+        try:
+            path, *question = shlex.split(scene.args)
+        except ValueError:
+            return Show(scene.words.t("command.image.usage"))
+        words = [Text(" ".join(question))] if question else []
+        return Present(scene.session.say([read_image(path), *words], options=self._options))
+
     async def _answer(self, answer: Answer) -> bool:
         match answer:
             case Show(text):
                 self._view.say(text)
             case Present(events):
                 await self._show(events)
+            case Tell(texts):
+                async for text in texts:
+                    self._view.say(text)
             case _:
                 return not isinstance(answer, Quit)
         return True

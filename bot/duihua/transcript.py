@@ -32,11 +32,9 @@ _USER_COST, _ASSISTANT_COST = _cost(USER), _cost(ASSISTANT)
 class Transcript:
     """A list of messages in the making; the fields are those of `Packed`.
 
-    `strict`: no question right after a result; `waiting`: inputs without an answer; `last`: the kind of the
-    last message (u, a, f or empty).
+    `waiting`: inputs without an answer; `last`: the kind of the last message (u, a, f or empty).
     """
 
-    strict: bool
     messages: list[bytes] = field(default_factory=list[bytes])
     rounds: list[TurnRef | None] = field(default_factory=list[TurnRef | None])
     joined: list[tuple[int, TurnRef]] = field(default_factory=list[tuple[int, TurnRef]])
@@ -53,7 +51,6 @@ class Transcript:
     def copy(self) -> Transcript:
         """A transcript to go on from, without changing this one."""
         return Transcript(
-            self.strict,
             self.messages.copy(),
             self.rounds.copy(),
             self.joined.copy(),
@@ -86,7 +83,7 @@ class Transcript:
             self._append(None, _USER, "u", _USER_COST, len(USER))
 
     def _ask(self, ref: TurnRef, piece: Fragments) -> None:
-        if self.last == "f" and self.strict:
+        if self.last == "f":
             self._append(None, _ASSISTANT, "a", _ASSISTANT_COST, len(ASSISTANT))
         data = piece.opening
         if self.waiting:
@@ -129,12 +126,12 @@ def history(turns: Sequence[Turn], start: int, end: int, shape: Shape) -> Transc
     long conversation costs no more than a short one.
     """
     if start == end:
-        return Transcript(shape.strict)
+        return Transcript()
     key = f"{shape.key}/history"
     known, upto = _known(turns, start, end, key)
     if known is not None and upto == end:
         return known
-    transcript = known or Transcript(shape.strict)
+    transcript = known or Transcript()
     if known is not None:
         turns[upto - 1].memo.pop(key)  # it grows, so it is no longer the transcript of that turn
     for turn in turns[upto:end]:

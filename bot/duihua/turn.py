@@ -220,7 +220,10 @@ class _Answer(Calling):
     async def _stream(self, tools: tuple[ToolSpec, ...], past: Sequence[Turn], budget: int | None) -> Said:
         brief, said = self._brief, self.said
         current = replace(self.turn, steps=tuple(self.steps), memo={}) if self.steps else self.turn
-        packed = brief.dialect.pack(brief.system, (*past, current), tools, start=self.start, budget=budget)
+        images = await self._images((*past, current)) if brief.dialect.sees else None
+        packed = brief.dialect.pack(
+            brief.system, (*past, current), tools, start=self.start, budget=budget, images=images
+        )
         said.packed = packed
         if past is self.past:
             self.start = packed.start

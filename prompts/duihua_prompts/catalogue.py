@@ -23,6 +23,7 @@ from duihua.errors import (
     StorageError,
     Superseded,
     TurnError,
+    UnsupportedInput,
 )
 from duihua.escapes import one_line
 from duihua.events import TurnFailed
@@ -147,6 +148,8 @@ def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[s
             return code, {"ability": ability, "platform": problem.platform}
         case InputTooLong():
             return "input_too_long", {"limit": problem.limit, "size": problem.size, "unit": problem.unit}
+        case UnsupportedInput():
+            return f"input_{problem.code}", problem.values
         case SessionBusy():
             return "busy", {"pending": problem.pending}
         case NotFound() if problem.known:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from duihua.ports import Fence
+from duihua_storage import files
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.fence import guarded
 from duihua_storage.history import waiting
@@ -60,7 +61,11 @@ def _some_of(table: Table) -> Delete:
     return _all_of(table).where(table.c.seq.op("IN")(numbers("qs")))
 
 
-_ALL = [Statement(_all_of(table)) for table in (*_DERIVED, notes, reminders)]
+_KEPT = (table for table in _DERIVED if table is not attachments)
+_ALL = [
+    *(Statement(_all_of(table)) for table in (*_KEPT, notes, reminders)),
+    Statement(_all_of(attachments).where(attachments.c.seq > const(0))),  # not those of waiting inputs
+]
 _SOME = [Statement(_some_of(table)) for table in _DERIVED]
 _ALL_TURNS = Statement(_all_of(turns).where(T.seq != bindparam("keep")).returning(T.seq))
 _SOME_TURNS = Statement(_some_of(turns))
@@ -233,6 +238,7 @@ def erase(session: int, which: Sequence[int] | None, fence: Fence | None) -> Tx[
         yield _CANCEL_TAKEN, {"s": session}
     if which is None:
         yield _CANCEL_WAITING, {"s": session}
+        yield files.drop_waiting(session)
     if cut or which is None:
         yield from _recount(session, free=bool(cut))
     return count
@@ -251,7 +257,7 @@ _ASKS = Statement(
     update(inbox)
     .values(state=const("cancelled"), body=null())
     .where(B.author_id == bindparam("u"), B.state == const("pending"))
-    .returning(B.session_id)
+    .returning(B.session_id, B.id)
 )
 _NO_AUTHOR = Statement(update(inbox).values(author_id=null()).where(B.author_id == bindparam("u")))
 _FORGET_SESSION = [
@@ -288,6 +294,8 @@ def forget_user(user: int) -> Tx[int]:
     for session in sorted(said.keys() - set(owned)):
         yield from erase(session, said[session], None)
     asked = yield _ASKS, {"u": user}
+    if asked:
+        yield files.drop_of([row[1] for row in asked])
     for session in sorted({row[0] for row in asked}):
         yield from _recount(session, free=False)
     yield _NO_AUTHOR, {"u": user}

@@ -10,6 +10,7 @@ from sqlalchemy import Insert, and_, bindparam, case, delete, func, insert, null
 from duihua.errors import SessionBusy
 from duihua.messages import Author, Turn, TurnRef
 from duihua.ports import Accepted, Input
+from duihua_storage import files
 from duihua_storage.expressions import blob, const, now, number, word
 from duihua_storage.lease import NEW_TURN, ROW, SessionRow, place, work
 from duihua_storage.sessions import Known, clean, person, rename, resolve
@@ -124,7 +125,10 @@ def accept(
     if not written:
         raise Seen
     row, id_ = SessionRow(*raised[0]), written[0][0]
-    if not token or row.lease_owner != token or row.pending != 1:
+    claimed = bool(token) and row.lease_owner == token and row.pending == 1
+    if input.attachments:
+        yield files.keep(row.id, row.next_seq - 1 if claimed else -id_, input.attachments)
+    if not claimed:
         return Accepted(row.id, id_, True), known
     seq, parent, parts = row.next_seq - 1, row.head, input.parts
     if not plain:

@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, case, func, insert, null, select, update
 from duihua.codec import decode, encode
 from duihua.messages import Author, InputKind, Options, Part, Turn, TurnRef
 from duihua.ports import Fence, Held, Work
+from duihua_storage import files
 from duihua_storage.expressions import const, now, number, numbers, words
 from duihua_storage.history import steps_of
 from duihua_storage.sessions import name_of, to_address, to_settings
@@ -152,6 +153,8 @@ def take(row: SessionRow, token: str) -> Tx[Work | None]:
         NEW_TURN,
         {"s": row.id, "q": seq, "p": parent, "au": author, "b": body, "t": row.now},
     )
+    if moved := files.take(row.id, id_, seq, parts):
+        yield moved
     turn = Turn(
         TurnRef(row.id, seq),
         parent,

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from duihua.codec import encode
 from duihua.errors import StorageError
-from duihua.messages import Address, CallState, Step, Turn, TurnRef, Usage
+from duihua.messages import Address, Attachment, CallState, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
     Fence,
@@ -30,6 +30,7 @@ from duihua.ports import (
 )
 from duihua_storage import (
     erasure,
+    files,
     fork,
     history,
     intake,
@@ -113,6 +114,10 @@ class SqlStore:
         self._known[address] = known
         if len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
+
+    async def attachments(self, ids: Sequence[str]) -> Sequence[Attachment]:
+        """The stored attachments of these ids; those that were erased are missing."""
+        return await self._db.read(lambda: files.read(ids)) if ids else ()
 
     async def claim(self, session: int, token: str, *, lease: int) -> Work | None:
         """Takes the session if it has work and no live lease. A cut turn goes on with attempt + 1."""

@@ -10,7 +10,8 @@ class Case:
     """One model on one wire.
 
     model: `provider/model`. input_side, output_side: what the platform says of flagged input and output
-    (`side` of HistoryCleared). retracts: what was shown of flagged output must be taken back.
+    (`side` of HistoryCleared), whole_side: of output that is not streamed, empty: the same.
+    retracts: what was shown of flagged output must be taken back.
     names_history: it tells that an older turn was meant, not the question. parallel: two calls come in one
     answer. thinks: reasoning comes apart from the answer. errors: fault -> category of the failed turn.
     """
@@ -18,6 +19,7 @@ class Case:
     model: str
     input_side: str = "input"
     output_side: str = "output"
+    whole_side: str = ""
     retracts: bool = True
     names_history: bool = False
     parallel: bool = True
@@ -31,4 +33,11 @@ class Case:
 CASES = (
     Case("qianfan/ernie-3.5-8k", output_side="input", names_history=True, parallel=False, thinks=True),
     Case("qianfan-v2/ernie-4.0-turbo-8k", names_history=True),
+    Case("modelarts/DeepSeek-R1", whole_side="input", thinks=True),
+    Case("modelarts/deepseek-v3.1", whole_side="input"),
+    Case("modelarts/qwen3-32b", whole_side="input", parallel=False),
+    Case("genstudio/qwq-32b", thinks=True),
+    Case("genstudio/qwen1.5-72b-chat@nvidia", parallel=False),
+    Case("genstudio/chatglm2-6b-32k@enflame", parallel=False),
+    Case("genstudio/llama-2-7b-chat@biren", parallel=False),
 )

@@ -62,7 +62,8 @@ async def test_flagged_content_is_cleared_and_taken_back(
     events = await collect(session.say(f"讲一个关于霸王龙的故事 {fault}"))
     assert isinstance(events[-1], TurnFinished)
     assert (events[-1].finish, events[-1].text) == ("flagged", "")
-    side = case.input_side if fault == "!flag" else case.output_side
+    said = case.output_side if stream else case.whole_side or case.output_side
+    side = case.input_side if fault == "!flag" else said
     assert [e.side for e in events if isinstance(e, HistoryCleared)] == [side]
     shown = any(isinstance(e, TextDelta) for e in events)
     if fault == "!flag-output" and shown and case.retracts:

@@ -13,6 +13,10 @@ import pytest
 from duihua.errors import ProviderError
 from duihua.ports import CallDelta, Delta, Finish, Flagged, TextDelta, ThinkingDelta
 from duihua.providers.exchange import Answer
+from duihua.providers.genstudio import GenStudioAnswer
+from duihua.providers.genstudio_faults import GENSTUDIO
+from duihua.providers.modelarts import FAULTS as MODELARTS
+from duihua.providers.modelarts import ModelArtsAnswer
 from duihua.providers.qianfan_faults import V2
 from duihua.providers.qianfan_v2 import QianfanV2Answer
 from duihua.providers.qianfan_wire import QianfanAnswer
@@ -31,12 +35,15 @@ Make = Callable[[], Answer]
 KINDS: dict[str, Make] = {
     "v1": lambda: QianfanAnswer("m"),
     "v2": lambda: QianfanV2Answer(V2, "m"),
+    "modelarts": lambda: ModelArtsAnswer(MODELARTS, "m"),
+    "genstudio": lambda: GenStudioAnswer(GENSTUDIO, "m"),
 }
 
 
 async def recorded(kind: str, *, stream: bool) -> list[bytes]:
     """What the platform answers to each of `ASKED`."""
-    async with Simulator() as simulator, httpx.AsyncClient() as client:
+    pieces = 8 if kind == "genstudio" else None  # as a chip's chunks are long, fewer do
+    async with Simulator(pieces=pieces) as simulator, httpx.AsyncClient() as client:
         keys = simulator.keys
         if kind == "v1":
             where = {"client_id": keys.api_key, "client_secret": keys.secret_key}
@@ -48,26 +55,41 @@ async def recorded(kind: str, *, stream: bool) -> list[bytes]:
             more: list[dict[str, Any]] = [
                 {"functions": [{"name": "weather", "description": "d", "parameters": TOOL}]}
             ]
+        elif kind == "genstudio":
+            url, headers = "", {"Authorization": f"Bearer {keys.genstudio}"}
+            base = f"{simulator.url}/genstudio/maas"
+            more = [
+                {"url": f"{base}/llama-2-7b-chat/nvidia", "model": "llama-2-7b-chat"},
+                {"url": f"{base}/llama-2-7b-chat/biren", "model": "llama-2-7b-chat"},
+            ]
         else:
             url, headers = (
                 f"{simulator.qianfan_v2_url}/chat/completions",
                 {"Authorization": f"Bearer {keys.bearer_token}"},
             )
+            names = "ernie-3.5-8k", "deepseek-r1"
+            if kind == "modelarts":
+                url = f"{simulator.url}/modelarts/v1/chat/completions"
+                headers = {"Authorization": f"Bearer {keys.modelarts}"}
+                names = "deepseek-v3.1", "DeepSeek-R1"
             tool = {
                 "type": "function",
                 "function": {"name": "weather", "description": "d", "parameters": TOOL},
             }
             more = [
-                {"model": "ernie-3.5-8k", "tools": [tool], "stream_options": {"include_usage": True}},
-                {"model": "deepseek-r1"},
+                {"model": names[0], "tools": [tool], "stream_options": {"include_usage": True}},
+                {"model": names[1]},
             ]
             if not stream:
                 more[0].pop("stream_options")
         out: list[bytes] = []
         for fields in more:
+            place = fields.pop("url", "")
             for text in ASKED:
                 body = {"messages": [{"role": "user", "content": text}], "stream": stream, **fields}
-                answer = await client.post(url, content=orjson.dumps(body), headers=headers)
+                answer = await client.post(
+                    f"{place}/chat/completions" if place else url, content=orjson.dumps(body), headers=headers
+                )
                 out.append(answer.content)
         return out
 

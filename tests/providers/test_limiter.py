@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duihua.errors import ProviderError
+from duihua.ports import Quota
 from duihua.providers.limiter import RateLimiter
 from tests.providers.conftest import Clock
 
@@ -173,3 +174,73 @@ async def test_waiting_together_still_keeps_the_limit(clock: Clock, burst: int) 
                 group.create_task(go())
     assert all(b >= a for a, b in pairwise(at))
     assert all(later - earlier >= 60 - 1e-6 for earlier, later in zip(at, at[9:], strict=False))
+
+
+DAY = 86400.0
+PER_MINUTE, PER_DAY = Quota("requests", 12, 60), Quota("requests", 30, DAY)
+
+
+async def test_limits_set_beforehand_hold_from_the_first_request(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.preset("k", [PER_MINUTE])
+    at = await times(rates, clock, 21)
+    assert [at.count(1000.0 + 60 * minute) for minute in range(3)] == [10, 10, 1]
+
+
+async def test_a_limit_per_day_has_a_span_of_its_own(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.preset("k", [PER_MINUTE, PER_DAY])
+    at = await times(rates, clock, 28)
+    assert at[26] == pytest.approx(1120)
+    assert 1000 + DAY <= at[27] <= 1000 + DAY * 1.001
+
+
+async def test_a_day_that_is_used_up_is_told_at_once(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.preset("k", [PER_DAY])
+    await times(rates, clock, 27)
+    with pytest.raises(ProviderError) as caught:
+        await rates.acquire("k", 1, deadline=clock() + 300)
+    assert caught.value.retry_after == pytest.approx(DAY)
+    assert clock.slept == []
+
+
+async def test_the_same_limits_again_keep_what_was_used(clock: Clock) -> None:
+    rates = limiter(clock)
+    for _ in range(11):
+        rates.preset("k", [PER_MINUTE, Quota("tokens", 1000, 60)])
+        await times(rates, clock, 1)
+    assert clock() == pytest.approx(1060)
+
+
+async def test_none_and_nought_set_no_limit(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.preset("k", [PER_MINUTE])
+    rates.preset("k", [Quota("requests", 0, 60)])
+    await times(rates, clock, 100)
+    assert clock.slept == []
+
+
+async def test_the_narrower_of_a_set_and_a_learned_limit_holds(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.preset("k", [PER_MINUTE])
+    rates.learn("k", limits(requests=5, tokens=100))
+    assert (await times(rates, clock, 5))[4] == pytest.approx(1060)
+
+
+async def test_a_refusal_for_the_rate_does_not_use_up_the_day(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.preset("k", [PER_DAY])
+    rates.exhausted("k", "requests", None)
+    assert await times(rates, clock, 1) == [1001.0]
+
+
+async def test_a_day_of_requests_takes_little_room(clock: Clock) -> None:
+    rates = limiter(clock)
+    rates.preset("k", [Quota("tokens", 10**9, DAY)])
+    for _ in range(5000):
+        await rates.acquire("k", 7, deadline=FOREVER)
+        clock.now += DAY / 5000
+    (budget,) = rates._accounts["k"].budgets  # pyright: ignore[reportPrivateUsage]
+    assert len(budget.taken) <= 1001
+    assert budget.used == 7 * 5000

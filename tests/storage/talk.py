@@ -22,8 +22,8 @@ def token() -> str:
 
 
 def said(text: str, chat: str = "home", **fields: Any) -> Input:
-    fields = {"source": "test", "source_id": f"{next(_NUMBER)}", "address": at(chat), **fields}
-    return Input(parts=(Text(text),) if text else (), **fields)
+    usual = {"source": "test", "source_id": f"{next(_NUMBER)}", "address": at(chat)}
+    return Input(**{**usual, "parts": (Text(text),) if text else (), **fields})
 
 
 async def say(store: SqlStore, text: str, chat: str = "home", **fields: Any) -> Work:

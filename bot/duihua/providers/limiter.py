@@ -1,7 +1,8 @@
-"""Keeps one process within the rate limits that platforms announce in their headers.
+"""Keeps one process within rate limits: those that platforms announce in their headers, and those set here.
 
 Nothing is known at first and nothing waits. Once a platform has named a limit per minute, requests are
-planned so that no span of sixty seconds holds more than nine tenths of it. A request gets its time when it
+planned so that no span of sixty seconds holds more than nine tenths of it; a limit that was set has a span of
+its own, a day for example. A request gets its time when it
 asks, in the order of asking; when the plan changes (others use the same account, the platform refuses), every
 waiting request is planned again in the same order.
 """
@@ -11,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from duihua.errors import ProviderError
+from duihua.ports import Quota
 from duihua.providers.retry import loop_time
 
 SHARE = 0.9
@@ -24,7 +26,9 @@ MINUTE = 60.0
 LATE = 0.05
 """A request that goes later than planned by more than this moves those behind it (seconds)."""
 SPREAD = 10
-"""Use that others made is taken to have happened evenly over the last minute, in so many portions."""
+"""Use that others made is taken to have happened evenly over the last span, in so many portions."""
+GRAIN = 1000
+"""Use within a thousandth of a span is one portion that counts from its end: a day takes no more room."""
 
 _HEADER = re.compile(r"x-ratelimit-(limit|remaining)-(requests|tokens|input-tokens|output-tokens)")
 
@@ -44,10 +48,12 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Budget:
-    """One limit per minute and what was taken of it, oldest first; its use never exceeds `allowed`."""
+    """One limit and what was taken of it within its span, oldest first; its use never exceeds `allowed`."""
 
     resource: str
     limit: float
+    span: float = MINUTE
+    opened: float = 0.0  # when the newest portion began; it counts from its end
     taken: deque[tuple[float, float]] = field(default_factory=deque[tuple[float, float]])
     used: float = 0.0
 
@@ -56,11 +62,15 @@ class _Budget:
         return self.limit * SHARE
 
     def take(self, at: float, amount: float) -> None:
-        self.taken.append((at, amount))
         self.used += amount
+        if self.taken and at - self.opened < self.span / GRAIN:
+            amount += self.taken.pop()[1]
+        else:
+            self.opened = at
+        self.taken.append((at, amount))
 
     def expire(self, now: float) -> None:
-        while self.taken and self.taken[0][0] <= now - MINUTE:
+        while self.taken and self.taken[0][0] <= now - self.span:
             self.used -= self.taken.popleft()[1]
         if not self.taken:
             self.used = 0.0
@@ -73,14 +83,15 @@ class _Budget:
             if used + amount <= self.allowed + 1e-6:
                 break
             used -= taken
-            at = max(at, then + MINUTE)
+            at = max(at, then + self.span)
         return at
 
     def fill(self, now: float, amount: float) -> None:
-        """Adds use that others made, evenly over the last minute."""
-        step = MINUTE / SPREAD
-        foreign = [(now - MINUTE + step * (i + 1), amount / SPREAD) for i in range(SPREAD)]
+        """Adds use that others made, evenly over the last span."""
+        step = self.span / SPREAD
+        foreign = [(now - self.span + step * (i + 1), amount / SPREAD) for i in range(SPREAD)]
         self.taken = deque(sorted([*self.taken, *foreign]))
+        self.opened = now
         self.used += amount
 
 
@@ -88,16 +99,21 @@ class _Budget:
 class _Account:
     """All that is known of one key."""
 
-    budgets: dict[str, _Budget] = field(default_factory=dict[str, _Budget])
+    learned: dict[str, _Budget] = field(default_factory=dict[str, _Budget])
+    preset: dict[tuple[str, float], _Budget] = field(default_factory=dict[tuple[str, float], _Budget])
     waiting: list[_Entry] = field(default_factory=list[_Entry])
     blocked: float = 0.0
     refusals: int = 0
+
+    @property
+    def budgets(self) -> list[_Budget]:
+        return [*self.learned.values(), *self.preset.values()]
 
     def admits(self, entry: _Entry, now: float) -> bool:
         """Whether the request may go at once."""
         if now < self.blocked:
             return False
-        return all(b.earliest(now, entry.cost(b.resource)) <= now for b in self.budgets.values())
+        return all(b.earliest(now, entry.cost(b.resource)) <= now for b in self.budgets)
 
 
 class RateLimiter:
@@ -111,6 +127,23 @@ class RateLimiter:
     ) -> None:
         self._clock, self._sleep = clock, sleep
         self._accounts: dict[str, _Account] = {}
+
+    def preset(self, key: str, quotas: Sequence[Quota]) -> None:
+        """Sets limits that hold beside the learned ones; what was used so far counts on.
+
+        They replace those set before under the same key. Quotas of the same resource and span: the smallest.
+        """
+        account, now = self._accounts.setdefault(key, _Account()), self._clock()
+        before, account.preset = account.preset, {}
+        for quota in quotas:
+            span = quota.resource, quota.seconds
+            if quota.amount <= 0 or quota.seconds <= 0:
+                continue
+            budget = before.get(span) or _Budget(quota.resource, quota.amount, quota.seconds)
+            again = account.preset.get(span)
+            budget.limit = min(again.limit, quota.amount) if again else quota.amount
+            account.preset[span] = budget
+        self._plan(account, now)
 
     async def acquire(self, key: str, tokens: int, *, deadline: float) -> None:
         """Waits until a request of about `tokens` may go.
@@ -133,7 +166,7 @@ class RateLimiter:
                 self._plan(account, self._clock())
                 raise
             account.waiting.remove(entry)
-        for budget in account.budgets.values():
+        for budget in account.budgets:
             budget.take(now, entry.cost(budget.resource))
         if now - entry.at > LATE:
             self._plan(account, now)
@@ -163,7 +196,7 @@ class RateLimiter:
         for (what, resource), limit in found.items():
             if what != "limit" or limit <= 0:
                 continue
-            budget = account.budgets.setdefault(resource, _Budget(resource, limit))
+            budget = account.learned.setdefault(resource, _Budget(resource, limit))
             changed |= budget.limit != limit
             budget.limit = limit
             budget.expire(now)
@@ -184,7 +217,7 @@ class RateLimiter:
         if now > account.blocked + MINUTE:
             account.refusals = 0
         account.refusals += 1
-        full = [b for b in account.budgets.values() if b.resource.endswith(what)]
+        full = [b for b in account.budgets if b.resource.endswith(what) and b.span <= MINUTE]
         for budget in full:
             budget.expire(now)
             if budget.used < budget.allowed:
@@ -199,7 +232,7 @@ class RateLimiter:
         """Gives every waiting request the first time that suits it, none before the one it follows."""
         if not account.waiting:
             return
-        future = [replace(budget, taken=budget.taken.copy()) for budget in account.budgets.values()]
+        future = [replace(budget, taken=budget.taken.copy()) for budget in account.budgets]
         at = max(now, account.blocked)
         for entry in account.waiting:
             for budget in future:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, cast
 
 from duihua.abilities import Completion, Drawing, Embeddings, Listed, Picture, Transcription
@@ -28,14 +29,14 @@ async def embed(
     *,
     deadline: float,
     rows: int = 64,
+    tokens: float = inf,
     path: str = "/embeddings",
     **fields: Any,
 ) -> Embeddings:
-    """Vectors of `texts`, `rows` of them in one request; `fields` are added to its body."""
+    """Vectors of `texts`, at most `rows` and about `tokens` a request; `fields` are added to its body."""
     vectors: list[tuple[float, ...]] = []
     usage = Usage()
-    for at in range(0, len(texts), rows):
-        batch = list(texts[at : at + rows])
+    for batch in _batches(texts, rows, tokens):
         body = await client.call(
             path,
             {"model": model, "input": batch, **fields},
@@ -46,6 +47,19 @@ async def embed(
         vectors += _vectors(client, body.get("data"), len(batch))
         usage += usage_of(body.get("usage"))
     return Embeddings(tuple(vectors), usage, model)
+
+
+def _batches(texts: Sequence[str], rows: int, tokens: float) -> Iterator[list[str]]:
+    batch, size = list[str](), 0.0
+    for text in texts:
+        more = estimate(text)
+        if batch and (len(batch) == rows or size + more > tokens):
+            yield batch
+            batch, size = [], 0.0
+        batch.append(text)
+        size += more
+    if batch:
+        yield batch
 
 
 def _vectors(client: Client, data: Any, wanted: int) -> list[tuple[float, ...]]:
@@ -110,14 +124,14 @@ async def list_models(client: Client, *, deadline: float, path: str = "/models")
     for row in rows:
         match row:
             case {"id": str(name)} if name:
-                found.append(Listed(name, _context(cast("dict[str, Any]", row))))
+                found.append(Listed(name, context_of(cast("dict[str, Any]", row))))
             case _:
                 pass
     return found
 
 
-def _context(row: Mapping[str, Any]) -> int | None:
-    """The context length, under the names that servers give it."""
+def context_of(row: Mapping[str, Any]) -> int | None:
+    """The context length in tokens, under the names that servers give it."""
     for name in ("context_length", "max_model_len", "max_context_length", "context_window"):
         value = row.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:

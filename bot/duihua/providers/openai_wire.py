@@ -25,6 +25,8 @@ _FINISH: Mapping[str, FinishReason] = {
     "content_filter": "flagged",
     "sensitive": "flagged",
 }
+_NO_CHOICE: list[Any] = [{}]
+"""Stands for the choices of a chunk that has none: a sign of sensitive content may come so."""
 
 
 def finish_of(reason: object) -> FinishReason:
@@ -32,7 +34,15 @@ def finish_of(reason: object) -> FinishReason:
     return _FINISH.get(reason, "stop") if isinstance(reason, str) else "stop"
 
 
-def chat_body(model: str, packed: Packed, tools: bytes, options: Mapping[str, Any], *, stream: bool) -> bytes:
+def chat_body(
+    model: str,
+    packed: Packed,
+    tools: bytes,
+    options: Mapping[str, Any],
+    *,
+    stream: bool,
+    counted: bool = True,
+) -> bytes:
     """The JSON body of a chat request, joined from ready pieces.
 
     Args:
@@ -40,14 +50,16 @@ def chat_body(model: str, packed: Packed, tools: bytes, options: Mapping[str, An
         packed: the conversation; a system text of its own becomes the first message.
         tools: a JSON array, empty for none.
         options: further fields.
-        stream: whether to ask for a stream, with the count of tokens at its end.
+        stream: whether to ask for a stream.
+        counted: whether to ask for the count of tokens at a stream's end.
     """
     messages = packed.messages
     if packed.system:
         messages = (b'{"role":"system","content":' + packed.system + b"}", *messages)
     parts = [b'{"model":', orjson.dumps(model), b',"messages":[', b",".join(messages), b"]"]
     if stream:
-        parts.append(b',"stream":true,"stream_options":{"include_usage":true}')
+        parts.append(b',"stream":true')
+        parts += [b',"stream_options":{"include_usage":true}'] if counted else []
     if tools:
         parts += (b',"tools":', tools)
     if options:
@@ -107,10 +119,9 @@ class ChatAnswer:
             if (not choices or "error" in body or "error_code" in body) and self._fails(body):
                 break
             self._counts = body.get("usage") or self._counts  # in the last chunk, or in every one
-            if isinstance(choices, list):
-                for choice in cast("list[Any]", choices):
-                    if isinstance(choice, dict):
-                        self._choice(body, cast("dict[str, Any]", choice), pieces)
+            for choice in cast("list[Any]", choices) if choices and isinstance(choices, list) else _NO_CHOICE:
+                if isinstance(choice, dict):
+                    self._choice(body, cast("dict[str, Any]", choice), pieces)
             if self.done:
                 break
         pieces.flush()
@@ -130,6 +141,8 @@ class ChatAnswer:
         if isinstance(index, int) and index > 0:  # one of several answers: the first is the one that is told
             _, text = _said(choice)
             self._others.setdefault(index, []).append(text)
+            if finish_of(choice.get("finish_reason")) == "flagged":
+                del self._others[index]
             return
         flag = self.flagged(body, choice)
         if flag is None or flag[1]:

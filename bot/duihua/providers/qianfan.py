@@ -68,6 +68,7 @@ class Qianfan:
     ) -> None:
         self.line = line or Line()
         self._transport, self._auth, self._keys = transport, auth, keys
+        self.base_url = base_url.rstrip("/")
         self._base, self._list_url = base_url.rstrip("/") + SERVICE, list_url.rstrip("/") + LIST_PATH
         self._moved: dict[str, str] = {}  # model -> suffix, as the platform lists it
         self.folding: set[str] = set()  # models that were seen to take no system text beside functions

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from duihua.errors import ConfigError
+from duihua.simulator.genstudio import GenStudio
+from duihua.simulator.modelarts import ModelArts
 from duihua.simulator.qianfan import Qianfan
 from duihua.simulator.qianfan_v2 import QianfanV2
 from duihua.simulator.speed import Speed
@@ -40,7 +42,13 @@ class Simulated(Protocol):
         ...
 
 
-PLATFORMS: tuple[Callable[[Desk], Simulated], ...] = (Qianfan, QianfanV2, Weather)
+PLATFORMS: tuple[Callable[[Desk], Simulated], ...] = (
+    Qianfan,
+    QianfanV2,
+    ModelArts,
+    GenStudio,
+    Weather,
+)
 
 HOST = "127.0.0.1"
 LARGEST = 32 * 1024 * 1024

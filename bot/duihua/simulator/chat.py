@@ -240,6 +240,10 @@ class ChatPlatform:
         """Not a POST."""
         return Refused(405, "method_not_supported", "Only POST requests are accepted")
 
+    def account(self, model: str) -> str:
+        """Whose rate limits count."""
+        return f"{self.name}/{model}"
+
     def headers(self, model: str) -> dict[str, str]:
         """Headers of every chat answer."""
         return {"x-request-id": self.desk.request_id()}
@@ -297,7 +301,7 @@ class ChatPlatform:
             case _:
                 pass
         prompt = prompt_tokens(ask.messages, ask.system)
-        if passed := self.desk.rates.take(f"{self.name}/{model.name}", prompt, self.desk.now()):
+        if passed := self.desk.rates.take(self.account(model.name), prompt, self.desk.now()):
             raise self.limited(passed)
         if fault.kind in ("flag", "history", "flag-output"):
             flagged = self.flag(seen, request, fault)

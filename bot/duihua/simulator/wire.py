@@ -118,8 +118,11 @@ async def stream(
     pause: float = 0.0,
     cut_after: int | None = None,
 ) -> web.StreamResponse:
-    """Sends frame after frame; `cut_after` drops the connection after so many, `pause` is in seconds."""
-    response = web.StreamResponse(headers={**headers, "Content-Type": EVENTS, "Cache-Control": "no-cache"})
+    """Sends frame after frame; `cut_after` drops the connection after so many, `pause` is in seconds.
+
+    A content type in `headers` takes the place of the usual one.
+    """
+    response = web.StreamResponse(headers={"Content-Type": EVENTS, "Cache-Control": "no-cache", **headers})
     await response.prepare(request)
     for i, frame in enumerate(frames):
         if i == cut_after:

@@ -1,0 +1,219 @@
+"""`duihua doctor`: is everything there that a conversation needs, and what to do if not.
+
+A configured model is asked one short question, which costs a few tokens; other platforms whose keys are set
+are only reached. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from difflib import get_close_matches
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Literal
+
+from duihua.errors import ConfigError, DuihuaError, InvalidOptions, MissingKey, ProviderError
+from duihua.messages import Text, Turn, TurnRef
+from duihua.options import ModelOptions
+from duihua.ports import Finish, Provider, Request
+
+if TYPE_CHECKING:
+    import httpx
+
+    from duihua.config import Settings
+    from duihua.providers.platform import Platform
+
+SECONDS = 20.0
+"""For one answer or connection."""
+SKEW = 60.0
+"""Seconds that two clocks may differ; signatures are refused from some minutes on."""
+TOO_MUCH_SKEW = 300.0
+
+Level = Literal["ok", "warning", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: `code` names its sentence, `values` fill it; `error` says why in its own sentence."""
+
+    level: Level
+    code: str
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
+    error: DuihuaError | None = None
+
+
+async def examine(
+    settings: Settings, *, env_file: str = ".env", clock: Callable[[], float] = time.time
+) -> AsyncIterator[Finding]:
+    """Looks at settings, database, models and platforms, the cheapest first.
+
+    Args:
+        settings: as the program would use them.
+        env_file: where names may be misspelt.
+        clock: Unix time.
+    """
+    for finding in misspelt(settings, env_file):
+        yield finding
+    yield await asyncio.to_thread(database, settings.database_url)
+    from duihua.providers import registry
+
+    asked: set[str] = set()
+    for name in (part.strip() for part in settings.model.split(",") if part.strip()):
+        async for finding in _model(name, settings, clock):
+            yield finding
+        asked.add(name.partition("/")[0].lower())
+    for platform in registry.PLATFORMS.values():
+        if platform.name not in asked and platform.has_key(settings):
+            async for finding in _platform(platform, settings, clock):
+                yield finding
+
+
+# ---------------------------------------------------------------- settings and database
+
+
+def misspelt(settings: Settings, env_file: str) -> list[Finding]:
+    """Names in the environment or `.env` that look like settings and are none."""
+    from dotenv import dotenv_values
+
+    from duihua.config import SKILL_PREFIX
+    from duihua.providers.registry import PLATFORMS
+
+    known = {str(name) for f in type(settings).model_fields.values() for name in _names(f.validation_alias)}
+    prefixes = ("DUIHUA_", *(f"{p.prefix}_" for p in PLATFORMS.values()))
+    given = {*os.environ, *(dotenv_values(env_file) if os.path.exists(env_file) else ())}
+    found: list[Finding] = []
+    for name in sorted(given):
+        upper = name.upper()
+        if upper in known or upper.startswith(SKILL_PREFIX) or not upper.startswith(prefixes):
+            continue
+        near = get_close_matches(upper, known, n=1, cutoff=0.8)
+        if near or name.startswith("DUIHUA_"):  # other programs read OPENAI_... too
+            code = "setting_near" if near else "setting_unknown"
+            found.append(Finding("warning", code, {"name": name, "near": near[0] if near else ""}))
+    return found or [Finding("ok", "settings")]
+
+
+def _names(alias: object) -> list[str]:
+    return [str(choice) for choice in getattr(alias, "choices", ())]
+
+
+def database(url: str) -> Finding:
+    """The state of the database."""
+    from duihua_storage import inspect
+
+    found = inspect(url)
+    levels: Mapping[str, Level] = {"absent": "ok", "current": "ok", "newer": "broken", "broken": "broken"}
+    level: Level = levels.get(found.state, "warning")
+    if found.state in ("empty", "outdated") and not url.startswith("sqlite"):
+        level = "broken"  # SQLite files are brought up to date when they are opened
+    values = {"where": found.where, "revision": found.revision, "reason": found.reason}
+    return Finding(level, f"database_{found.state}", values)
+
+
+# ---------------------------------------------------------------- models and platforms
+
+
+async def _model(name: str, settings: Settings, clock: Callable[[], float]) -> AsyncIterator[Finding]:
+    """A configured model: its key, its platform, one short question."""
+    from duihua.providers import registry
+
+    try:
+        platform, model = registry.split(name)
+        provider = registry.create(platform, settings)
+    except MissingKey as e:
+        yield Finding("broken", "key_missing", {"model": name}, e)
+        return
+    except ConfigError as e:
+        yield Finding("broken", "model_wrong", {"model": name}, e)
+        return
+    try:
+        reached = await reach(provider, platform, settings, clock)
+        for finding in reached:
+            yield finding
+        if not any(f.level == "broken" for f in reached):
+            yield await _answers(provider, name, model)
+    finally:
+        await provider.aclose()
+
+
+async def _platform(
+    platform: Platform, settings: Settings, clock: Callable[[], float]
+) -> AsyncIterator[Finding]:
+    """Another platform whose key is set."""
+    from duihua.providers import registry
+
+    try:
+        provider = registry.create(platform.name, settings)
+    except ConfigError as e:
+        yield Finding("broken", "model_wrong", {"model": platform.name}, e)
+        return
+    try:
+        for finding in await reach(provider, platform.name, settings, clock):
+            yield finding
+    finally:
+        await provider.aclose()
+
+
+async def reach(
+    provider: Provider, platform: str, settings: Settings, clock: Callable[[], float] = time.time
+) -> list[Finding]:
+    """Whether the platform's address answers at all, and whether its clock agrees with ours."""
+    import httpx
+
+    from duihua.providers.http import client
+    from duihua.providers.registry import PLATFORMS
+
+    url = str(getattr(provider, "base_url", ""))
+    proxy = PLATFORMS[platform].own(settings, "proxy") or settings.proxy
+    values = {"platform": platform, "url": url}
+    async with client(proxy=proxy.get_secret_value() if proxy else None) as http:
+        began = asyncio.get_running_loop().time()
+        try:
+            response = await http.get(url, timeout=SECONDS)
+        except httpx.HTTPError as e:
+            reason = f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
+            return [Finding("broken", "unreachable", {**values, "reason": reason})]
+        took = asyncio.get_running_loop().time() - began
+    found = [Finding("ok", "reached", {**values, "seconds": f"{took:.2f}"})]
+    skew = _skew(response, clock())
+    if skew is not None and abs(skew) > SKEW:
+        level: Level = "broken" if abs(skew) > TOO_MUCH_SKEW else "warning"
+        found.append(Finding(level, "clock", {**values, "seconds": f"{skew:+.0f}"}))
+    return found
+
+
+def _skew(response: httpx.Response, now: float) -> float | None:
+    """Seconds by which our clock is ahead of the platform's."""
+    try:
+        theirs = parsedate_to_datetime(response.headers.get("date", ""))
+    except ValueError:
+        return None
+    return now - (theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)).timestamp()
+
+
+async def _answers(provider: Provider, name: str, model: str) -> Finding:
+    """One short question, as short an answer as the model allows."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    dialect = provider.dialect(model)
+    turn = Turn(TurnRef(0, 1), input=(Text("1+1=?"),), state="running")
+    try:
+        try:
+            options = dialect.check(ModelOptions(max_output_tokens=16))
+        except InvalidOptions:
+            options = dialect.check(ModelOptions())
+        request = Request(model, dialect.pack("", (turn,)), (), options, began + SECONDS)
+        end: Finish | None = None
+        async for delta in provider.stream(request):
+            end = delta if isinstance(delta, Finish) else end
+    except ProviderError as e:
+        return Finding("broken", "no_answer", {"model": name}, e)
+    usage = end.usage if end else None
+    tokens = str(usage.input + usage.output) if usage else "?"
+    return Finding(
+        "ok", "answered", {"model": name, "seconds": f"{loop.time() - began:.2f}", "tokens": tokens}
+    )
