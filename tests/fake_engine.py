@@ -239,7 +239,7 @@ def main() -> int:
     async def fake(*given: Any) -> FakeEngine:
         return FakeEngine(owed=owed, waiting=waiting)
 
-    cli._engine = fake  # type: ignore[assignment]
+    cli.make_engine = fake  # type: ignore[assignment]
     return cli.main()
 
 

@@ -173,7 +173,8 @@ def test_the_window_stays_or_moves_far(kind: Kind, turns: tuple[Turn, ...], budg
 def test_what_was_sent_stays_a_prefix_while_the_window_stays(
     kind: Kind, turns: tuple[Turn, ...], budget: int
 ) -> None:
-    dialect = replace(kind[0], soft=Limits(None, None))  # without: long results are whole only while new
+    # Without limits and reasoning: long results are whole, and reasoning goes back, only while they are new.
+    dialect = replace(kind[0], soft=Limits(None, None), reasoning=False)
     for _, packed, before in grown(dialect, turns, budget):
         if before is not None and before.start == packed.start:
             settled = len(before.messages) - 1  # the last one is the question, which others may join

@@ -5,6 +5,7 @@ Everything a user of the library needs is imported from here. What is heavy is l
 
 from __future__ import annotations
 
+from duihua.abilities import Task
 from duihua.config import Settings
 from duihua.engine import ChatEngine
 from duihua.errors import (
@@ -14,6 +15,7 @@ from duihua.errors import (
     InputTooLong,
     InvalidOptions,
     MissingKey,
+    NoSuchAbility,
     NotFound,
     ProviderError,
     SessionBusy,
@@ -66,6 +68,7 @@ __all__ = [
     "InvalidOptions",
     "MissingKey",
     "ModelOptions",
+    "NoSuchAbility",
     "NotFound",
     "Notice",
     "ProviderError",
@@ -79,6 +82,7 @@ __all__ = [
     "SkillProgress",
     "SkillStarted",
     "StorageError",
+    "Task",
     "Text",
     "TextDelta",
     "ThinkingDelta",

@@ -12,11 +12,39 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from duihua.errors import ProviderError
 from duihua.messages import FinishReason, Usage
-from duihua.ports import Request
+from duihua.ports import Request, TaskKind, TaskState
 
 Ability = Literal[
-    "complete", "start", "moderate", "embed", "draw", "transcribe", "count_tokens", "list_models", "measure"
+    "complete",
+    "start",
+    "start_drawing",
+    "moderate",
+    "embed",
+    "draw",
+    "transcribe",
+    "count_tokens",
+    "list_models",
+    "measure",
 ]
+
+METHODS: Mapping[Ability, tuple[str, ...]] = {
+    "complete": ("complete",),
+    "start": ("start", "job"),
+    "start_drawing": ("start_drawing", "job"),
+    "moderate": ("moderate",),
+    "embed": ("embed",),
+    "draw": ("draw",),
+    "transcribe": ("transcribe",),
+    "count_tokens": ("count_tokens",),
+    "list_models": ("list_models",),
+    "measure": ("context_length",),
+}
+"""The methods that make an ability."""
+
+
+def can(client: object, ability: Ability) -> bool:
+    """Whether a client has an ability; a class of clients is asked alike, before there is a key for one."""
+    return all(callable(getattr(client, method, None)) for method in METHODS[ability])
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +129,45 @@ class Job:
     completion: Completion | None = None
     drawing: Drawing | None = None
     error: ProviderError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many tokens a text has for `model` (`provider/model`). Not `exact`: our own estimate, no count."""
+
+    tokens: int
+    exact: bool
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work that a platform does in the background, as our database knows it.
+
+    Attributes:
+        id: ours; it outlives the program.
+        kind: `chat` ends in a `completion`, `drawing` in a `drawing`.
+        state: `starting`: this process is handing it in; `unknown`: whether the platform has accepted it
+            was never learnt, because the program or the connection ended just then: it may run, and cost.
+        model: `provider/model` that was asked for.
+        echoed: the model that the platform says it uses, empty if it has not said.
+        completion: the answer, when it is done.
+        drawing: the images, when they are done.
+        error: why it failed, or why it is unknown.
+        created: ms UTC.
+        ended: ms UTC, 0 while it has not.
+    """
+
+    id: int
+    kind: TaskKind
+    state: TaskState
+    model: str
+    echoed: str = ""
+    completion: Completion | None = None
+    drawing: Drawing | None = None
+    error: ProviderError | None = None
+    created: int = 0
+    ended: int = 0
 
 
 class _Able(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +21,8 @@ class Brief:
     provider: Provider
     model: str
     dialect: Dialect
+    known: Dialect  # as the client gave it when this was made: it may come to know its model better
+    fit: Callable[[Dialect], Dialect]  # a dialect of the client's with the measured context length
     system: str
     persona: str
     options: Mapping[str, Any]

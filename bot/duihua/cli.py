@@ -10,13 +10,14 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from duihua.errors import ConfigError, DuihuaError, InvalidOptions, MissingKey, NotFound
+from duihua import ability_commands, model_commands, task_commands
+from duihua.arguments import Parser, whole
+from duihua.errors import ConfigError, DuihuaError, InvalidOptions, NoSuchAbility, NotFound
+from duihua.program import complain, load_settings, make_engine
 
 if TYPE_CHECKING:
-    from duihua.config import Settings
-    from duihua.engine import ChatEngine
     from duihua.options import ModelOptions
     from duihua_prompts import Catalogue
 
@@ -37,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = _parsed(arguments, words)
         return given.run(given, words)
     except DuihuaError as e:
-        _complain(error_line(words, e))
-        return 2 if isinstance(e, ConfigError | InvalidOptions | NotFound) else 1
+        complain(error_line(words, e))
+        return 2 if isinstance(e, ConfigError | InvalidOptions | NoSuchAbility | NotFound) else 1
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:  # nobody reads what we print, which is no fault of ours
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as e:
         logging.getLogger(__name__).debug("the program failed", exc_info=True)
-        _complain(words.t("cli.failed", reason=f"{type(e).__name__}: {e}"))
+        complain(words.t("cli.failed", reason=f"{type(e).__name__}: {e}"))
         return 1
 
 
@@ -59,12 +60,6 @@ def _language() -> str:
     return dotenv_values(".env").get("DUIHUA_LANG") or "auto"
 
 
-def _complain(line: str) -> None:
-    from duihua.escapes import one_line
-
-    print(one_line(line, 2000), file=sys.stderr, flush=True)
-
-
 def _discard(stream: TextIO | None) -> None:
     """Lets the interpreter flush at exit what nobody reads any more."""
     if stream is not None:
@@ -72,38 +67,6 @@ def _discard(stream: TextIO | None) -> None:
 
 
 # ---------------------------------------------------------------- arguments
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse in the user's language, with errors of one line."""
-
-    def __init__(self, *, words: Catalogue, **options: Any) -> None:
-        headings = {"positional arguments": words.t("cli.arguments"), "options": words.t("cli.options")}
-
-        class Formatter(argparse.HelpFormatter):
-            def __init__(self, prog: str) -> None:
-                super().__init__(prog, max_help_position=28)
-
-            def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
-                super().add_usage(usage, actions, groups, words.t("cli.usage") if prefix is None else prefix)
-
-            def start_section(self, heading: str | None) -> None:
-                super().start_section(headings.get(heading or "", heading))
-
-        super().__init__(
-            formatter_class=Formatter, add_help=False, allow_abbrev=False, exit_on_error=False, **options
-        )
-        self._words = words
-        self.add_argument("-h", "--help", action="help", help=words.t("cli.help"))
-
-    def error(self, message: str) -> NoReturn:
-        """One line on stderr, exit code 2."""
-        self.complain(self._words.t("cli.wrong", message=message))
-
-    def complain(self, line: str) -> NoReturn:
-        """`line` and where to read more, exit code 2."""
-        _complain(f"{line} {self._words.t('cli.see', program=self.prog)}")
-        raise SystemExit(2)
 
 
 def _parsed(arguments: Sequence[str] | None, words: Catalogue) -> argparse.Namespace:
@@ -117,11 +80,11 @@ def _parsed(arguments: Sequence[str] | None, words: Catalogue) -> argparse.Names
     return given
 
 
-def _parser(words: Catalogue) -> _Parser:
-    parser = _Parser(words=words, prog="duihua", description=words.t("cli.about"))
+def _parser(words: Catalogue) -> Parser:
+    parser = Parser(words=words, prog="duihua", description=words.t("cli.about"))
     parser.add_argument("--version", action="store_true", help=words.t("cli.version"))
     parser.set_defaults(run=_help, parser=parser)
-    commands = parser.add_subparsers(title=words.t("cli.commands"), metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(title=words.t("cli.commands"), metavar="COMMAND", parser_class=Parser)
 
     def command(name: str, run: Any, under: Any = commands, about: str = "") -> argparse.ArgumentParser:
         text = words.t(about or f"cli.{name}.about")
@@ -144,29 +107,20 @@ def _parser(words: Catalogue) -> _Parser:
     compare.add_argument("--json", action="store_true", help=words.t("cli.compare.json"))
 
     simulator = command("simulator", _simulator)
-    simulator.add_argument(
-        "--port", type=_port(words), metavar="N", default=0, help=words.t("cli.simulator.port")
-    )
+    port = whole(words, "cli.simulator.range", 0, 65_535)
+    simulator.add_argument("--port", type=port, metavar="N", default=0, help=words.t("cli.simulator.port"))
 
-    models = command("models", _models)
-    models.add_argument("platform", metavar="PLATFORM", nargs="?", help=words.t("cli.models.platform"))
+    ability_commands.add(command, words)
+    task_commands.add(command, words)
+    model_commands.add(command, words)
 
     command("doctor", _doctor)
 
     database = command("db", _help)
     database.set_defaults(parser=database)
-    below = database.add_subparsers(title=words.t("cli.commands"), metavar="COMMAND", parser_class=_Parser)
+    below = database.add_subparsers(title=words.t("cli.commands"), metavar="COMMAND", parser_class=Parser)
     command("upgrade", _upgrade, below, "cli.db.upgrade")
     return parser
-
-
-def _port(words: Catalogue) -> Any:
-    def port(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and int(text) < 65_536):
-            raise argparse.ArgumentTypeError(words.t("cli.simulator.range", text=text))
-        return int(text)
-
-    return port
 
 
 def _options(pairs: Iterable[str], words: Catalogue) -> ModelOptions | None:
@@ -209,28 +163,9 @@ def _help(given: argparse.Namespace, words: Catalogue) -> int:
     return 0
 
 
-def _settings() -> Settings:
-    """The settings, with logging as they want it.
-
-    Nothing is logged unless DUIHUA_LOG_LEVEL is set: whoever chats gets one clear line for each fault.
-    """
-    from duihua import redact
-    from duihua.config import Settings
-
-    settings = Settings.load()
-    if "log_level" in settings.model_fields_set:
-        logging.basicConfig(
-            level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
-        redact.install()
-    else:
-        logging.getLogger().addHandler(logging.NullHandler())
-    return settings
-
-
 def _chat(given: argparse.Namespace, words: Catalogue) -> int:
     options = _options(given.set or (), words)
-    settings = _settings()
+    settings = load_settings()
     if given.no_stream:
         settings = settings.model_copy(update={"stream": False})
 
@@ -238,7 +173,7 @@ def _chat(given: argparse.Namespace, words: Catalogue) -> int:
         from duihua.terminal import chat
 
         async with AsyncExitStack() as stack:
-            engine = await _engine(given.model, settings, words, stack)
+            engine = await make_engine(given.model, settings, words, stack)
             await stack.enter_async_context(engine)
             await chat(
                 engine,
@@ -253,51 +188,19 @@ def _chat(given: argparse.Namespace, words: Catalogue) -> int:
     return 0
 
 
-async def _engine(
-    model: str | None, settings: Settings, words: Catalogue, stack: AsyncExitStack
-) -> ChatEngine:
-    """The engine, on a simulator of its own if no platform that is named has a key."""
-    from duihua.engine import ChatEngine
-    from duihua.providers.fallback import names
-    from duihua_prompts import key_settings
-
-    try:
-        return ChatEngine(model, settings=settings)
-    except MissingKey as e:
-        named = {name.partition("/")[0] for name in names(model or settings.model)}
-        if any(_has_part_of_a_key(settings, provider) for provider in {e.provider, *named}):
-            raise
-        from duihua.simulator import Simulator
-
-        simulator = await stack.enter_async_context(Simulator())
-        engine = ChatEngine(model, settings=settings.replaced(simulator.settings()))
-        _complain(words.t("chat.simulator", settings=key_settings(words, e)))
-        return engine
-
-
-def _has_part_of_a_key(settings: Settings, provider: str) -> bool:
-    """Whether someone means to use the platform itself: then what is missing is an error."""
-    from pydantic import SecretStr
-
-    prefix = provider.partition("-")[0] + "_"
-    return any(
-        isinstance(value, SecretStr) and bool(value.get_secret_value())
-        for name, value in settings
-        if name.startswith(prefix)
-    )
-
-
 def _compare(given: argparse.Namespace, words: Catalogue) -> int:
     from duihua.comparison import show
 
     options = _options(given.set or (), words)
-    settings = _settings()
+    settings = load_settings()
     wanted = [name.strip() for name in given.models.split(",") if name.strip()]
 
     async def run() -> bool:
         async with AsyncExitStack() as stack:
             first = wanted[0] if wanted else None
-            engine = await _engine(first, settings.model_copy(update={"database_url": MEMORY}), words, stack)
+            engine = await make_engine(
+                first, settings.model_copy(update={"database_url": MEMORY}), words, stack
+            )
             await stack.enter_async_context(engine)
             names = engine.model_names(wanted)
             items = engine.compare(given.question, names, options=options)
@@ -309,35 +212,15 @@ def _compare(given: argparse.Namespace, words: Catalogue) -> int:
 def _simulator(given: argparse.Namespace, words: Catalogue) -> int:
     from duihua.simulator import run
 
-    _settings()
+    load_settings()
     return run(given.port)
-
-
-def _models(given: argparse.Namespace, words: Catalogue) -> int:
-    from duihua.escapes import aligned
-    from duihua.providers.registry import models
-
-    rows = models(_settings())
-    platforms = tuple(dict.fromkeys(row.name.partition("/")[0] for row in rows))
-    if given.platform and given.platform not in platforms:
-        raise NotFound("platform", given.platform, platforms)
-    columns = ("model", "characters", "tokens", "functions")
-    table = [tuple(words.t(f"cli.models.{column}") for column in columns)]
-    for row in rows:
-        if given.platform in (None, row.name.partition("/")[0]):
-            functions = words.t(f"cli.models.{row.functions}")
-            limits = (f"{limit:,}" if limit else "-" for limit in (row.hard.characters, row.hard.tokens))
-            table.append((row.name, *limits, functions))
-    for line in aligned(table):
-        print(line)
-    return 0
 
 
 def _doctor(given: argparse.Namespace, words: Catalogue) -> int:
     from duihua.doctor import Finding, examine
     from duihua_prompts import error_line
 
-    settings = _settings()
+    settings = load_settings()
 
     def line(finding: Finding) -> str:
         why = error_line(words, finding.error) if finding.error else ""
@@ -360,6 +243,6 @@ def _doctor(given: argparse.Namespace, words: Catalogue) -> int:
 def _upgrade(given: argparse.Namespace, words: Catalogue) -> int:
     from duihua_storage import upgrade
 
-    upgrade(_settings().database_url)
+    upgrade(load_settings().database_url)
     print(words.t("cli.db.done"))
     return 0

@@ -15,11 +15,15 @@ FORMAT = 1
 
 def encode(parts: tuple[Part, ...]) -> bytes:
     """The stored form of `parts`."""
-    tagged = [_tagged(p) for p in parts]
+    return dump([_tagged(p) for p in parts])
+
+
+def dump(value: Any) -> bytes:
+    """A value as JSON, whatever stands in its texts."""
     try:
-        return orjson.dumps(tagged)
+        return orjson.dumps(value)
     except TypeError:
-        return orjson.dumps(_sound(tagged))
+        return orjson.dumps(_sound(value))
 
 
 def decode(data: bytes | memoryview | None) -> tuple[Part, ...]:

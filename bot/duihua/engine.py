@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from datetime import tzinfo
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +18,7 @@ import orjson
 from duihua.brief import Brief, Rules, window_limit
 from duihua.compare import Piece, Result, compare, expanded
 from duihua.config import Settings
+from duihua.contexts import Contexts, fitted, measurable
 from duihua.delivery import Delivery
 from duihua.errors import ConfigError, DuihuaError, InvalidOptions
 from duihua.events import AnyEvent
@@ -31,6 +33,7 @@ from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import ContextView, Reply, Session
 from duihua.skills.registry import Registry, load_bundled
+from duihua.tasking import Tasking
 from duihua.turn import Turns
 
 if TYPE_CHECKING:
@@ -44,8 +47,11 @@ REMEMBERED = 4_096
 """Sessions whose settings are kept in memory."""
 
 
-class ChatEngine:
+class ChatEngine(Tasking):
     """Many conversations over one store. Use it as an async context manager.
+
+    What platforms can do beyond chat are methods, too: `complete`, `embed`, `draw` and others (`able.Able`),
+    `start` and `result` for what they do in the background (`tasking.Tasking`).
 
     Args:
         model: `provider/model`, or several parted by commas: where one is overloaded, silent or out of reach
@@ -94,9 +100,11 @@ class ChatEngine:
         self._circuits = Circuits(changed=self._keep_health)
         self._health_kept = asyncio.Lock()
         self._open = False
+        self.store: Store = store or self._make_store()
+        self.contexts = Contexts(self.store, self._refit)
+        self._starting: set[int] = set()
         self.resolve_all(self.model)
         self.personas.get(self.settings.persona)
-        self.store: Store = store or self._make_store()
         self.history = History(self.store)
         self.delivery = Delivery(self.store, self._fronts)
         self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
@@ -121,6 +129,9 @@ class ChatEngine:
 
     async def __aenter__(self) -> ChatEngine:
         await self.store.open()
+        for provider, model, _ in [self.resolve(name) for name in names(self.model)]:
+            if measurable(provider):
+                await self.contexts.load(f"{provider.name}/{model}")
         self._open = True
         self.lanes.open()
         self.delivery.open()
@@ -143,6 +154,7 @@ class ChatEngine:
             await self.lanes.aclose(self.settings.shutdown_timeout)
             self.relay.close()
             await self.delivery.aclose()
+            await self.contexts.aclose()
             for task in self._views:
                 task.cancel()
             await asyncio.gather(*self._views, *self._keeping, return_exceptions=True)
@@ -286,15 +298,30 @@ class ChatEngine:
                 from duihua.providers import registry  # brings httpx along: not for `import duihua`
 
                 platform, model = registry.split(name)
-                self._providers[platform] = registry.create(name, self.settings, self._limiter)
-            provider = self._providers[platform]
-            found = self._models[name] = (provider, model)
+            found = self._models[name] = (self.platform(platform), model)
         provider, model = found
-        return provider, model, provider.dialect(model)  # which the client may have come to know better
+        return provider, model, self._fit(f"{provider.name}/{model}", provider.dialect(model))
+
+    def _fit(self, name: str, dialect: Dialect) -> Dialect:
+        """The dialect with the context length that its platform told, if it did."""
+        return fitted(dialect, self.contexts.of(name))
 
     def resolve_all(self, models: str) -> list[tuple[Provider, str, Dialect]]:
         """Client, model and dialect of each model of `a,b,c`, as `resolve` finds them."""
         return [self.resolve(name) for name in names(models)]
+
+    def platform(self, name: str) -> Provider:
+        """The client of a platform, made when it is first needed.
+
+        Raises:
+            ConfigError: no such platform, or (MissingKey) its key is not set.
+        """
+        provider = self._providers.get(name)
+        if provider is None:
+            from duihua.providers import registry
+
+            provider = self._providers[name] = registry.create(name, self.settings, self._limiter)
+        return provider
 
     async def context(self, address: Address, content: str, name: str = "") -> ContextView:
         """What the next request of a session would hold if `name` said `content`."""
@@ -338,7 +365,24 @@ class ChatEngine:
         task.add_done_callback(self._keeping.discard)
 
     async def _run(self, work: Work, lane: Any) -> Work | None:
-        return await self._turns.run(work, lane)
+        try:
+            return await self._turns.run(work, lane)
+        finally:
+            self._measure(str(work.settings.get("model") or self.model))
+
+    def _measure(self, models: str) -> None:
+        """Sees to it that the context lengths of models in use are known, now that no turn has to wait."""
+        for name in names(models):
+            try:
+                provider, model, _ = self.resolve(name)
+            except DuihuaError:  # the turn has told it
+                continue
+            self.contexts.look(f"{provider.name}/{model}", provider, model)
+
+    def _refit(self) -> None:
+        """Lets dialects be made anew, with the context lengths that are known now."""
+        self._models.clear()
+        self._briefs.clear()
 
     async def _brief(self, work: Work) -> Brief:
         given = next((p for p in work.turn.input if isinstance(p, Options)), None)
@@ -357,7 +401,7 @@ class ChatEngine:
             default=str,
         )
         found = self._briefs.get(key)
-        if found is not None and found.dialect == found.provider.dialect(found.model):
+        if found is not None and found.known == found.provider.dialect(found.model):
             return found
         persona: Persona = self.personas.get(str(own.get("persona") or self.settings.persona))
         (provider, model, dialect), *behind = self.resolve_all(str(own.get("model") or self.model))
@@ -370,6 +414,8 @@ class ChatEngine:
             provider=provider,
             model=model,
             dialect=dialect,
+            known=provider.dialect(model),
+            fit=partial(self._fit, f"{provider.name}/{model}"),
             system=persona.render(locale=locale, user=name),
             persona=persona.name,
             options=_checked(dialect, merged, persona.options, explicit=options is not None or bool(stored)),
@@ -381,11 +427,28 @@ class ChatEngine:
             http=self._client(),
             price=self.prices.of(dialect.name),
         )
-        others = [_instead(brief, *one, merged, self.prices) for one in behind]
+        others = [self._instead(brief, *one, merged) for one in behind]
         found = self._briefs[key] = replace(_able(brief), others=tuple(map(_able, others)))
         while len(self._briefs) > REMEMBERED:
             self._briefs.popitem(last=False)
         return found
+
+    def _instead(
+        self, brief: Brief, provider: Provider, model: str, dialect: Dialect, options: ModelOptions
+    ) -> Brief:
+        """The same with another model, and those of the options that it takes."""
+        if provider is not brief.provider:
+            options = replace(options, extra=None)  # fields that another platform may know by the same names
+        return replace(
+            brief,
+            provider=provider,
+            model=model,
+            dialect=dialect,
+            known=provider.dialect(model),
+            fit=partial(self._fit, f"{provider.name}/{model}"),
+            options=dialect.check(fitting(options, dialect)),
+            price=self.prices.of(dialect.name),
+        )
 
     def _client(self) -> httpx.AsyncClient:
         """The HTTP client of skills; it opens nothing until it is used."""
@@ -435,22 +498,6 @@ def _checked(
             "the persona's options %s do not fit %s: the defaults are used", persona.given(), dialect.name
         )
         return dialect.check(ModelOptions())
-
-
-def _instead(
-    brief: Brief, provider: Provider, model: str, dialect: Dialect, options: ModelOptions, prices: Prices
-) -> Brief:
-    """The same with another model, and those of the options that it takes."""
-    if provider is not brief.provider:
-        options = replace(options, extra=None)  # fields that another platform may know by the same names
-    return replace(
-        brief,
-        provider=provider,
-        model=model,
-        dialect=dialect,
-        options=dialect.check(fitting(options, dialect)),
-        price=prices.of(dialect.name),
-    )
 
 
 def _able(brief: Brief) -> Brief:

@@ -3,6 +3,7 @@
 DuihuaError
 ├── ConfigError                 a setting is wrong
 │   └── MissingKey              a platform's key is not set
+├── NoSuchAbility               no platform that has a key can do this
 ├── InvalidOptions              a model option is outside of the model's range
 ├── InputTooLong                larger than the model takes at all
 ├── UnsupportedInput            an attachment that the model does not take, or nothing takes
@@ -75,6 +76,26 @@ class MissingKey(ConfigError):
         names = " or ".join(settings)
         super().__init__(f"{provider} needs a key: set {names} in the environment or in .env")
         self.provider, self.settings = provider, settings
+
+
+class NoSuchAbility(DuihuaError):
+    """No platform that has a key can do what was asked, or the one that was named cannot.
+
+    Attributes:
+        ability: as in `abilities.Ability`.
+        platform: the one that was named, empty if none was.
+        could: platforms that can, with the settings that they need (each way; none: only a model must be
+            named, `platform/model`).
+    """
+
+    def __init__(self, ability: str, could: Mapping[str, tuple[str, ...]], platform: str = "") -> None:
+        ways = [
+            f"{name} (set {' or '.join(settings)})" if settings else f"{name} (name a model: {name}/MODEL)"
+            for name, settings in could.items()
+        ]
+        subject = f"{platform} cannot" if platform else "no platform that has a key can"
+        super().__init__(f"{subject} {ability}; " + (f"these can: {', '.join(ways)}" if ways else "none can"))
+        self.ability, self.could, self.platform = ability, could, platform
 
 
 class InvalidOptions(DuihuaError):

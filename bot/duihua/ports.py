@@ -395,6 +395,34 @@ class StoredCall:
     expires: int = 0  # ms UTC, 0: never
 
 
+TaskKind = Literal["chat", "drawing"]
+TaskState = Literal["starting", "running", "done", "failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTask:
+    """A row of work that a platform does in the background.
+
+    It is written before the platform is asked: `starting` without an `external_id` means that nobody knows
+    whether the platform has accepted it, unless its process is still asking. `model` is what was asked for,
+    `echoed` what the platform says it uses. Times are ms UTC, 0 for not yet.
+    """
+
+    id: int
+    tenant: str
+    owner: int  # users.id, 0: nobody's
+    kind: TaskKind
+    platform: str
+    model: str
+    echoed: str = ""
+    external_id: str = ""
+    state: TaskState = "starting"
+    result: bytes | None = None
+    error: bytes | None = None
+    created: int = 0
+    ended: int = 0
+
+
 class Store(Protocol):
     """Keeps conversations. Its methods are the turn's transactions, not CRUD: one method, one transaction.
 
@@ -552,6 +580,35 @@ class Store(Protocol):
         error: str = "",
     ) -> None:
         """The result of a send; a body goes as soon as it is sent or has failed for good."""
+        ...
+
+    async def new_task(self, tenant: str, owner: int, kind: TaskKind, platform: str, model: str) -> int:
+        """Writes down that a task is about to be started (state `starting`); returns its id."""
+        ...
+
+    async def settle_task(
+        self,
+        task: int,
+        state: TaskState,
+        *,
+        external_id: str = "",
+        echoed: str = "",
+        result: bytes | None = None,
+        error: bytes | None = None,
+    ) -> bool:
+        """Where a task stands now. What is done or failed stays so: False, also if it was forgotten."""
+        ...
+
+    async def task(self, tenant: str, task: int) -> StoredTask | None:
+        """One task."""
+        ...
+
+    async def tasks(self, tenant: str, *, limit: int = 50) -> Sequence[StoredTask]:
+        """The newest tasks, the last one first."""
+        ...
+
+    async def forget_task(self, tenant: str, task: int) -> bool:
+        """Erases a task with its result; False if there is none."""
         ...
 
     async def get_state(self, name: str) -> bytes | None:

@@ -234,10 +234,10 @@ class _Answer(Calling):
 
     def _relearned(self) -> bool:
         """Whether a refusal taught the client another dialect of this model, which is spoken from now on."""
-        dialect = self._brief.provider.dialect(self._brief.model)
-        if dialect == self._brief.dialect:
+        known = self._brief.provider.dialect(self._brief.model)
+        if known == self._brief.known:
             return False
-        self.brief = replace(self._brief, dialect=dialect)
+        self.brief = replace(self._brief, dialect=self._brief.fit(known), known=known)
         return True
 
     async def _stream(self, tools: tuple[ToolSpec, ...], past: Sequence[Turn], budget: int | None) -> Said:

@@ -16,6 +16,7 @@ from duihua.errors import (
     InputTooLong,
     InvalidOptions,
     MissingKey,
+    NoSuchAbility,
     NotFound,
     ProviderError,
     SessionBusy,
@@ -81,6 +82,8 @@ def error_line(words: Catalogue, problem: TurnFailed | BaseException) -> str:
         if f"{name}.{values.get(name)}" in words:
             values[name] = words.t(f"{name}.{values[name]}")
     line = words.t(f"error.{code}", **values)
+    if isinstance(problem, NoSuchAbility):
+        return line + _who_could(words, problem)
     if not code.startswith("provider."):
         return line
     if values.get("message") and not code.startswith("provider.moderation"):
@@ -90,8 +93,23 @@ def error_line(words: Catalogue, problem: TurnFailed | BaseException) -> str:
 
 def key_settings(words: Catalogue, problem: MissingKey) -> str:
     """The settings that would do, each way with all it needs: "A and B, or C"."""
-    ways = [way.replace(" and ", words.t("fact.both")) for way in problem.settings]
-    return words.t("fact.either").join(ways)
+    return _ways(words, problem.settings)
+
+
+def _ways(words: Catalogue, settings: tuple[str, ...]) -> str:
+    return words.t("fact.either").join(way.replace(" and ", words.t("fact.both")) for way in settings)
+
+
+def _who_could(words: Catalogue, problem: NoSuchAbility) -> str:
+    if not problem.could:
+        return words.t("fact.nobody")
+    platforms = [
+        words.t("fact.with_key", platform=name, settings=_ways(words, settings))
+        if settings
+        else words.t("fact.with_model", platform=name)
+        for name, settings in problem.could.items()
+    ]
+    return words.t("fact.could", platforms=words.t("fact.separator").join(platforms))
 
 
 def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[str, dict[str, Any]]:
@@ -124,6 +142,10 @@ def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[s
                 "value": str(problem.value),
                 "allowed": problem.allowed,
             }
+        case NoSuchAbility():
+            ability = words.t(f"ability.{problem.ability}")
+            code = "unable" if problem.platform else "no_ability"
+            return code, {"ability": ability, "platform": problem.platform}
         case InputTooLong():
             return "input_too_long", {"limit": problem.limit, "size": problem.size, "unit": problem.unit}
         case UnsupportedInput():

@@ -23,6 +23,9 @@ from duihua.ports import (
     SessionInfo,
     Store,
     StoredCall,
+    StoredTask,
+    TaskKind,
+    TaskState,
     Work,
 )
 from duihua_storage import (
@@ -34,6 +37,7 @@ from duihua_storage import (
     journal,
     outbox,
     sessions,
+    tasks,
     values,
 )
 from duihua_storage import (
@@ -281,6 +285,38 @@ class SqlStore:
     ) -> None:
         """The result of a send; a body goes as soon as it is sent or has failed for good."""
         await self._db.write(lambda: outbox.settle_send(send, state, external_id, delay, error), "send")
+
+    async def new_task(self, tenant: str, owner: int, kind: TaskKind, platform: str, model: str) -> int:
+        """Writes down that a task is about to be started (state `starting`); returns its id."""
+        return await self._db.write(lambda: tasks.new(tenant, owner, kind, platform, model), "task")
+
+    async def settle_task(
+        self,
+        task: int,
+        state: TaskState,
+        *,
+        external_id: str = "",
+        echoed: str = "",
+        result: bytes | None = None,
+        error: bytes | None = None,
+    ) -> bool:
+        """Where a task stands now. What is done or failed stays so: False, also if it was forgotten."""
+        return await self._db.write(
+            lambda: tasks.settle(task, state, external_id, echoed, result, error), "task"
+        )
+
+    async def task(self, tenant: str, task: int) -> StoredTask | None:
+        """One task."""
+        return await self._db.read(lambda: tasks.task(tenant, task))
+
+    async def tasks(self, tenant: str, *, limit: int = 50) -> Sequence[StoredTask]:
+        """The newest tasks, the last one first."""
+        return await self._db.read(lambda: tasks.newest(tenant, limit))
+
+    async def forget_task(self, tenant: str, task: int) -> bool:
+        """Erases a task with its result; False if there is none."""
+        self._erased = True
+        return await self._db.write(lambda: tasks.forget(tenant, task), "erase")
 
     async def get_state(self, name: str) -> bytes | None:
         """A small value of the program's own."""

@@ -312,6 +312,27 @@ reminders = Table(
 _partial("reminders_due", (reminders.c.due,), "state = 'armed'")
 Index("reminders_session", reminders.c.session_id)
 
+tasks = Table(
+    "tasks",
+    metadata,
+    _id(),
+    Column("tenant", Text, nullable=False),
+    _number("owner_id", 0),  # users.id whose erasure takes it along, 0: nobody's
+    Column("kind", Text, nullable=False),  # chat, drawing
+    Column("platform", Text, nullable=False),
+    Column("model", Text, nullable=False),  # as it was asked for
+    Column("echoed", Text),  # as the platform names it
+    Column("external_id", Text),  # the platform's own, NULL until it has accepted
+    Column("state", Text, nullable=False),  # starting, running, done, failed, unknown
+    Column("result", LargeBinary),
+    Column("error", LargeBinary),
+    _number("created"),
+    Column("ended", BigInteger),
+    sqlite_autoincrement=True,
+)
+Index("tasks_tenant", tasks.c.tenant, tasks.c.id)
+_partial("tasks_owner", (tasks.c.owner_id,), "owner_id <> 0")
+
 state = Table(
     "state",
     metadata,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from duihua import skill
-from duihua.events import SkillFinished, TurnFinished, TurnRestarted
+from duihua.events import SkillFinished, TurnFinished
 from duihua.messages import Address, Call, Step, Text, call_id
 from duihua.ports import Fence, Input, Outcome, Store, Usage
 from duihua.skills.contract import Context
@@ -47,7 +47,7 @@ async def test_a_cut_turn_is_answered_by_the_next_engine(make: Make, database_ur
     await cut(database_url)
     engine, _ = await make(["hello again"])
     events = await finish(engine.session("a"))
-    assert {e.attempt for e in events} == {2}  # whether the reader came before the turn began or after
+    assert events[-1].attempt == 2
     assert events[-1].text == "hello again"
 
 

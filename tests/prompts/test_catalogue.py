@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
+from duihua.abilities import Ability
 from duihua.errors import (
     Category,
     ConfigError,
@@ -16,6 +17,7 @@ from duihua.errors import (
     InputTooLong,
     InvalidOptions,
     MissingKey,
+    NoSuchAbility,
     NotFound,
     ProviderError,
     SessionBusy,
@@ -109,6 +111,7 @@ def test_every_text_is_used() -> None:
     "code",
     [
         *(f"error.provider.{category}" for category in get_args(Category)),
+        *(f"ability.{ability}" for ability in get_args(Ability)),
         *(
             f"error.{code}"
             for code in (
@@ -180,6 +183,8 @@ AUTH = ProviderError(
         (MissingKey("qianfan", ("QIANFAN_API_KEY",)), ["qianfan", "QIANFAN_API_KEY"]),
         (ConfigError("DUIHUA_LANG: no"), ["DUIHUA_LANG: no"]),
         (InvalidOptions("temperature", 9, "0 to 1"), ["temperature", "9", "0 to 1"]),
+        (NoSuchAbility("embed", {"zhipu": ("ZHIPU_API_KEY",), "own": ()}), ["ZHIPU_API_KEY", "own/..."]),
+        (NoSuchAbility("draw", {}, "qianfan"), ["qianfan"]),
         (InputTooLong(20, 30), ["20", "30"]),
         (SessionBusy(50), ["50", "/stop"]),
         (NotFound("persona", "x", ("default", "coder")), ["x", "default, coder"]),

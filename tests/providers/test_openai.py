@@ -344,9 +344,9 @@ async def test_the_turn_itself_goes_on_when_functions_are_refused(
     ) as engine:
         events = await gather(engine.session("a").say("北京今天天气怎么样?"))
         assert "北京" in events[-1].text
-        assert simulator.counts["openai"] == 4  # refused for each, then two steps
+        assert simulator.counts["openai /openai/v1/chat/completions"] == 4  # refused for each, then two steps
         await engine.session("b").ask("你好")
-        assert simulator.counts["openai"] == 5
+        assert simulator.counts["openai /openai/v1/chat/completions"] == 5
 
 
 @pytest.mark.parametrize("model", ["gpt-5-mini", "mistral-7b"])

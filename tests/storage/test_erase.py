@@ -370,6 +370,8 @@ async def test_every_table_is_reached(store: SqlStore, database_url: str) -> Non
     """A table that is added later must be filled here, and erased."""
     own = {"state", "alembic_version", "sqlite_sequence"}  # the program's, not a person's
     await secret_turn(store, database_url)
+    task = await store.new_task("main", 1, "chat", "zhipu", SECRET)
+    await store.settle_task(task, "done", result=SECRET.encode())
 
     def filled() -> set[str]:
         return {
@@ -379,6 +381,8 @@ async def test_every_table_is_reached(store: SqlStore, database_url: str) -> Non
     assert filled() - own == set(tables(database_url)) - own
     await store.forget_user(1)
     assert filled() - own == {"inbox"}
+    await store.scrub()
+    assert leftovers(database_url, SECRET) == []
 
 
 async def test_closing_after_an_erase_empties_the_wal(tmp_path: object) -> None:

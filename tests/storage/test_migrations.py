@@ -105,6 +105,29 @@ async def test_a_database_of_every_revision_opens(empty_url: str, revision: str)
     assert run(empty_url, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
+async def test_what_an_older_version_stored_is_kept(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first tables, with a conversation in them, and then today's program."""
+    from duihua_storage import revision
+
+    upgrade(empty_url, "0001")
+    assert "tasks" not in tables(empty_url)
+    with monkeypatch.context() as earlier:
+        for module in ("revision", "sqlite", "postgres"):
+            earlier.setattr(f"duihua_storage.{module}.HEAD", "0001", raising=False)
+        earlier.setattr(revision, "REVISIONS", ("0001",))
+        await use(empty_url)
+        assert run(empty_url, "SELECT version_num FROM alembic_version") == [("0001",)]
+    store = SqlStore(empty_url, upgrade=True)
+    await store.open()
+    assert await history(store) == ["hello"]
+    await talk(store, "again")
+    assert await history(store) == ["hello", "again"]
+    task = await store.new_task("main", 1, "drawing", "zhipu", "cogview")
+    assert [t.id for t in await store.tasks("main")] == [task]
+    await store.aclose()
+    assert run(empty_url, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
 async def test_an_older_file_is_upgraded_by_opening_it(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,4 +59,4 @@ def _info(place: Place, native: frozenset[str]) -> ModelInfo:
     )
 
 
-PLATFORM = Platform("genstudio", "GENSTUDIO", (("GENSTUDIO_API_KEY",),), _make, _models)
+PLATFORM = Platform("genstudio", "GENSTUDIO", (("GENSTUDIO_API_KEY",),), _make, _models, client=GenStudio)

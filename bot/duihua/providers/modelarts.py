@@ -177,4 +177,4 @@ def _models(settings: Settings) -> list[ModelInfo]:
     return infos()
 
 
-PLATFORM = Platform("modelarts", "MODELARTS", (("MODELARTS_API_KEY",),), _make, _models)
+PLATFORM = Platform("modelarts", "MODELARTS", (("MODELARTS_API_KEY",),), _make, _models, client=ModelArts)

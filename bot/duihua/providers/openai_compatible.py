@@ -320,4 +320,6 @@ def _models(settings: Settings) -> list[ModelInfo]:
 
 
 KNOWN = ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini", "gpt-5", "gpt-5-mini", "gpt-5.5")
-PLATFORM = Platform("openai", "OPENAI", (("OPENAI_API_KEY",),), _make, _models, _keyless)
+PLATFORM = Platform(
+    "openai", "OPENAI", (("OPENAI_API_KEY",),), _make, _models, _keyless, client=OpenAICompatible
+)

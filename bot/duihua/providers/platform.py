@@ -53,6 +53,7 @@ class Platform:
         make: makes its client; raises ConfigError.
         models: what is known without asking; some settings add to it.
         keyless: whether the server that the settings name asks for no key.
+        client: the class of what `make` makes: it tells the abilities before there is a key.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Platform:
     make: Make
     models: Callable[[Settings], Sequence[ModelInfo]]
     keyless: Callable[[Settings], bool] = lambda settings: False
+    client: type[Any] = object
 
     def has_key(self, settings: Settings) -> bool:
         """Whether the settings hold what proves who asks, or nobody asks for it."""

@@ -90,8 +90,15 @@ def _info(platform: str, service: Service, *, path: bool = True) -> ModelInfo:
     )
 
 
-V1 = Platform("qianfan", "QIANFAN", (("QIANFAN_API_KEY", "QIANFAN_SECRET_KEY"), PAIR), _v1, _v1_models)
-V2 = Platform("qianfan-v2", "QIANFAN", (("QIANFAN_BEARER_TOKEN",), PAIR), _v2, _v2_models)
+V1 = Platform(
+    "qianfan",
+    "QIANFAN",
+    (("QIANFAN_API_KEY", "QIANFAN_SECRET_KEY"), PAIR),
+    _v1,
+    _v1_models,
+    client=Qianfan,
+)
+V2 = Platform("qianfan-v2", "QIANFAN", (("QIANFAN_BEARER_TOKEN",), PAIR), _v2, _v2_models, client=QianfanV2)
 
 
 def _keys(settings: Settings) -> KeyPair | None:

@@ -274,4 +274,4 @@ def _other(name: str, *abilities: str) -> ModelInfo:
     return ModelInfo(f"zhipu/{name}", "none", none, none, family=family, abilities=frozenset(abilities))
 
 
-PLATFORM = Platform("zhipu", "ZHIPU", (("ZHIPU_API_KEY",),), _make, _models)
+PLATFORM = Platform("zhipu", "ZHIPU", (("ZHIPU_API_KEY",),), _make, _models, client=Zhipu)

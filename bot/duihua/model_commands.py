@@ -1,0 +1,112 @@
+"""`duihua models`: which models there are, how long they listen, what they can do."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from duihua.ability_commands import Command, show_json
+from duihua.errors import NotFound, ProviderError
+from duihua.escapes import aligned
+from duihua.program import complain, load_settings, make_able_engine
+
+if TYPE_CHECKING:
+    from duihua.config import Settings
+    from duihua.providers.platform import ModelInfo
+    from duihua_prompts import Catalogue
+
+
+def add(command: Command, words: Catalogue) -> None:
+    """Adds the command to the program."""
+    models = command("models", _models)
+    models.add_argument("platform", metavar="PLATFORM", nargs="?", help=words.t("cli.models.platform"))
+    models.add_argument("--provider", metavar="PLATFORM", help=words.t("cli.models.platform"))
+    models.add_argument("--chip", metavar="CHIP", help=words.t("cli.models.chip"))
+    models.add_argument("--family", metavar="FAMILY", help=words.t("cli.models.family"))
+    models.add_argument("--live", action="store_true", help=words.t("cli.models.live"))
+    models.add_argument("--json", action="store_true", help=words.t("cli.able.json"))
+
+
+def _models(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.providers import registry
+
+    settings = load_settings()
+    platform = given.provider or given.platform
+    if platform is not None and platform not in registry.PLATFORMS:
+        raise NotFound("platform", platform, tuple(registry.PLATFORMS))
+    known = asyncio.run(_asked(platform, settings, words)) if given.live else registry.models(settings)
+    chosen = [info for info in known if _wanted(info, platform, given.chip, given.family)]
+    if given.json:
+        for info in chosen:
+            show_json(_plain(info))
+    else:
+        for line in aligned(_table(chosen, words)):
+            print(line)
+    return 0
+
+
+async def _asked(platform: str | None, settings: Settings, words: Catalogue) -> list[ModelInfo]:
+    """The models that the platforms list; one that does not answer is told, and its known ones stay."""
+    from duihua.abilities import can
+    from duihua.providers import registry
+    from duihua_prompts import error_line
+
+    async with AsyncExitStack() as stack:
+        engine = await make_able_engine(None, settings, words, stack)
+        await stack.enter_async_context(engine)
+        if platform is not None:
+            return await engine.models(platform, live=True)
+        found = {info.name: info for info in await engine.models()}
+        for name, one in registry.PLATFORMS.items():
+            if registry.has_key(name, engine.settings) and can(one.client, "list_models"):
+                try:
+                    found |= {info.name: info for info in await engine.models(name, live=True)}
+                except ProviderError as e:
+                    complain(error_line(words, e))
+        return list(found.values())
+
+
+def _of(info: ModelInfo, platform: str) -> bool:
+    return info.name.partition("/")[0] == platform
+
+
+def _wanted(info: ModelInfo, platform: str | None, chip: str | None, family: str | None) -> bool:
+    return (
+        (platform is None or _of(info, platform))
+        and (chip is None or info.chip.lower() == chip.lower())
+        and (family is None or info.family.lower() == family.lower())
+    )
+
+
+def _plain(info: ModelInfo) -> dict[str, Any]:
+    return {
+        "model": info.name,
+        "tokens": info.hard.tokens,
+        "characters": info.hard.characters,
+        "functions": info.functions,
+        "abilities": sorted(info.abilities),
+        "family": info.family,
+        "chip": info.chip,
+    }
+
+
+def _table(models: Iterable[ModelInfo], words: Catalogue) -> Sequence[Sequence[str]]:
+    """A heading and the rows; columns that nobody fills are left out."""
+    names = ("model", "tokens", "characters", "functions", "abilities", "of_family", "on_chip")
+    rows = [
+        (
+            info.name,
+            *(f"{limit:,}" if limit else "-" for limit in (info.hard.tokens, info.hard.characters)),
+            words.t(f"cli.models.{info.functions}"),
+            " ".join(sorted(info.abilities)) or "-",
+            info.family or "-",
+            info.chip or "-",
+        )
+        for info in models
+    ]
+    used = [place for place in range(len(names)) if place < 4 or any(row[place] != "-" for row in rows)]
+    heading = [words.t(f"cli.models.{name}") for name in names]
+    return [[row[place] for place in used] for row in (heading, *rows)]
