@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Sequence
 
-_LITERAL = re.compile(rb'"(?:[^"\\\r\n]|\\[^\r\n])*"')
+_LITERAL = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*"')
 _PIECES = (
     b"\n", b"\r\n", b"\n\n", b"data:", b"data: ", b"event:", b"[DONE]", b"{", b"}", b"[", b"]", b'"', b"\\",
     b",", b":",
