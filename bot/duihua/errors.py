@@ -139,6 +139,8 @@ class ProviderError(DuihuaError):
         http_status: 0 if no answer came.
         request_id: the platform's id of the request, empty if none.
         reported: the message holds the platform's own words, not ours about it.
+        flagged: of a refusal for its content: whose text was meant, `input` being the last question; empty
+            if the platform does not say.
     """
 
     def __init__(
@@ -153,9 +155,11 @@ class ProviderError(DuihuaError):
         http_status: int = 0,
         request_id: str = "",
         reported: bool = False,
+        flagged: Literal["", "input", "output", "history"] = "",
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.flagged: Literal["", "input", "output", "history"] = flagged
         self.reported = reported
         self.provider = provider
         self.category: Category = category

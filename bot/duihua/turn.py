@@ -205,9 +205,9 @@ class _Answer(Calling):
         try:
             return await self._stream(tools, self.past if past is None else past, budget)
         except ProviderError as e:
-            side = _moderated(e)
-            if side is not None:
-                self.said.flagged = Flagged(side, retract=side == "output" and bool(self.said.text))
+            flag = _moderated(e, shown=bool(self.said.text))
+            if flag is not None:
+                self.said.flagged = flag
                 return self.said
             if e.category != "context_too_long" or budget is not None or self.said.text:
                 raise
@@ -351,7 +351,9 @@ class _Answer(Calling):
         return self._end("cleared", "flagged", erase=erase)
 
 
-def _moderated(e: ProviderError) -> Literal["input", "output"] | None:
-    if e.category == "moderation_input":
-        return "input"
-    return "output" if e.category == "moderation_output" else None
+def _moderated(e: ProviderError, *, shown: bool) -> Flagged | None:
+    """The flag that an error stands for; `shown`: some of the answer was."""
+    if e.category not in ("moderation_input", "moderation_output"):
+        return None
+    side = e.flagged or ("output" if e.category == "moderation_output" else "input")
+    return Flagged(side, -1 if e.flagged == "input" else None, retract=side == "output" and shown)

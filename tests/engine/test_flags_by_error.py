@@ -12,9 +12,13 @@ from tests.engine.conftest import Make, collect, kinds
 from tests.leftovers import leftovers
 
 
-def refused(side: str = "input") -> ProviderError:
+def refused(side: str = "input", flagged: str = "") -> ProviderError:
     return ProviderError(
-        "unsafe: xyzzy", provider="scripted", category=f"moderation_{side}", vendor_code="336104"
+        "unsafe: xyzzy",
+        provider="scripted",
+        category=f"moderation_{side}",
+        vendor_code="336104",
+        flagged=flagged,
     )
 
 
@@ -63,3 +67,29 @@ async def test_an_error_twice_drops_the_input_alone(make: Make, database_url: st
     assert leftovers(database_url, "xyzzy") == []
     assert (await session.ask("third")).text == "next"
     assert [m["content"] for m in model.sent[3]] == ["first", "one", "third"]
+
+
+async def test_an_error_that_names_the_input_asks_no_more(make: Make) -> None:
+    engine, model = await make(["one", refused(flagged="input"), "next"], moderation="drop_turn")
+    session = engine.session("a")
+    await session.ask("first")
+    assert (await collect(session.say("second xyzzy")))[-1].finish == "flagged"
+    assert len(model.requests) == 2
+    await session.ask("third")
+    assert [m["content"] for m in model.sent[2]] == ["first", "one", "third"]
+
+
+async def test_an_error_that_names_the_history_asks_once_without_it(make: Make, database_url: str) -> None:
+    script = ["one", refused(flagged="history"), "answer", "next"]
+    engine, model = await make(script, moderation="drop_turn")
+    session = engine.session("a")
+    await session.ask("first xyzzy")
+    events = await collect(session.say("second"))
+    assert [e.side for e in events if isinstance(e, HistoryCleared)] == ["history"]
+    assert events[-1].text == "answer"
+    assert leftovers(database_url, "xyzzy") == []
+    await session.ask("third")
+    assert [[m["content"] for m in sent] for sent in model.sent[2:]] == [
+        ["second"],
+        ["second", "answer", "third"],
+    ]

@@ -13,7 +13,7 @@ from duihua.errors import ProviderError
 from duihua.ports import Delta, Limiter
 from duihua.providers.auth import Auth
 from duihua.providers.exchange import HEADERS, Timeouts, converse
-from duihua.providers.faults import FaultTable, report_in
+from duihua.providers.faults import FaultTable
 from duihua.providers.retry import Retry
 
 LARGEST = 64 << 20
@@ -108,7 +108,7 @@ class Whole:
             value = None
         if isinstance(value, dict):
             self.body = cast("dict[str, Any]", value)
-            if report := report_in(self.body):
+            if report := self._faults.report(self.body):
                 response = self._response
                 self.error = self._faults.error(report, status=response.status_code, headers=response.headers)
         else:

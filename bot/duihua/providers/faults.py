@@ -78,6 +78,14 @@ class FaultTable:
             return None
         return "tokens" if code in self.token_codes or "tpm" in code.lower() else "requests"
 
+    def report(self, body: Mapping[str, Any]) -> Reported | None:
+        """The failure that a body reports, None when it reports none."""
+        return report_in(body)
+
+    def flagged(self, report: Reported) -> Literal["", "input", "output", "history"]:
+        """Whose text a refusal for its content says it means; empty: it does not say."""
+        return ""
+
     def refined(self, report: Reported, status: int) -> Category | None:
         """The category of a code that means several things; None: the code tells."""
         return None
@@ -106,6 +114,7 @@ class FaultTable:
             http_status=status,
             request_id=clean(given, 80),
             reported=bool(report.message) and not report.own,
+            flagged=self.flagged(report),
         )
 
 
@@ -138,7 +147,7 @@ def report_in(body: Mapping[str, Any]) -> Reported | None:
 def refused(table: FaultTable, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
     """The error of an answer that is certainly one: by its HTTP status, or because it is of no use."""
     data = _object(body)
-    report = report_in(data)
+    report = table.report(data)
     if report is None and "x-bce-error-code" in headers:
         report = Reported(headers["x-bce-error-code"], headers.get("x-bce-error-message", ""))
     if report is None:

@@ -14,7 +14,7 @@ from duihua.errors import ProviderError
 from duihua.messages import FinishReason, Usage
 from duihua.ports import CallDelta, Delta, Finish, Flagged, Packed, TextDelta, ThinkingDelta
 from duihua.providers.exchange import members
-from duihua.providers.faults import FaultTable, report_in, request_id
+from duihua.providers.faults import FaultTable, request_id
 from duihua.providers.reader import Item, Reader
 
 _FINISH: Mapping[str, FinishReason] = {
@@ -80,6 +80,10 @@ class ChatAnswer:
         """A platform's own sign of sensitive content, and whether this chunk's text may be shown."""
         return None
 
+    def failed(self, reason: object) -> ProviderError | None:
+        """The error that a finish reason tells of; None: it ends the answer like any other."""
+        return None
+
     def feed(self, data: bytes) -> list[Delta]:
         """The deltas in `data`; neighbouring pieces of text come as one."""
         return [] if self.done or self.error else self._take(self._reader.feed(data))
@@ -111,7 +115,7 @@ class ChatAnswer:
                 for choice in cast("list[Any]", choices):
                     if isinstance(choice, dict):
                         self._choice(body, cast("dict[str, Any]", choice), pieces)
-            if self.done:
+            if self.done or self.error:
                 break
         pieces.flush()
         self.done = self.done or self._reader.done
@@ -120,7 +124,7 @@ class ChatAnswer:
         return out
 
     def _fails(self, body: Mapping[str, Any]) -> bool:
-        if report := report_in(body):
+        if report := self._faults.report(body):
             headers = {"x-request-id": self._id} if self._id else {}
             self.error = self._faults.error(report, headers=headers, id=request_id(body))
         return report is not None
@@ -140,6 +144,9 @@ class ChatAnswer:
             self._finish = "flagged"
             self.complete = self.done = True
         elif (reason := choice.get("finish_reason")) or "message" in choice:
+            self.error = self.failed(reason)
+            if self.error:
+                return
             self._finish = finish_of(reason)
             self.complete = True
             if self._finish == "flagged":
@@ -164,7 +171,12 @@ class ChatAnswer:
                     self._call(cast("dict[str, Any]", call), pieces)
 
     def _call(self, piece: Mapping[str, Any], pieces: _Pieces) -> None:
-        """A piece of a call. Index, id or name may be missing; a new id or name begins a new call."""
+        """A piece of a call. Index, id or name may be missing; a new id or name begins a new call.
+
+        What is no function the platform does itself: it only tells of it.
+        """
+        if piece.get("type") not in (None, "", "function"):
+            return
         function = piece.get("function")
         fields = cast("dict[str, Any]", function) if isinstance(function, dict) else {}
         id_, name, arguments = (
