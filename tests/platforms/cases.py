@@ -31,4 +31,8 @@ class Case:
 CASES = (
     Case("qianfan/ernie-3.5-8k", output_side="input", names_history=True, parallel=False, thinks=True),
     Case("qianfan-v2/ernie-4.0-turbo-8k", names_history=True),
+    Case("dashscope/qwen-plus"),
+    Case("dashscope/qwen3-vl-plus"),
+    Case("dashscope/dolly-12b-v2", parallel=False),
+    Case("dashscope-compatible/deepseek-r1", thinks=True),
 )

@@ -9,7 +9,7 @@ import httpx
 from duihua.config import Settings
 from duihua.errors import ConfigError
 from duihua.ports import Limiter, Provider
-from duihua.providers import qianfan_platforms
+from duihua.providers import dashscope_platforms, qianfan_platforms
 from duihua.providers.exchange import Line, Timeouts
 from duihua.providers.http import Transport
 from duihua.providers.platform import ModelInfo, Platform
@@ -20,6 +20,8 @@ PLATFORMS: Mapping[str, Platform] = {
     for platform in (
         qianfan_platforms.V1,
         qianfan_platforms.V2,
+        dashscope_platforms.NATIVE,
+        dashscope_platforms.COMPATIBLE,
     )
 }
 

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from duihua.errors import ConfigError
+from duihua.simulator.dashscope_compatible import DashScopeCompatible
+from duihua.simulator.dashscope_extras import DashScopeExtras
 from duihua.simulator.qianfan import Qianfan
 from duihua.simulator.qianfan_v2 import QianfanV2
 from duihua.simulator.speed import Speed
@@ -40,7 +42,13 @@ class Simulated(Protocol):
         ...
 
 
-PLATFORMS: tuple[Callable[[Desk], Simulated], ...] = (Qianfan, QianfanV2, Weather)
+PLATFORMS: tuple[Callable[[Desk], Simulated], ...] = (
+    Qianfan,
+    QianfanV2,
+    DashScopeExtras,
+    DashScopeCompatible,
+    Weather,
+)
 
 HOST = "127.0.0.1"
 LARGEST = 32 * 1024 * 1024
