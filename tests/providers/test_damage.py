@@ -12,6 +12,8 @@ import pytest
 
 from duihua.errors import ProviderError
 from duihua.ports import CallDelta, Delta, Finish, Flagged, TextDelta, ThinkingDelta
+from duihua.providers import dashscope_faults
+from duihua.providers.dashscope_wire import DashScopeAnswer
 from duihua.providers.exchange import Answer
 from duihua.providers.qianfan_faults import V2
 from duihua.providers.qianfan_v2 import QianfanV2Answer
@@ -27,15 +29,42 @@ ASKED = (
     "讲一个故事 !flag-output",
     "你好 !overload",
 )
+FAILURES = (b'"error', b'"code":"')
 Make = Callable[[], Answer]
 KINDS: dict[str, Make] = {
     "v1": lambda: QianfanAnswer("m"),
     "v2": lambda: QianfanV2Answer(V2, "m"),
+    "dashscope": lambda: DashScopeAnswer(dashscope_faults.NATIVE, "m"),
 }
+
+
+async def recorded_dashscope(*, stream: bool) -> list[bytes]:
+    """What DashScope answers to each of `ASKED` on its own wire, in either format."""
+    tool = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": TOOL}}
+    more: list[dict[str, Any]] = [
+        {"result_format": "message", "tools": [tool], "parallel_tool_calls": True},
+        {"result_format": "text", "enable_thinking": True},
+    ]
+    async with Simulator(pieces=2) as simulator, httpx.AsyncClient() as client:
+        url = f"{simulator.url}/dashscope/api/v1/services/aigc/text-generation/generation"
+        headers = {"Authorization": f"Bearer {simulator.keys.dashscope}"}
+        headers |= {"X-DashScope-SSE": "enable"} if stream else {}
+        out: list[bytes] = []
+        for fields in more:
+            for text in ASKED:
+                body = {
+                    "model": "qwen-plus",
+                    "input": {"messages": [{"role": "user", "content": text}]},
+                    "parameters": {**fields, "incremental_output": True},
+                }
+                out.append((await client.post(url, json=body, headers=headers)).content)
+        return out
 
 
 async def recorded(kind: str, *, stream: bool) -> list[bytes]:
     """What the platform answers to each of `ASKED`."""
+    if kind == "dashscope":
+        return await recorded_dashscope(stream=stream)
     async with Simulator() as simulator, httpx.AsyncClient() as client:
         keys = simulator.keys
         if kind == "v1":
@@ -106,7 +135,7 @@ async def test_an_answer_cut_at_any_byte_says_the_same(platform: tuple[Make, lis
     said = ""
     for data in streams:
         whole, error = read(make(), data)
-        assert (error is not None) == (b'"error' in data)
+        assert (error is not None) == any(mark in data for mark in FAILURES)
         said += "".join(d.text for d in whole if isinstance(d, TextDelta))
         for at in range(1, len(data)):
             deltas, problem = read(make(), data[:at], data[at:])

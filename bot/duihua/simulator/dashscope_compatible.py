@@ -20,7 +20,7 @@ from duihua.simulator.dashscope_reply import INPUT_FLAGGED, OUTPUT_FLAGGED
 from duihua.simulator.dashscope_rules import SHARED, check_thinking, thinks
 from duihua.simulator.faults import Fault
 from duihua.simulator.traffic import Seen
-from duihua.simulator.wire import as_list, event, json_response
+from duihua.simulator.wire import as_list, as_object, event, json_response
 
 BASE = "/dashscope/compatible-mode/v1"
 FLAGGED = "data_inspection_failed"
@@ -139,7 +139,7 @@ class DashScopeCompatible(ChatPlatform):
     def flag(self, seen: Seen, request: web.Request, fault: Fault) -> web.StreamResponse | None:
         """Flagged input is an error, a flagged answer too if it comes as a whole."""
         output = fault.kind == "flag-output"
-        if output and isinstance(seen.body, dict) and seen.body.get("stream"):  # pyright: ignore[reportUnknownMemberType]
+        if output and (as_object(seen.body) or {}).get("stream"):
             return None
         words = OUTPUT_FLAGGED if output else INPUT_FLAGGED
         refused = Refused(400, FLAGGED, words, FLAGGED)
@@ -167,11 +167,11 @@ class DashScopeCompatible(ChatPlatform):
         """Gives a vector for each text."""
         seen = self.desk.traffic.saw(self.name, request)
         try:
-            body = await self.opened(request, seen)
+            body = as_object(await self.opened(request, seen)) or {}
             texts, size = embedded(body.get("model"), body.get("input"), body.get("dimensions"))
-        except (Refused, AttributeError) as e:
-            refused = e if isinstance(e, Refused) else self.malformed_body()
-            return self.error(seen, Refused(refused.status, "invalid_parameter_error", refused.text))
+        except Refused as e:
+            codes = {"ModelNotFound": "model_not_found", "InvalidParameter": "invalid_parameter_error"}
+            return self.error(seen, Refused(e.status, codes.get(e.code, e.code), e.text))
         seen.outcome, tokens = "ok", sum(estimate(text) for text in texts)
         data = [
             {"object": "embedding", "index": i, "embedding": vectors.vector(text, size)}
@@ -186,10 +186,9 @@ def embedded(model: Any, given: Any, size: Any) -> tuple[list[str], int]:
     if not isinstance(model, str) or model not in EMBEDDINGS:
         raise Refused(404, "ModelNotFound", f"Model {model!s:.64} does not exist.")
     rows, sizes = EMBEDDINGS[model]
-    texts = (
-        [given] if isinstance(given, str) else [t for t in as_list(given) or () if isinstance(t, str) and t]
-    )
-    if not texts or (isinstance(given, list) and len(texts) != len(as_list(given) or ())):
+    items: list[Any] = [given] if isinstance(given, str) else as_list(given) or []
+    texts = [item for item in items if isinstance(item, str) and item]
+    if not texts or len(texts) != len(items):
         raise Refused(400, "InvalidParameter", "input must be texts that are not empty")
     if len(texts) > rows:
         text = f"batch size is invalid, it should not be larger than {rows}.: input.contents"

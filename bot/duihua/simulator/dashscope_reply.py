@@ -117,8 +117,9 @@ class DashScopeReply(ChatReply):
         """A piece of a call; where frames repeat everything, with its id, its name and all arguments."""
         if not self.grows:
             return call
-        known: dict[str, Any] = self.calls[call["index"]]
-        arguments = self.grow(f"call {call['index']}", call["function"]["arguments"])
+        index: int = call["index"]
+        known = self.calls[index]
+        arguments = self.grow(f"call {index}", call["function"]["arguments"])
         function: dict[str, Any] = {"name": known["function"]["name"], "arguments": arguments}
         return {**call, "id": known["id"], "function": function}
 
