@@ -369,7 +369,8 @@ ROWS = """
 400 InvalidParameter bad_request | 400 InvalidParameter.DataCheck bad_request
 400 BadRequest.EmptyInput bad_request | 400 InvalidURL bad_request | 400 invalid_request_error bad_request
 400 invalid_parameter_error bad_request | 400 Arrearage quota_exhausted | 401 InvalidApiKey auth
-401 invalid_api_key auth | 403 AccessDenied permission | 403 AccessDenied.Unpurchased permission | 403 Model.AccessDenied permission
+401 invalid_api_key auth | 403 AccessDenied permission | 403 AccessDenied.Unpurchased permission
+403 Model.AccessDenied permission
 403 AllocationQuota.FreeTierOnly quota_exhausted | 404 ModelNotFound not_found | 404 model_not_found not_found
 404 model_not_supported not_found | 404 WorkSpaceNotFound not_found | 500 RequestTimeOut timeout
 408 RequestTimeOut timeout | 413 BadRequest.TooLarge context_too_long | 429 Throttling rate_limited
