@@ -14,12 +14,13 @@ from duihua.providers.auth import BearerKey
 from duihua.providers.dashscope import DashScope
 from duihua.providers.dashscope_compatible import DashScopeCompatible
 from duihua.providers.dashscope_faults import COMPATIBLE, NATIVE
-from duihua.providers.dashscope_models import find
+from duihua.providers.dashscope_models import EMBEDDINGS, MODELS, PICTURES, draws_at_once, find
 from duihua.providers.dashscope_wire import DashScopeAnswer, Growth, prompt_input
 from duihua.providers.exchange import Line
 from duihua.providers.faults import refused
 from duihua.providers.http import Transport
 from duihua.providers.retry import Retry
+from duihua.simulator import dashscope_models
 from tests.providers.conftest import WEATHER, Wire, ask, collect, says, streams, text, until_error
 
 
@@ -187,6 +188,23 @@ def test_models_of_other_names_are_found_by_their_kin() -> None:
     assert find("nobody-knows").functions == "text"
 
 
+WHEN = {"never": "", "asked": "asked", "unless told not to": "default", "always": "always"}
+
+
+def test_the_simulator_serves_the_models_that_are_known() -> None:
+    served = dashscope_models.MODELS
+    assert {m.name for m in MODELS} == set(served)
+    for model in MODELS:
+        one = served[model.name]
+        assert (model.tokens, model.functions == "native") == (one.tokens, one.tools)
+        assert (model.sees, model.multimodal, model.prompt) == (one.sees, one.multimodal, one.prompt)
+        assert (WHEN[model.thinks], model.stream_only) == (one.thinking, one.stream_only)
+        assert model.whole_calls == one.whole_calls
+    assert {name for name in PICTURES if draws_at_once(name)} == dashscope_models.PICTURES
+    assert {name for name in PICTURES if not draws_at_once(name)} == dashscope_models.TASK_PICTURES
+    assert {name: rows for name, (rows, _) in dashscope_models.EMBEDDINGS.items()} == EMBEDDINGS
+
+
 # ---------------------------------------------------------------- answers
 
 
@@ -324,9 +342,9 @@ def test_an_error_within_a_stream_ends_it() -> None:
 @pytest.mark.parametrize(
     "piece",
     [
-        frame(name="error", status=200, code="InternalError", message="x"),
-        frame(name="result", status=500, code="InternalError", message="x"),
-        frame(name="error", status=500),
+        frame(name="error"),
+        frame(status=500),
+        b'data:{"code":"InternalError","message":"x","request_id":"r"}\n\n',
         orjson.dumps({"code": "InternalError", "message": "x", "output": None}),
         orjson.dumps({"code": "InternalError", "message": "x", "output": {"task_status": "FAILED"}}),
     ],

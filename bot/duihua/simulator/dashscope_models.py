@@ -34,20 +34,48 @@ def _qwen(name: str, tokens: int, **more: object) -> Qwen:
     return Qwen(name, 10_000_000, tokens, thinks=thinks, **more)  # pyright: ignore[reportArgumentType]
 
 
+_OPEN_THINKERS = ("qwen3-235b-a22b", "qwen3-32b", "qwen3-30b-a3b", "qwen3-14b", "qwen3-8b")
+_INSTRUCTED = (
+    "qwen2.5-72b-instruct",
+    "qwen2.5-32b-instruct",
+    "qwen2.5-14b-instruct",
+    "qwen2.5-7b-instruct",
+    "qwen-max-latest",
+    "qwen-coder-plus",
+)
+
 MODELS: dict[str, Qwen] = {
     m.name: m
     for m in (
         _qwen("qwen-max", 30_720, tools=True),
         _qwen("qwen-plus", 129_024, tools=True, thinking="asked"),
+        _qwen("qwen-plus-latest", 129_024, tools=True, thinking="asked"),
         _qwen("qwen-turbo", 98_304, tools=True, thinking="asked"),
+        _qwen("qwen-flash", 995_904, tools=True, thinking="asked", newer=True),
         _qwen("qwen3-max", 258_048, tools=True, newer=True),
-        _qwen("qwen3-32b", 98_304, tools=True, thinking="default", stream_only=True, newer=True),
+        _qwen("qwen3-coder-plus", 997_952, tools=True, newer=True),
+        _qwen("qwen3-coder-flash", 997_952, tools=True, newer=True),
+        *(
+            _qwen(n, 98_304, tools=True, thinking="default", stream_only=True, newer=True)
+            for n in _OPEN_THINKERS
+        ),
         _qwen("qwq-plus", 98_304, tools=True, thinking="always", stream_only=True, newer=True),
         _qwen("deepseek-r1", 98_304, tools=True, thinking="always", newer=True),
+        _qwen("deepseek-v3", 57_344, tools=True, newer=True),
+        _qwen("deepseek-v3.1", 98_304, tools=True, thinking="asked", newer=True),
+        *(_qwen(n, 129_024, tools=True) for n in _INSTRUCTED),
         _qwen("qwen2-72b-instruct", 128_000, tools=True, whole_calls=True),
+        _qwen("qwen-long", 9_000_000),
+        _qwen("qwen-math-plus", 3_072),
+        *(_qwen(n, 6_000) for n in ("qwen1.5-72b-chat", "qwen1.5-14b-chat", "qwen-14b-chat", "qwen-7b-chat")),
         _qwen("qwen-72b-chat", 30_000),
         _qwen("qwen-vl-max", 129_024, sees=True, multimodal=True, newer=True),
+        _qwen("qwen-vl-plus", 129_024, sees=True, multimodal=True, newer=True),
         _qwen("qwen3-vl-plus", 258_048, tools=True, sees=True, multimodal=True, thinking="asked", newer=True),
+        _qwen(
+            "qwen3-vl-flash", 258_048, tools=True, sees=True, multimodal=True, thinking="asked", newer=True
+        ),
+        _qwen("qvq-max", 98_304, sees=True, multimodal=True, thinking="always", stream_only=True, newer=True),
         _qwen("dolly-12b-v2", 2_000, prompt=True),
     )
 }
@@ -60,7 +88,17 @@ EMBEDDINGS = {
     "text-embedding-v1": (25, (1536,)),
 }
 """Model -> most texts of a request, sizes of a vector."""
-TASK_PICTURES = frozenset({"wanx-v1", "wanx2.1-t2i-turbo", "wanx2.1-t2i-plus", "wan2.2-t2i-flash"})
+TASK_PICTURES = frozenset(
+    {
+        "wanx-v1",
+        "wanx2.0-t2i-turbo",
+        "wanx2.1-t2i-turbo",
+        "wanx2.1-t2i-plus",
+        "wan2.2-t2i-flash",
+        "wan2.2-t2i-plus",
+        "wan2.5-t2i-preview",
+    }
+)
 """Image models that work as tasks."""
 PICTURES = frozenset({"qwen-image", "qwen-image-plus", "wan2.6-t2i"})
 """Image models that answer at once, or as tasks at a path of their own."""
