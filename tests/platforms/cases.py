@@ -48,4 +48,8 @@ CASES = (
     Case("zhipu/glm-4.7", names_history=True, thinks=True),
     Case("zhipu/glm-4.6v", names_history=True, thinks=True, settings=(("ZHIPU_AUTH", "jwt"),)),
     Case("zhipu/charglm-4", names_history=True, parallel=False),
+    Case("dashscope/qwen-plus"),
+    Case("dashscope/qwen3-vl-plus"),
+    Case("dashscope/dolly-12b-v2", parallel=False),
+    Case("dashscope-compatible/deepseek-r1", thinks=True),
 )

@@ -15,6 +15,8 @@ import orjson
 
 from duihua.errors import ProviderError
 from duihua.ports import CallDelta, Delta, Finish, Flagged, TextDelta, ThinkingDelta
+from duihua.providers import dashscope_faults
+from duihua.providers.dashscope_wire import DashScopeAnswer
 from duihua.providers.exchange import Answer
 from duihua.providers.genstudio import GenStudioAnswer
 from duihua.providers.genstudio_faults import GENSTUDIO
@@ -119,6 +121,28 @@ async def on_chips(
     return [Post(f"{base}/{chip}/chat/completions", body, headers) for chip in ("nvidia", "biren")]
 
 
+async def dashscope(
+    simulator: Simulator, client: httpx.AsyncClient, text: str, stream: bool
+) -> Sequence[Post]:
+    """Asks on DashScope's own wire, in either format of answers."""
+    url = f"{simulator.url}/dashscope/api/v1/services/aigc/text-generation/generation"
+    headers = {"Authorization": f"Bearer {simulator.keys.dashscope}"}
+    headers |= {"X-DashScope-SSE": "enable"} if stream else {}
+    ways: list[dict[str, Any]] = [
+        {"result_format": "message", "tools": TOOLS, "parallel_tool_calls": True},
+        {"result_format": "text", "enable_thinking": True},
+    ]
+    input_ = {"messages": [{"role": "user", "content": text}]}
+    return [
+        Post(
+            url,
+            {"model": "qwen-plus", "input": input_, "parameters": {**way, "incremental_output": True}},
+            headers,
+        )
+        for way in ways
+    ]
+
+
 KINDS: dict[str, Kind] = {
     "v1": Kind(lambda: QianfanAnswer("m"), qianfan_v1("/chat/completions", functions=[FUNCTION])),
     "v1 plugins": Kind(
@@ -145,6 +169,12 @@ KINDS: dict[str, Kind] = {
         like_openai(
             "/openai/v1", "openai", {"model": "gpt-4.1-mini", "tools": TOOLS}, {"model": "deepseek-reasoner"}
         ),
+    ),
+    "dashscope": Kind(
+        lambda: DashScopeAnswer(dashscope_faults.NATIVE, "m"),
+        dashscope,
+        failures=(b'"error', b'"code":"'),
+        pieces=2,
     ),
     "zhipu": Kind(
         lambda: ZhipuAnswer(ZHIPU, "m"),

@@ -139,6 +139,12 @@ def test_words_are_bounded_clean_and_without_secrets() -> None:
     assert clean("bad access_token=24.secret!") == "bad access_token=***"
 
 
+def test_an_error_may_be_framed_as_an_event() -> None:
+    body = b'id:1\nevent:error\n:HTTP_STATUS/400\ndata:{"code":"Bad","message":"no","request_id":"r-1"}\n\n'
+    error = refused(FaultTable("x", {}), 400, {}, body)
+    assert (error.message, error.vendor_code, error.request_id) == ("no", "Bad", "r-1")
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [

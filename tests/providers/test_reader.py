@@ -31,12 +31,16 @@ JOINED = b'{"a":1}{"b":[{"c":"}"}]} {"d":null}\n'
 NAMED = (
     b'id: 7\nretry: 10\nevent: pluginMeta\ndata: {"a":1}\n\nevent:chat\ndata: {"b":2}\n\ndata: {"c":3}\n\n'
 )
+TOLD = (
+    b'id:1\nevent:result\n:HTTP_STATUS/200\ndata:{"a":1}\n\n'
+    b'id:2\nevent:error\n:HTTP_STATUS/429\ndata:{"b":2}\n\ndata:{"c":3}\n\n'
+)
 SPREAD = b'data: {\ndata:   "a": 1\ndata: }\n\ndata: {"b":2}\n\n'
 CRLF = (NAMED + SPREAD + PRETTY).replace(b"\n", b"\r\n")
 CR = (NAMED + SPREAD).replace(b"\n", b"\r")
 BOM = b'\xef\xbb\xbfdata: {"a":1}\n\n'
 RECORDED = {
-    "v1": V1, "v2": V2, "bare": BARE, "pretty": PRETTY, "joined": JOINED,
+    "v1": V1, "v2": V2, "bare": BARE, "pretty": PRETTY, "joined": JOINED, "told": TOLD,
     "named": NAMED, "spread": SPREAD, "bom": BOM,
     "crlf": CRLF, "cr": CR,
 }  # fmt: skip
@@ -77,6 +81,10 @@ def test_events_carry_their_names() -> None:
 def test_line_ends_of_any_kind_say_the_same() -> None:
     assert read(CRLF)[0] == read(NAMED + SPREAD + PRETTY)[0]
     assert read(CR)[0] == read(NAMED + SPREAD)[0]
+
+
+def test_a_status_that_a_comment_tells_belongs_to_its_event_alone() -> None:
+    assert read(TOLD)[0] == [("result", {"a": 1}), ("error 429", {"b": 2}), ("", {"c": 3})]
 
 
 def test_names_survive_carriage_returns() -> None:

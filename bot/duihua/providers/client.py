@@ -20,7 +20,7 @@ from duihua.errors import ProviderError
 from duihua.ports import Delta, Request
 from duihua.providers.auth import Auth
 from duihua.providers.calls import Call, fetch
-from duihua.providers.exchange import Line, converse, post
+from duihua.providers.exchange import Answer, Line, converse, post
 from duihua.providers.faults import FaultTable
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 
@@ -77,7 +77,7 @@ class Client:
         tools = self.dialect(request.model).lower(request.tools)
         return chat_body(request.model, request.packed, tools, options, stream=stream)
 
-    def answer(self, request: Request, response: httpx.Response) -> ChatAnswer:
+    def answer(self, request: Request, response: httpx.Response) -> Answer:
         """A reader for one answer."""
         return ChatAnswer(self.faults, request.model, response.headers.get("x-request-id", ""))
 
@@ -92,6 +92,14 @@ class Client:
     def headers(self) -> Sequence[tuple[str, str]]:
         """Headers of every request."""
         return ()
+
+    def chat_headers(self, *, stream: bool) -> Sequence[tuple[str, str]]:
+        """Headers of a chat request."""
+        return self.headers()
+
+    def streams(self, request: Request, *, wanted: bool) -> bool:
+        """Whether a chat request asks for a stream: some models answer in no other way."""
+        return wanted
 
     # ------------------------------------------------------------ calls with one JSON answer
 
@@ -146,7 +154,8 @@ class ChatExchange:
 
     def __init__(self, client: Client, request: Request) -> None:
         self._options = options = dict(request.options)
-        self.streamed = bool(options.pop("stream", client.line.streaming))
+        wanted = bool(options.pop("stream", client.line.streaming))
+        self.streamed = client.streams(request, wanted=wanted)
         self.client, self.request = client, request
         self.faults, self.deadline = client.faults, request.deadline
         self.key = client.key(request.model)
@@ -163,10 +172,11 @@ class ChatExchange:
     async def send(self, timeout: Mapping[str, float | None]) -> httpx.Response:
         """Sends it, with a fresh proof of who asks."""
         url, headers, self._token = await self.client.auth.prove("POST", self.client.chat_url(self.request))
-        request = post(url, [*headers, *self.client.headers()], self._body, timeout)
+        more = self.client.chat_headers(stream=self.streamed)
+        request = post(url, [*headers, *more], self._body, timeout)
         return await self.client.transport.handle_async_request(request)
 
-    def answer(self, response: httpx.Response) -> ChatAnswer:
+    def answer(self, response: httpx.Response) -> Answer:
         """A reader for this answer."""
         return self.client.answer(self.request, response)
 

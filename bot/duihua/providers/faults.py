@@ -36,6 +36,7 @@ _STATUS: Mapping[int, Category] = {
     504: "timeout",
     529: "overloaded",
 }
+_DATA = re.compile(rb"^data:[ \t]*(\{.*\})[ \t]*\r?$", re.MULTILINE)
 _TOO_LONG = re.compile(r"max input characters|prompt tokens too long|maximum context length", re.IGNORECASE)
 
 
@@ -221,6 +222,9 @@ def _time(date: str) -> float | None:
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
+    """The object in an error's body, which may be framed as an event of a stream."""
+    if framed := _DATA.search(body):
+        body = framed.group(1)
     try:
         value: Any = json.loads(body)
     except (ValueError, RecursionError):

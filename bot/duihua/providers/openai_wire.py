@@ -95,6 +95,11 @@ class ChatAnswer:
         self._dropped: set[int] = set()  # further answers that were flagged
         self._finish: FinishReason = "stop"
         self._counts: object = None
+        self._status = 200  # of the last chunk, where chunks tell one
+
+    def read(self, event: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A chunk, or a whole answer, in the form of OpenAI's wire; a wire of another form translates it."""
+        return body
 
     def flagged(self, body: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[Flagged, bool] | None:
         """A platform's own sign of sensitive content, and whether this chunk's text may be shown."""
@@ -135,7 +140,8 @@ class ChatAnswer:
     def _take(self, items: list[Item]) -> list[Delta]:
         out: list[Delta] = []
         pieces = _Pieces(out)
-        for _, body in items:
+        for event, item in items:
+            body = self.read(event, item)
             choices = body.get("choices")
             if (not choices or "error" in body or "error_code" in body) and self._fails(body):
                 break
@@ -155,7 +161,7 @@ class ChatAnswer:
     def _fails(self, body: Mapping[str, Any]) -> bool:
         if report := self._faults.report(body):
             headers = {"x-request-id": self._id} if self._id else {}
-            self.error = self._faults.error(report, headers=headers, id=request_id(body))
+            self.error = self._faults.error(report, status=self._status, headers=headers, id=request_id(body))
         return report is not None
 
     def _count(self, place: Mapping[str, Any]) -> None:

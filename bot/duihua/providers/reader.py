@@ -21,11 +21,13 @@ MOST_TOKENS = 10**9
 """A larger number of tokens cannot be true, and could not be stored."""
 
 Item = tuple[str, dict[str, Any]]
-"""The event's name (empty when it has none) and the object."""
+"""The event's name (empty when it has none) and the object. A status of 400 or more that a comment behind the
+name tells, `:HTTP_STATUS/429`, is added to it: `error 429`."""
 
 _STRUCTURE = re.compile(rb'["{}\[\]]')
 _STRING_END = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _FIELD = re.compile(rb"[A-Za-z][\w-]*(?::|$)")
+_STATUS = re.compile(rb":\s*HTTP_STATUS/([45]\d\d)\s*$")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -98,9 +100,10 @@ class Reader:
         out: list[Item] = []
         whole = not self._objects.open
         for line in lines:
-            if whole and line[:7] == b"data: {":  # nearly every line: an event that is one object
+            # nearly every line: an event that is one object
+            if whole and (line[:7] == b"data: {" or line[:6] == b"data:{"):
                 try:
-                    out.append((self._event, orjson.loads(line[6:])))
+                    out.append((self._event, orjson.loads(line[5:])))
                     continue
                 except orjson.JSONDecodeError:
                     pass
@@ -135,6 +138,8 @@ class Reader:
                 self.done = True
             else:
                 self._json(stripped, out, event_data=False)
+        elif status := _STATUS.match(stripped):
+            self._event = f"{self._event.partition(' ')[0]} {status.group(1).decode()}"
         elif stripped and not stripped.startswith(b":") and not _FIELD.match(stripped):
             self._fail(f"the answer is no stream of events: {stripped[:80].decode('utf-8', 'replace')}")
 

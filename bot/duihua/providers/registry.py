@@ -9,7 +9,14 @@ import httpx
 from duihua.config import Settings
 from duihua.errors import ConfigError
 from duihua.ports import Limiter, Provider
-from duihua.providers import genstudio_platform, modelarts, openai_compatible, qianfan_platforms, zhipu
+from duihua.providers import (
+    dashscope_platforms,
+    genstudio_platform,
+    modelarts,
+    openai_compatible,
+    qianfan_platforms,
+    zhipu,
+)
 from duihua.providers.exchange import Line, Timeouts
 from duihua.providers.http import Transport
 from duihua.providers.platform import ModelInfo, Platform
@@ -24,6 +31,8 @@ PLATFORMS: Mapping[str, Platform] = {
         genstudio_platform.PLATFORM,
         openai_compatible.PLATFORM,
         zhipu.PLATFORM,
+        dashscope_platforms.NATIVE,
+        dashscope_platforms.COMPATIBLE,
     )
 }
 

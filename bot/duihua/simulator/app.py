@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from duihua.errors import ConfigError
+from duihua.simulator.dashscope_compatible import DashScopeCompatible
+from duihua.simulator.dashscope_extras import DashScopeExtras
 from duihua.simulator.genstudio import GenStudio
 from duihua.simulator.modelarts import ModelArts
 from duihua.simulator.openai import OpenAI
@@ -51,6 +53,8 @@ PLATFORMS: tuple[Callable[[Desk], Simulated], ...] = (
     GenStudio,
     OpenAI,
     Zhipu,
+    DashScopeExtras,
+    DashScopeCompatible,
     Weather,
 )
 
