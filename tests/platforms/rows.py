@@ -1,7 +1,7 @@
 """What each platform is tried for: one function for each row of the table in docs/providers.md.
 
 A function ends quietly if the platform really did it, raises `Lacks` if duihua has no such thing there, and
-anything else if it is broken. Every question is worded differently: the simulator counts faults by their words.
+anything else if it is broken. No two questions are worded alike: the simulator counts faults by their words.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import orjson
 
 from duihua import ChatEngine, image
 from duihua.abilities import Ability
+from duihua.contexts import measurable
 from duihua.errors import InvalidOptions, NoSuchAbility
 from duihua.events import (
     AnyEvent,
@@ -46,8 +47,8 @@ class Lacks(Exception):
 class Models:
     """Whom to ask on a platform; an empty name: no model of it can, which is checked.
 
-    native: calls functions itself. text: calls them by words. thinks: tells its reasoning. sees: takes images.
-    several: what makes it give two answers.
+    native: calls functions itself. text: calls them by words. thinks: tells its reasoning. sees: takes
+    images. several: what makes it give two answers.
     """
 
     native: str
@@ -301,8 +302,8 @@ async def poison_clear(bench: Bench) -> None:
 
 
 @row(
-    "poisoned history, `drop_turn`: the same question is answered",
-    "历史带毒，`drop_turn`：当前问题就得到回答",
+    "poisoned history, `drop_turn`: this question is answered",
+    "历史带毒，`drop_turn`：当场就得到回答",
 )
 async def poison_drop(bench: Bench) -> None:
     session, events = await _poisoned(bench, bench.dropping)
@@ -373,14 +374,14 @@ def known(bench: Bench) -> Iterator[ChatEngine]:
     try:
         yield bench.usual
     except NoSuchAbility as e:
-        assert e.platform == bench.platform
         raise Lacks from e
 
 
-def model(bench: Bench, ability: Ability) -> str:
-    """The model that the platform's client takes for an ability by itself."""
+def model(bench: Bench, *abilities: Ability) -> str:
+    """The model that the platform's client takes by itself for the first of the abilities that has one."""
     client: Any = bench.usual.platform(bench.platform)
-    return f"{bench.platform}/{getattr(client, 'usual', {}).get(ability) or bench.models.native}"
+    named = [client.usual[ability] for ability in abilities if ability in client.usual]
+    return f"{bench.platform}/{named[0] if named else bench.models.native}"
 
 
 @row("`complete`: goes on with a text", "`complete`：续写文本")
@@ -403,7 +404,7 @@ async def start(bench: Bench) -> None:
 @row("`start_drawing`: draws in the background", "`start_drawing`：后台画图")
 async def start_drawing(bench: Bench) -> None:
     with known(bench) as engine:
-        task = await engine.start_drawing("山中小屋", model=model(bench, "draw"))
+        task = await engine.start_drawing("山中小屋", model=model(bench, "start_drawing", "draw"))
         done = await engine.result(task, wait=True, every=0.01)
         assert done.drawing is not None, done
         assert all(picture.url or picture.data for picture in done.drawing.pictures)
@@ -464,9 +465,17 @@ async def list_models(bench: Bench) -> None:
 
 @row("context length, found out by itself", "自动得知上下文长度")
 async def measure(bench: Bench) -> None:
-    client, own, _ = bench.usual.resolve(model(bench, "measure"))
+    engine = bench.usual
+    client, own, _ = engine.resolve(model(bench, "measure"))
     name = f"{bench.platform}/{own}"
     await (await bench.session(model=own)).ask("你会做什么?")
-    await asyncio.gather(*bench.usual.contexts.tasks)
-    if not bench.usual.contexts.of(name):
+    if not measurable(client):
         raise Lacks
+    for _ in range(500):  # it is asked beside the turn
+        if kept := await engine.store.get_state(f"context/{name}"):
+            break
+        await asyncio.sleep(0.02)
+    tokens = orjson.loads(kept or b"{}")["tokens"]
+    if tokens is None:
+        raise Lacks
+    assert engine.resolve(name)[2].hard.tokens == tokens
