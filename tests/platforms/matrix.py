@@ -65,7 +65,7 @@ _REASONS: Mapping[Reason, Mapping[str, str]] = {
         "此接口一次回答只能带一个调用；有几个就依次进行。",
     ): {"parallel": "qianfan"},
     Reason(
-        "The models of this platform that duihua knows read text only; images are refused before they go out.",
+        "The platform's models that duihua knows read text only; images are refused before they go out.",
         "duihua 所知的该平台模型只读文字；图片在发送之前就会被拒绝。",
     ): {"images": "qianfan qianfan-v2"},
     Reason(
