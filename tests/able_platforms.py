@@ -71,6 +71,7 @@ class Doer(Talker):
         self.jobs: list[Job] = []
         self.accepted = asyncio.Event()  # cleared by a test: `start` waits for it
         self.accepted.set()
+        self.measuring = asyncio.Event()  # `context_length` was asked
         self.asked = asyncio.Event()
         self.fails: ProviderError | None = None
         self.context: int | None = 100_000
@@ -120,6 +121,7 @@ class Doer(Talker):
 
     async def context_length(self, model: str, *, deadline: float) -> int | None:
         self.calls.append(("context_length", model))
+        self.measuring.set()
         await self.accepted.wait()
         if self.fails is not None:
             raise self.fails

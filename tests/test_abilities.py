@@ -443,6 +443,7 @@ async def test_no_turn_waits_for_a_measurement(start: Open) -> None:
     engine = await start(doer)
     for _ in range(2):
         assert (await engine.ask("a", "hello")).text == "hello"
+    await asyncio.wait_for(doer.measuring.wait(), 5)  # it begins when the turn has ended
     assert doer.calls.count(("context_length", "thinker")) == 1
     assert limits(engine) == (5_000, 6_000)
     await engine.aclose()  # nor does the end

@@ -24,6 +24,7 @@ from duihua.providers.modelarts import FAULTS as MODELARTS
 from duihua.providers.modelarts import ModelArtsAnswer
 from duihua.providers.openai_compatible import FAULTS as OPENAI
 from duihua.providers.openai_compatible import Tagged
+from duihua.providers.openai_wire import ChatAnswer
 from duihua.providers.qianfan_faults import V2
 from duihua.providers.qianfan_v2 import QianfanV2Answer
 from duihua.providers.qianfan_wire import QianfanAnswer
@@ -175,6 +176,15 @@ KINDS: dict[str, Kind] = {
         dashscope,
         failures=(b'"error', b'"code":"'),
         pieces=2,
+    ),
+    "dashscope-compatible": Kind(
+        lambda: ChatAnswer(dashscope_faults.COMPATIBLE, "m"),
+        like_openai(
+            "/dashscope/compatible-mode/v1",
+            "dashscope",
+            {"model": "qwen-plus", "tools": TOOLS},
+            {"model": "deepseek-r1"},
+        ),
     ),
     "zhipu": Kind(
         lambda: ZhipuAnswer(ZHIPU, "m"),

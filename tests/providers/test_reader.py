@@ -87,6 +87,17 @@ def test_a_status_that_a_comment_tells_belongs_to_its_event_alone() -> None:
     assert read(TOLD)[0] == [("result", {"a": 1}), ("error 429", {"b": 2}), ("", {"c": 3})]
 
 
+def test_half_of_a_lines_end_is_no_line() -> None:
+    errors: list[str] = []
+    for pieces in ((b"data: {\r\n",), (b"data: {\r", b"\n"), (b"data: {\r\n", b"")):
+        reader = Reader()
+        for piece in pieces:
+            assert reader.feed(piece) == []
+        assert reader.close() == []
+        errors.append(str(reader.error))
+    assert len(set(errors)) == 1
+
+
 def test_names_survive_carriage_returns() -> None:
     assert read(b'event: x\r\ndata: {"a":1}\r\n\r\n')[0] == [("x", {"a": 1})]
 

@@ -61,6 +61,8 @@ class Reader:
             return []
         if self._cr or b"\r" in data:
             data = self._unified(data)
+        if not data:  # the other half of a line's end is no line
+            return []
         lines = data.split(b"\n")
         if self._parts or len(lines) == 1:
             self._parts.append(lines[0])
