@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UV ?= uv
-.PHONY: chat test lint crash fuzz bench lock
+.PHONY: chat test lint crash fuzz bench providers lock
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/.base
@@ -25,6 +25,9 @@ fuzz: $(VENV)/.dev
 bench: $(VENV)/.base
 	@$(BIN)/python -m benchmarks.turns $(ARGS)
 	@$(BIN)/python benchmarks/streams.py 1000 $(filter --check,$(ARGS))
+
+providers: $(VENV)/.dev
+	@$(BIN)/python -m tests.platforms.matrix --write
 
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) </dev/null >&2
