@@ -79,8 +79,6 @@ class ModelArts(Client):
         if tools and model.exclusive:
             template: Any = options.get("chat_template_kwargs", {})
             options["chat_template_kwargs"] = {**template, model.switch: False}
-        if not tools:
-            options.pop("tool_choice", None)  # refused without tools, which the last step has not
         return chat_body(self.served(request.model), request.packed, tools, options, stream=stream)
 
     def answer(self, request: Request, response: httpx.Response) -> ChatAnswer:
