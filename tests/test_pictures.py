@@ -14,6 +14,7 @@ from duihua.dialect import ChatDialect
 from duihua.messages import Attachment, Media, Text, Turn, TurnRef
 from duihua.pictures import LARGEST, NEWEST, wanted
 from duihua.ports import Limits
+from duihua.simulator.modelarts_rules import LARGEST_IMAGE
 from duihua.testing import ScriptedModel
 from duihua_storage import SqlStore, open_store
 from tests.leftovers import leftovers
@@ -62,6 +63,14 @@ def test_what_is_no_image_is_refused(data: bytes, code: str) -> None:
         image(data, "cat.png")
     assert caught.value.code == code
     assert "cat.png" in str(caught.value)
+
+
+def test_the_largest_image_is_within_what_platforms_take_as_base64_text() -> None:
+    largest = PNG + bytes(LARGEST - len(PNG))
+    url = contents(
+        SEES["data_url"].pack("", (asked(1, cat().part),), images={"c1": image(largest)}).messages
+    )[0][0]["image_url"]["url"]
+    assert len(url) <= LARGEST_IMAGE
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from duihua.fragments import Images, to_json
 from duihua.messages import Attachment, Media, Part, Turn, TurnRef
 from duihua.ports import Packed
 
-LARGEST = 10 << 20
-"""Bytes of the largest image that is taken: the smallest limit that platforms document."""
+LARGEST = 7 << 20
+"""Bytes of the largest image that is taken: its base64 text is within the 10 MB that platforms document."""
 NEWEST = 4
 """Images of a conversation that are sent with one request."""
 TOKENS = 1_000

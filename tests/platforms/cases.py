@@ -35,6 +35,7 @@ class Case:
 CASES = (
     Case("qianfan/ernie-3.5-8k", output_side="input", names_history=True, parallel=False, thinks=True),
     Case("qianfan-v2/ernie-4.0-turbo-8k", names_history=True),
+    Case("qianfan-v2/ernie-4.5-turbo-vl-32k", names_history=True, parallel=False),
     Case("modelarts/DeepSeek-R1", whole_side="input", thinks=True),
     Case("modelarts/deepseek-v3.1", whole_side="input"),
     Case("modelarts/qwen3-32b", whole_side="input", parallel=False),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from duihua import ModelOptions
 from duihua.events import HistoryCleared, Retracted, SkillFinished, TextDelta, ThinkingDelta, TurnFinished
 from duihua.simulator import Simulator
 from tests.engine.conftest import collect, kinds
@@ -134,6 +135,24 @@ async def test_what_passes_is_got_over_without_a_word(
     events = await collect(engine.session("a").say(f"你好 {fault}"))
     assert isinstance(events[-1], TurnFinished)
     assert len(outcomes(simulator)) == 2
+
+
+CHOOSING = (
+    "qianfan/ernie-3.5-8k",
+    "qianfan-v2/ernie-4.0-turbo-8k",
+    "modelarts/DeepSeek-R1",
+    "openai/gpt-4.1-mini",
+    "dashscope/qwen-plus",
+)
+
+
+@pytest.mark.parametrize("model", CHOOSING)
+async def test_a_choice_of_skills_does_not_outlast_their_offer(start: Start, model: str) -> None:
+    named = {"type": "function", "function": {"name": "weather"}}
+    engine, _ = await start(Case(model), settings={"max_steps": 1})
+    options = ModelOptions(extra={"tool_choice": named})
+    events = await collect(engine.session("a").say("你好", options=options))
+    assert events[-1].kind == "turn_finished", events[-1]
 
 
 @cases

@@ -258,6 +258,9 @@ def test_good_options_pass(chat: ModelArts) -> None:
         (403, {"error_code": "ModelArts.81006", "error_msg": "frozen"}, "permission"),
         (403, {"error_code": "ModelArts.81014", "error_msg": "expired"}, "quota_exhausted"),
         (404, {"error_code": "ModelArts.81009", "error_msg": "Invalid model."}, "not_found"),
+        (404, {"error_code": "ModelArts.81108", "error_msg": "no such task"}, "not_found"),
+        (403, {"error_code": "ModelArts.81109", "error_msg": "not your task"}, "permission"),
+        (500, {"error": {"message": "died", "type": "InternalServerError", "code": 500}}, "server"),
         (403, {"error_code": "ModelArts.4910", "error_msg": "May contain ..."}, "moderation_input"),
         (403, {"error_code": "ModelArts.81011", "error_msg": "May contain ..."}, "moderation_input"),
         (400, {"error_code": "ModelArts.81013", "error_msg": "only Chinese"}, "moderation_input"),
@@ -284,7 +287,9 @@ async def test_every_shape_of_error_is_understood(
     with pytest.raises(ProviderError) as caught:
         await collect(chat.stream(ask("DeepSeek-V3", options={"stream": False})))
     assert (caught.value.category, caught.value.http_status) == (category, status)
-    assert next(v for k, v in body.items() if k in ("error_msg", "message", "detail")) in caught.value.message
+    told = body.get("error", body)
+    assert next(v for k, v in told.items() if k in ("error_msg", "message", "detail")) in caught.value.message
+    assert caught.value.retryable is (category in ("rate_limited", "server"))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 
 from duihua.abilities import Completes, CountsTokens, Draws, Embeds, ListsModels
 from duihua.config import Settings
-from duihua.errors import ProviderError
+from duihua.errors import ProviderError, UnsupportedInput
+from duihua.messages import Attachment, Text, Turn, TurnRef
 from duihua.providers import registry
 from duihua.providers.http import Transport
 from duihua.providers.qianfan_services import SECOND_ONLY, SERVICES, find
@@ -233,6 +234,16 @@ async def test_texts_are_completed(v1: Any, simulator: Simulator, model: str, pa
     seen = simulator.requests[-1]
     assert seen.path.endswith(path)
     assert seen.body.keys() == {field, "temperature"}
+
+
+async def test_an_image_in_a_message_is_seen(v2: Any) -> None:
+    dialect = v2.dialect("ernie-4.5-turbo-vl-32k")
+    cat = Attachment("c", "image", "image/png", SIGNATURE, "cat.png")
+    turn = Turn(TurnRef(1, 1), 0, input=(cat.part, Text("这是什么?")), state="running")
+    packed = dialect.pack("", (turn,), images={"c": cat})
+    assert "[image png 8]" in text(await collect(v2.stream(ask("ernie-4.5-turbo-vl-32k", *packed.messages))))
+    with pytest.raises(UnsupportedInput):
+        v2.dialect("ernie-4.5-turbo-128k").admit("", turn.input)
 
 
 async def test_a_picture_is_described(v1: Any) -> None:

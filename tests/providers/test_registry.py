@@ -189,14 +189,12 @@ def test_what_the_simulator_serves_lies_within_the_limits_of_the_tables() -> Non
 def test_what_the_simulator_serves_on_the_second_wire_is_known() -> None:
     known = {m.name: m for m in qianfan_v2_models.MODELS}
     for real in served_v2.MODELS.values():
-        if real.name.startswith(
-            ("ernie-4.5", "ernie-x1", "ernie-lite-appbuilder")
-        ):  # no limits are documented
+        if real.name.startswith("ernie-lite-appbuilder"):  # no limits are documented
             continue
         m = known[real.name]
         assert (m.functions == "native") == real.tools, m.name
         assert (m.soft.tokens or 0) <= real.tokens <= (m.hard.tokens or 10**9), m.name
-        assert m.takes_penalty == ("penalty_score" not in real.refused), m.name
+        assert (m.lacks, m.sees) == (real.refused, real.sees), m.name
 
 
 @pytest.mark.parametrize("name", ["ernie-lite-8k", "ernie-char-8k", "ERNIE-Speed-8K"])

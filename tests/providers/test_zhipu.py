@@ -18,6 +18,7 @@ from duihua.providers.retry import Retry
 from duihua.providers.zhipu import Zhipu, ZhipuAnswer, user_id
 from duihua.providers.zhipu_faults import FAULTS
 from duihua.providers.zhipu_models import find, tokenizer
+from duihua.simulator import zhipu_models
 from tests.providers.conftest import (
     WEATHER,
     Wire,
@@ -112,6 +113,13 @@ async def test_options_are_brought_into_their_ranges(
 ) -> None:
     plain = {"model", "messages", "stream"}
     assert {k: v for k, v in (await sent(chat, wire, **given)).items() if k not in plain} == fields
+
+
+def test_the_longest_answers_are_those_that_are_served(chat: Zhipu) -> None:
+    """Two tables, written apart from each other."""
+    for name in zhipu_models.MODELS:
+        asked = chat.dialect(name).check(ModelOptions(max_output_tokens=1_000_000))["max_tokens"]
+        assert asked == zhipu_models.longest_answer(name), name
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,9 @@ REFUSED = {
     "n": (asked(n=5), TEXT, {}, 400),
     "tools with a text result": (asked(tools=TOOLS, result_format="text"), TEXT, {}, 400),
     "tools on an old model": (asked("qwen-72b-chat", tools=TOOLS, result_format="message"), TEXT, {}, 400),
+    "users beside each other on an old model": (
+        {"model": "qwen1.5-72b-chat", "input": {"messages": users("x") + users("y")}}, TEXT, {}, 400,
+    ),
     "thinking of one that does not": (asked("qwen-max", enable_thinking=True), TEXT, {}, 400),
     "thinking without a stream": (asked("qwen3-32b"), TEXT, {}, 400),
     "thinking in a stream that repeats": (

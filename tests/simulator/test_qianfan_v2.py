@@ -7,6 +7,9 @@ import aiohttp
 import pytest
 
 from duihua.simulator import Simulator
+from duihua.simulator.chat_rules import Refused
+from duihua.simulator.qianfan_v2_models import MODELS
+from duihua.simulator.qianfan_v2_rules import QianfanV2Rules
 
 from .conftest import FUNCTIONS, V1, V2, connect, users
 
@@ -21,6 +24,12 @@ CALL: dict[str, Any] = {
 TWO_CALLS = {**CALL, "tool_calls": [*CALL["tool_calls"], {**CALL["tool_calls"][0], "id": "c2"}]}
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "晴"}
 M = {"model": "ernie-3.5-8k"}
+PNG = "data:image/png;base64,iVBORw0KGgo="
+
+
+def seeing(url: str) -> dict[str, Any]:
+    return {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
+
 
 REFUSED: dict[str, tuple[Any, int, str]] = {
     "not JSON": (b"{", 400, "malformed_json"),
@@ -45,6 +54,12 @@ REFUSED: dict[str, tuple[Any, int, str]] = {
         {**M, "messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
         400,
         "invalid_messages",
+    ),
+    "image of the blind": ({**M, "messages": [seeing(PNG)]}, 400, "invalid_messages"),
+    "broken image": (
+        {"model": "ernie-4.5-turbo-vl-32k", "messages": [seeing(PNG[:-1])]},
+        400,
+        "invalid_image_url",
     ),
     "unknown field": ({**M, "messages": [U], "max_output_tokens": 5}, 400, "invalid_argument"),
     "temperature": ({**M, "messages": [U], "temperature": 2.1}, 400, "invalid_argument"),
@@ -116,6 +131,12 @@ async def test_refuses(v2: V2, name: str) -> None:
     assert answer["error"]["message"]
     assert answer["id"].startswith("as-")
     assert v2.simulator.requests[-1].outcome == code
+
+
+def test_a_large_image_is_refused() -> None:
+    large = PNG[:-1] + "A" * ((10 << 20) + 1)
+    with pytest.raises(Refused, match="larger than 10 MB"):
+        QianfanV2Rules().image(large, MODELS["ernie-4.5-turbo-vl-32k"])
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer wrong", "Basic x", "Bearer"])

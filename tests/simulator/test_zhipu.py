@@ -84,6 +84,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "temperature": ({**M, "messages": [U], "temperature": 1.1}, "1210"),
     "top_p": ({**M, "messages": [U], "top_p": 0}, "1210"),
     "max_tokens": ({**M, "messages": [U], "max_tokens": 131_073}, "1210"),
+    "max_tokens of the model": ({"model": "glm-4.5", "messages": [U], "max_tokens": 98_305}, "1210"),
+    "parts for the blind": (
+        {**M, "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}]},
+        "1214",
+    ),
     "two stops": ({**M, "messages": [U], "stop": ["a", "b"]}, "1210"),
     "user_id": ({**M, "messages": [U], "user_id": "u1"}, "1210"),
     "tool_choice": ({**M, "messages": [U], "tools": TOOLS, "tool_choice": "required"}, "1210"),

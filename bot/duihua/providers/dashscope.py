@@ -75,6 +75,8 @@ class DashScope(Client):
         tools = _dialect(model).lower(request.tools)
         parameters = {"parallel_tool_calls": True} if tools else {}
         parameters |= {**options, "result_format": "message"}
+        if not tools:
+            parameters.pop("tool_choice", None)  # it may name a function that is offered no more
         if stream:
             parameters["incremental_output"] = not (tools and model.whole_calls)
         messages = dashscope_wire.messages_input(request.packed, blocks=model.multimodal)

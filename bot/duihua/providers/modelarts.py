@@ -24,6 +24,7 @@ from duihua.providers.modelarts_faults import FAULTS
 from duihua.providers.modelarts_models import DRAWING, EMBEDDING, MODELS, Model, find, infos
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 from duihua.providers.platform import ModelInfo, Platform, checked_url
+from duihua.providers.thinktags import THINK
 
 EMBEDDED = 6_000
 """Tokens by our estimate of one request for vectors; the platform takes 8K."""
@@ -78,8 +79,6 @@ class ModelArts(Client):
         if tools and model.exclusive:
             template: Any = options.get("chat_template_kwargs", {})
             options["chat_template_kwargs"] = {**template, model.switch: False}
-        if not tools:
-            options.pop("tool_choice", None)  # refused without tools, which the last step has not
         return chat_body(self.served(request.model), request.packed, tools, options, stream=stream)
 
     def answer(self, request: Request, response: httpx.Response) -> ChatAnswer:
@@ -131,6 +130,8 @@ class ModelArts(Client):
 
 class ModelArtsAnswer(ChatAnswer):
     """Adds the sign of flagged output: a last choice with `content_filter`, in a stream without a delta."""
+
+    tags = THINK  # the server of a service of one's own may leave reasoning in the text
 
     def flagged(self, body: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[Flagged, bool] | None:
         """What was shown must be taken back."""

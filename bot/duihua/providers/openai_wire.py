@@ -65,6 +65,8 @@ def chat_body(
         parts += [b',"stream_options":{"include_usage":true}'] if counted else []
     if tools:
         parts += (b',"tools":', tools)
+    elif "tool_choice" in options:  # refused without tools, which the last step of a turn has not
+        options = {name: value for name, value in options.items() if name != "tool_choice"}
     if options:
         parts += (b",", members(options))
     parts.append(b"}")

@@ -246,6 +246,8 @@ class _Chat:
         self.patience = timeouts.silence if self._stream else timeouts.whole
         self.tokens = request.packed.tokens + int(self._options.get("max_output_tokens", USUAL_OUTPUT))
         self._tools = _dialect(self._model).lower(request.tools)
+        if not self._tools or self._options.get("tool_choice") == "auto":
+            self._options.pop("tool_choice", None)  # it must name a function that is offered
         self._folded = bool(self._tools) and self._model.name in provider.folding
         self._folded |= not self._model.family.takes_system
         self._body = self._join()

@@ -70,12 +70,17 @@ def _v2_models(settings: Settings) -> list[ModelInfo]:
             m.soft,
             m.hard,
             family=qianfan_models.family_of(m.name),
-            abilities=frozenset({"chat", "thinking"} if m.name in qianfan_v2_models.THINKING else {"chat"}),
+            abilities=_abilities(m),
         )
         for m in qianfan_v2_models.MODELS
     ]
     served = (*(s for s in qianfan_services.SERVICES if s.second), *qianfan_services.SECOND_ONLY)
     return [*chat, *(_info("qianfan-v2", s, path=False) for s in served)]
+
+
+def _abilities(model: qianfan_v2_models.Model) -> frozenset[str]:
+    has = {"thinking": model.name in qianfan_v2_models.THINKING, "images": model.sees}
+    return frozenset({"chat", *(name for name, there in has.items() if there)})
 
 
 def _info(platform: str, service: Service, *, path: bool = True) -> ModelInfo:

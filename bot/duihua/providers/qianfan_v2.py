@@ -119,9 +119,11 @@ class QianfanV2Answer(ChatAnswer):
 
 @lru_cache(maxsize=256)
 def _dialect(model: Model) -> ChatDialect:
-    options = {
-        name: value for name, value in _RANGES.items() if name != "penalty_score" or model.takes_penalty
-    }
     return ChatDialect(
-        f"qianfan-v2/{model.name}", model.soft, model.hard, functions=model.functions, ranges=options
+        f"qianfan-v2/{model.name}",
+        model.soft,
+        model.hard,
+        functions=model.functions,
+        ranges={name: value for name, value in _RANGES.items() if name not in model.lacks},
+        images="data_url" if model.sees else "none",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -24,11 +25,20 @@ TOOLS = frozenset(
 """The models that are documented to call functions."""
 
 RETIRED = frozenset({"ernie-bot-8k"})
-OTHERS = ("deepseek-v3", "deepseek-r1", "qwq-32b")
-THINKING = frozenset({"deepseek-r1", "qwq-32b"})
+OTHERS = (
+    *("deepseek-v3", "deepseek-r1", "qwq-32b"),
+    *("ernie-4.5-8k-preview", "ernie-4.5-turbo-128k", "ernie-4.5-turbo-vl-32k"),
+    *("ernie-x1-32k", "ernie-x1-turbo-32k"),
+)
+THINKING = frozenset({"deepseek-r1", "qwq-32b", "ernie-x1-32k", "ernie-x1-turbo-32k"})
 """The models that think before they answer."""
-_REASONING = ("deepseek", "qwq", "ernie-x1", "ernie-4.5")
-"""Models whose names begin so take no `penalty_score`."""
+_LACKS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("deepseek", "qwq", "ernie-x1", "ernie-4.5"), frozenset({"penalty_score"})),
+    "ernie-x1-turbo": frozenset({"penalty_score", "stop", "seed", "response_format"}),
+}
+"""How names begin whose models do not take these options."""
+_SEES = re.compile(r"-vl\b|^ernie-4\.5-8k|^llama-4")
+"""Names of models that take images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +51,15 @@ class Model:
     hard: Limits
 
     @property
-    def takes_penalty(self) -> bool:
-        """Whether `penalty_score` is accepted."""
-        return not self.name.startswith(_REASONING)
+    def lacks(self) -> frozenset[str]:
+        """The options that it does not take."""
+        begins = max((b for b in _LACKS if self.name.startswith(b)), key=len, default="")
+        return _LACKS.get(begins, frozenset())
+
+    @property
+    def sees(self) -> bool:
+        """Whether it takes images."""
+        return _SEES.search(self.name.lower()) is not None
 
 
 def _own() -> Mapping[str, Model]:

@@ -22,6 +22,7 @@ from duihua.providers.exchange import Line
 from duihua.providers.faults import FaultTable, request_id
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 from duihua.providers.platform import ModelInfo, Platform, checked_url
+from duihua.providers.thinktags import THINK
 from duihua.providers.zhipu_auth import SignedToken
 from duihua.providers.zhipu_boxes import Unboxing
 from duihua.providers.zhipu_faults import FAULTS, flagged_side
@@ -142,6 +143,8 @@ class Zhipu(Client):
 
 class ZhipuAnswer(ChatAnswer):
     """Adds `content_filter` beside the choices, and finish reasons that are errors."""
+
+    tags = THINK  # some models write their reasoning into the text
 
     def __init__(self, faults: FaultTable, model: str) -> None:
         super().__init__(faults, model)

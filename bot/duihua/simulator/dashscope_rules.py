@@ -6,6 +6,7 @@ A request is laid flat first: `input` and `parameters` beside the model, and `st
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from duihua.simulator.ask import Ask, Function, Message
@@ -25,6 +26,9 @@ from duihua.simulator.dashscope_models import MODELS, Qwen
 from duihua.simulator.wire import as_list, as_object, is_integer, is_number
 
 NO_INPUT = "Either prompt or messages must exist and cannot both be none"
+OUT_OF_TURN = "Role must be user or assistant and Content length must be greater than 0"
+OLD = ("qwen-7b", "qwen-14b", "qwen-72b", "qwen1.5")
+"""How models are named whose user and assistant must take turns."""
 WRONG_PATH = "url error, please check url!"
 
 
@@ -112,7 +116,10 @@ class DashScopeRules(ChatRules):
         for place, item in enumerate(as_list(value) or ()):
             if place and (as_object(item) or {}).get("role") == "system":
                 raise self.refuse("messages", "the system message must be the first")
-        return super().messages(value, model)
+        system, found = super().messages(value, model)
+        if model.name.startswith(OLD) and any(a.role == b.role for a, b in pairwise(found)):
+            raise self.refuse("messages", OUT_OF_TURN)
+        return system, found
 
     def text(self, fields: Mapping[str, Any], model: Model) -> str:
         """A content is a text, or at the path of models that see a list of texts and images without types."""

@@ -13,6 +13,7 @@ from duihua.simulator.chat_rules import (
     STRING,
     ChatRules,
     Check,
+    Model,
     Refused,
     What,
     at_least,
@@ -27,6 +28,8 @@ def _metadata(value: Any) -> bool:
     return pairs is not None and len(pairs) <= 16 and all(isinstance(v, str) for v in pairs.values())
 
 
+LARGEST_IMAGE = 10 << 20
+"""Bytes of an image as base64 text."""
 _FORMATS = ("text", "json_object", "json_schema")
 _CODES: Mapping[What, tuple[int, str]] = {
     "body": (400, "malformed_json"),
@@ -73,3 +76,15 @@ class QianfanV2Rules(ChatRules):
         """Its own codes; a model that does not exist is 401."""
         status, code = (400, "invalid_model") if text == EMPTY_MODEL else _CODES[what]
         return Refused(status, code, "Prompt tokens too long" if what == "tokens" else text)
+
+    def image(self, url: str, model: Model) -> str:
+        """What is seen in an image part: a data URL, or an address."""
+        if model.sees and url.startswith(("http://", "https://")):
+            return "[image]"
+        try:
+            seen = super().image(url, model)
+        except Refused as e:
+            raise Refused(400, "invalid_image_url", e.text) if model.sees else e from None
+        if len(url) > LARGEST_IMAGE:
+            raise Refused(400, "invalid_image_url", "the image is larger than 10 MB")
+        return seen

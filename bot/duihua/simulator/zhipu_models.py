@@ -41,6 +41,20 @@ MODELS: dict[str, Model] = {
 }
 """Name -> model."""
 
+_ANSWERS = {
+    "": 4_095,
+    **dict.fromkeys(("glm-5", "glm-4.7", "glm-4.6"), 131_072),
+    **{"glm-4.5": 98_304, "glm-4.6v": 32_768, "glm-4.5v": 16_384, "codegeex": 32_768},
+    **{"glm-4-air": 16_384, "glm-4-airx": 4_095, "glm-4-flash": 16_384, "glm-4v-flash": 1_024},
+}
+"""How names begin -> tokens of the longest answer; the longest beginning counts."""
+
+
+def longest_answer(model: str) -> int:
+    """Tokens of the longest answer that a model may be asked for."""
+    return _ANSWERS[max(filter(model.startswith, _ANSWERS), key=len)]
+
+
 ALWAYS_THINKS = frozenset({"glm-5.3"})
 """They refuse to have their thinking switched off."""
 SERVED_BY = {"glm-4.6": "glm-4.7"}

@@ -16,10 +16,11 @@ from duihua.simulator.chat_rules import (
     Model,
     Refused,
     What,
+    at_least,
     within,
 )
 from duihua.simulator.wire import as_list, as_object, is_integer, text_list
-from duihua.simulator.zhipu_models import ALWAYS_THINKS, MODELS
+from duihua.simulator.zhipu_models import ALWAYS_THINKS, MODELS, longest_answer
 
 MOST_TOOLS = 128
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -53,7 +54,7 @@ class ZhipuRules(ChatRules):
         "do_sample": BOOLEAN,
         "temperature": within(0, 1),
         "top_p": within(0.01, 1),
-        "max_tokens": (lambda v: is_integer(v) and 1 <= v <= 131_072, "should be in the range [1, 131072]"),
+        "max_tokens": at_least(1),
         "stop": (lambda v: text_list(v, most=1, longest=10_000), "must be a list of one text"),
         "seed": (is_integer, "must be an integer"),
         "tool_choice": (lambda v: v == "auto", "only auto is supported"),
@@ -75,6 +76,9 @@ class ZhipuRules(ChatRules):
     def check(self, fields: Mapping[str, Any], model: Model) -> None:
         """The fields besides model, messages and tools."""
         super().check(fields, model)
+        most = longest_answer(model.name)
+        if fields.get("max_tokens", 1) > most:
+            raise self.refuse("field", f"max_tokens should be in the range [1, {most}]")
         if fields.get("tool_stream") and not fields.get("stream"):
             raise self.refuse("field", "tool_stream is only allowed when stream is true")
         switch = (as_object(fields.get("thinking")) or {}).get("type")
@@ -100,6 +104,12 @@ class ZhipuRules(ChatRules):
         if not given.get("description") or "parameters" not in given:
             raise self.refuse("tools", "tools: a function needs a description and parameters")
         return function
+
+    def text(self, fields: Mapping[str, Any], model: Model) -> str:
+        """A model that does not see takes texts alone, no lists of parts."""
+        if as_list(fields.get("content")) is not None and not model.sees:
+            raise self.refuse("messages", "the content of message must be a string")
+        return super().text(fields, model)
 
     def image(self, url: str, model: Model) -> str:
         """What is seen in an image part: base64 text, or an address."""
