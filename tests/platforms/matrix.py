@@ -67,7 +67,7 @@ _REASONS: Mapping[Reason, Mapping[str, str]] = {
     Reason(
         "The platform's models that duihua knows read text only; images are refused before they go out.",
         "duihua 所知的该平台模型只读文字；图片在发送之前就会被拒绝。",
-    ): {"images": "qianfan qianfan-v2"},
+    ): {"images": "qianfan"},
     Reason(
         "The platform documents no such option; `/retry` gives another answer.",
         "平台文档里没有这个参数；可用 `/retry` 再要一个回答。",
