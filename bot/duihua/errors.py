@@ -99,11 +99,19 @@ class NoSuchAbility(DuihuaError):
 
 
 class InvalidOptions(DuihuaError):
-    """A model option does not fit the model; the text gives option, value and allowed range."""
+    """A model option does not fit the model; the text gives option, value and allowed range.
 
-    def __init__(self, option: str, value: object, allowed: str) -> None:
-        super().__init__(f"{option}={value!r} is not allowed: {allowed}")
-        self.option, self.value, self.allowed = option, value, allowed
+    `known`: there is no such option, but these.
+    """
+
+    def __init__(self, option: str, value: object, allowed: str = "", *, known: tuple[str, ...] = ()) -> None:
+        names = ", ".join(known)
+        super().__init__(
+            f"there is no option {option}; there are {names}"
+            if known
+            else f"{option}={value!r} is not allowed: {allowed}"
+        )
+        self.option, self.value, self.allowed, self.known = option, value, allowed, known
 
 
 class InputTooLong(DuihuaError):

@@ -59,7 +59,7 @@ class ModelOptions:
         out: dict[str, Any] = {}
         for name, value in values.items():
             if name not in known:
-                raise InvalidOptions(name, value, "one of " + ", ".join(sorted(known)))
+                raise InvalidOptions(name, value, known=tuple(sorted(known)))
             out[name] = _coerced(name, value)
         return cls(**out)
 

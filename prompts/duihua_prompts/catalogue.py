@@ -136,6 +136,8 @@ def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[s
             return problem.code, dict(problem.values)
         case ConfigError():
             return "config", {"message": str(problem)}
+        case InvalidOptions() if problem.known:
+            return "options_unknown", {"option": problem.option, "known": ", ".join(problem.known)}
         case InvalidOptions():
             return "options", {
                 "option": problem.option,

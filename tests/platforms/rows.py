@@ -60,7 +60,9 @@ class Models:
 
 MODELS = {
     "qianfan": Models("ernie-3.5-8k", "ernie-speed-8k", thinks="ernie-3.5-8k"),
-    "qianfan-v2": Models("ernie-4.0-turbo-8k", "ernie-4.0-8k-latest", thinks="deepseek-r1", sees="ernie-4.5-turbo-vl-32k"),
+    "qianfan-v2": Models(
+        "ernie-4.0-turbo-8k", "ernie-4.0-8k-latest", thinks="deepseek-r1", sees="ernie-4.5-turbo-vl-32k"
+    ),
     "modelarts": Models(
         "deepseek-v3.1",
         "qwen3-32b",

@@ -177,7 +177,7 @@ async def converse(exchange: Exchange, limiter: Limiter | None, retry: Retry) ->
         except ProviderError as e:
             error = e
         except httpx.HTTPError as e:
-            error = unreachable(exchange.faults.provider, e, answered=shown)
+            error = unreachable(exchange.faults.provider, e, answered=body is not None)
         finally:
             if isinstance(body, AsyncGenerator):
                 await body.aclose()

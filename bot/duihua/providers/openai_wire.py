@@ -203,7 +203,7 @@ class ChatAnswer:
             self._finish = finish_of(reason)
             self.complete = True
             if self._finish == "flagged":
-                pieces.add(Flagged("output"))
+                pieces.add(Flagged("output", retract=self.said))
                 self.done = True
         if self.complete:
             self._id = self._id or request_id(body)
