@@ -333,6 +333,7 @@ class _Answer(Calling):
         assert flag is not None
         assert packed is not None
         verdict = self._judge(said, flag)
+        self.said = Said()  # what stops the turn from here on must not keep what was flagged
         if verdict.drop_current:
             return await self._cleared(flag, verdict.erase)
         if verdict.retry:
@@ -395,4 +396,4 @@ def _moderated(e: ProviderError, *, shown: bool) -> Flagged | None:
     if e.category not in ("moderation_input", "moderation_output"):
         return None
     side = e.flagged or ("output" if e.category == "moderation_output" else "input")
-    return Flagged(side, -1 if e.flagged == "input" else None, retract=side == "output" and shown)
+    return Flagged(side, -1 if e.flagged == "input" else None, retract=shown)
