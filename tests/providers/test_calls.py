@@ -71,6 +71,13 @@ async def test_images_come_as_bytes_without_their_prefix(wire: Wire, shop: Shop,
     ]
 
 
+@pytest.mark.parametrize("data", ["é", "猫" * 8, "a", "=", "data:image/png;base64,é"])
+async def test_an_image_that_is_no_base64_is_an_error_of_ours(wire: Wire, shop: Shop, data: str) -> None:
+    wire.then(says({"data": [{"b64_json": data}]}))
+    with pytest.raises(ProviderError, match="no image"):
+        await openai_calls.draw(shop, "m", "a cat", options={}, deadline=loop_time() + 5)
+
+
 async def test_a_refused_drawing_is_tried_again_a_lost_one_is_not(wire: Wire, shop: Shop) -> None:
     slow = says({"error": {"code": "slow_down", "message": "wait"}}, 429)
     wire.then(slow, says({"data": [{"url": "https://x/y.png"}]}))
