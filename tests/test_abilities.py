@@ -368,6 +368,17 @@ async def test_a_platform_that_does_not_tell_leaves_the_task_as_it_is(start: Ope
     assert [t.state for t in await engine.tasks()] == ["running"]
 
 
+@pytest.mark.parametrize("category", ["moderation_output", "not_found"])
+async def test_a_platform_that_will_never_tell_ends_the_task(start: Open, category: Any) -> None:
+    doer = Doer()
+    engine = await start(doer)
+    task = await engine.start("think")
+    doer.fails = ProviderError("held back", category=category, reported=True)
+    ended = await engine.result(task)
+    assert (ended.state, ended.error.category) == ("failed", category)
+    assert [t.state for t in await engine.tasks()] == ["failed"]
+
+
 async def test_tasks_are_forgotten_alone_and_with_their_owner(start: Open) -> None:
     engine = await start(Doer())
     await engine.ask("a", "hello")

@@ -401,7 +401,7 @@ class ChatEngine(Tasking):
             default=str,
         )
         found = self._briefs.get(key)
-        if found is not None and found.known == found.provider.dialect(found.model):
+        if found is not None and all(b.known == b.provider.dialect(b.model) for b in (found, *found.others)):
             return found
         persona: Persona = self.personas.get(str(own.get("persona") or self.settings.persona))
         (provider, model, dialect), *behind = self.resolve_all(str(own.get("model") or self.model))
@@ -501,8 +501,8 @@ def _checked(
 
 
 def _able(brief: Brief) -> Brief:
-    """Without skills if the model has no way to call them."""
-    return replace(brief, skills={}, tools=()) if brief.dialect.functions == "none" else brief
+    """Offers no skills if the model has no way to call them; calls that were made still run."""
+    return replace(brief, tools=()) if brief.dialect.functions == "none" else brief
 
 
 def _limiter() -> Limiter:

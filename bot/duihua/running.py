@@ -106,6 +106,7 @@ class Running:
         self.brief: Brief | None = None
         self.others: tuple[Brief, ...] = ()  # models that are still behind the one of `brief`
         self.replaced = False  # `brief` is not the one that the turn began with
+        self.lessons = 0  # what clients learnt of their models in this turn
         self.reach = 0  # turns that the first model's window holds at most
         self.ending: list[AnyEvent] = []  # told once the end is stored
         self._pictures: dict[str, Attachment] = {}

@@ -25,6 +25,8 @@ GRACE = 3.0
 """Seconds that a platform still has to tell a task's id when the caller does not want to wait any longer."""
 UNSURE: frozenset[Category] = frozenset({"server", "timeout", "network", "truncated"})
 """After these it is not known whether the platform has accepted."""
+FINAL: frozenset[Category] = frozenset({"not_found", "moderation_input", "moderation_output"})
+"""A platform that says one of these of a task will say nothing else of it."""
 
 
 class Tasking(Able):
@@ -118,7 +120,7 @@ class Tasking(Able):
         row = await self._row(tenant, id_)
         while row.state == "running":
             client: Starts = self._client_of(row)
-            job = await client.job(row.external_id, deadline=deadline)
+            job = await _asked(client, row.external_id, deadline)
             if job.state != "running" or (job.model and job.model != row.echoed):
                 await self._settle(row.id, row.platform, job)
                 row = await self._row(tenant, id_)
@@ -203,6 +205,16 @@ class Tasking(Able):
 
     def _told(self, row: StoredTask) -> Task:
         return told(row, row.id in self._starting)
+
+
+async def _asked(client: Starts, id: str, deadline: float) -> Job:
+    """Where a task stands; one that the platform, in its own words, does not know or tell of has failed."""
+    try:
+        return await client.job(id, deadline=deadline)
+    except ProviderError as e:
+        if e.category not in FINAL or not e.reported:
+            raise
+        return Job(id, "failed", error=e)
 
 
 def told(row: StoredTask, starting: bool = False) -> Task:

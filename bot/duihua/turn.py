@@ -58,6 +58,8 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """Attempts at one turn before it is given up: what kills three processes is likely the turn itself."""
+LESSONS = 4
+"""How often in one turn a refusal may teach a client another dialect of its model."""
 
 Resolve = Callable[[Work], Awaitable[Brief]]
 """Finds out what a turn is answered with."""
@@ -197,15 +199,14 @@ class _Answer(Calling):
         await self._journal(number, said, finish)
         return None
 
-    async def _ask(self, *, offer: bool, past: Sequence[Turn] | None = None) -> Said:
+    async def _ask(self, *, offer: bool) -> Said:
         """Asks the model, or the next one if it cannot answer now and has not begun to.
 
         `offer`: it may call skills.
         """
-        past = self.past if past is None else past
         while True:
             try:
-                return await self._asked(past, offer=offer)
+                return await self._asked(self.past, offer=offer)
             except ProviderError as e:
                 if not self._fall_back(e):
                     raise
@@ -235,8 +236,9 @@ class _Answer(Calling):
     def _relearned(self) -> bool:
         """Whether a refusal taught the client another dialect of this model, which is spoken from now on."""
         known = self._brief.provider.dialect(self._brief.model)
-        if known == self._brief.known:
+        if known == self._brief.known or self.lessons >= LESSONS:
             return False
+        self.lessons += 1
         self.brief = replace(self._brief, dialect=self._brief.fit(known), known=known)
         return True
 
@@ -331,6 +333,7 @@ class _Answer(Calling):
         assert flag is not None
         assert packed is not None
         verdict = self._judge(said, flag)
+        self.said = Said()  # what stops the turn from here on must not keep what was flagged
         if verdict.drop_current:
             return await self._cleared(flag, verdict.erase)
         if verdict.retry:
@@ -338,7 +341,10 @@ class _Answer(Calling):
         self.channel.next_step(0)
         self._emit(TurnRestarted, reason="flagged")
         self._show_steps()
-        again = await self._ask(offer=offer, past=() if verdict.probe else None)
+        if verdict.probe:  # of this model alone: another's word says nothing of what this one flags
+            again = await self._asked((), offer=offer)
+        else:
+            again = await self._ask(offer=offer)
         if again.flagged is not None:
             final = self._judge(again, again.flagged, extra=True)
             if verdict.probe:
@@ -390,4 +396,4 @@ def _moderated(e: ProviderError, *, shown: bool) -> Flagged | None:
     if e.category not in ("moderation_input", "moderation_output"):
         return None
     side = e.flagged or ("output" if e.category == "moderation_output" else "input")
-    return Flagged(side, -1 if e.flagged == "input" else None, retract=side == "output" and shown)
+    return Flagged(side, -1 if e.flagged == "input" else None, retract=shown)

@@ -23,9 +23,9 @@ from duihua import (
     skill,
 )
 from duihua.dialect import ChatDialect
-from duihua.events import AnyEvent, Notice, TurnFinished
+from duihua.events import AnyEvent, ApprovalRequested, Notice, SkillFinished, TurnFinished
 from duihua.messages import Address
-from duihua.ports import CallDelta, Limits, Provider, Quota, Skill
+from duihua.ports import CallDelta, Flagged, Limits, Provider, Quota, Skill
 from duihua.providers.fallback import FAILURES, PAUSE, STATE, load
 from duihua.providers.limiter import RateLimiter
 from duihua.providers.retry import Retry
@@ -35,6 +35,7 @@ from duihua.simulator import Simulator
 from duihua.skills.registry import load_bundled
 from duihua.testing import ScriptedModel
 from duihua.testing.scripted import STRICT
+from duihua.turn import LESSONS
 from duihua_prompts import Catalogue
 from duihua_storage import open_store
 from tests.engine.conftest import collect, kinds
@@ -459,3 +460,54 @@ async def test_other_processes_can_read_what_is_open(build: Build) -> None:
     await engine.ask("a", "hi")
     await asyncio.gather(*engine._keeping)  # pyright: ignore[reportPrivateUsage]
     assert [h.state for h in load(await engine.store.get_state(STATE))] == ["closed"]
+
+
+async def test_what_was_flagged_is_tried_alone_by_the_same_model_only(build: Build) -> None:
+    """Another platform's yes says nothing of what the first one flags, and must not erase the history."""
+    one = model("one", ["fine", Flagged("input", None), failing()])
+    two = model("two", ["hello"])
+    engine = await build("one/any,two/any", [one, two], DUIHUA_MODERATION="drop_turn")
+    await engine.ask("a", "first")
+    with pytest.raises(TurnError) as caught:
+        await engine.ask("a", "second")
+    assert caught.value.code == "provider.overloaded"
+    assert two.requests == []
+    assert "fine" in [turn.text for turn in await engine.session("a").history()]
+
+
+async def test_a_consented_call_runs_whoever_answers_then(build: Build) -> None:
+    @skill(effect="write", confirm=lambda arguments: True)
+    def pay() -> str:
+        """Pays."""
+        return "paid 5"
+
+    one = model("one", [CallDelta(0, name="pay", arguments="{}")])
+    two = model("two", ["done"], replace(STRICT, functions="none"))
+    engine = await build("one/any", [one, two], skills=[pay])
+    session = engine.session("a")
+    events = await collect(session.say("pay"))
+    (call,) = [e.call for e in events if isinstance(e, ApprovalRequested)]
+    await session.configure(model="two/any")
+    events = await collect(session.events(await session.decide(call, True)))
+    assert [e.result for e in events if isinstance(e, SkillFinished)] == ["paid 5"]
+    assert events[-1].text == "done"
+
+
+async def test_a_client_that_never_knows_its_model_is_not_asked_for_ever(build: Build) -> None:
+    one = model("one", lambda r: failing("bad_request", 400))
+    one.dialect = lambda model: replace(STRICT, name=f"one/{len(one.requests)}")  # type: ignore[method-assign]
+    engine = await build("one/any", [one])
+    with pytest.raises(TurnError) as caught:
+        await engine.ask("a", "hi")
+    assert caught.value.code == "provider.bad_request"
+    assert len(one.requests) == 1 + LESSONS
+
+
+async def test_what_the_next_ones_client_learnt_counts_from_the_next_turn_on(build: Build) -> None:
+    one, two = model("one", lambda r: failing()), model("two", lambda r: "hello")
+    engine = await build("one/any,two/any", [one, two])
+    await engine.ask("a", "hi")
+    learnt = replace(STRICT, name="two/any", functions="text")
+    two.dialect = lambda model: learnt  # type: ignore[method-assign]
+    brief = engine._make({}, "", None)  # pyright: ignore[reportPrivateUsage]
+    assert brief.others[0].dialect.functions == "text"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from typing import Any
 
 import pytest
 
 from duihua import ProviderError
 from duihua.events import HistoryCleared
+from duihua.ports import Flagged
 from tests.engine.conftest import Make, collect, kinds
 from tests.leftovers import leftovers
 
@@ -93,3 +96,30 @@ async def test_an_error_that_names_the_history_asks_once_without_it(make: Make, 
         ["second"],
         ["second", "answer", "third"],
     ]
+
+
+async def test_what_was_shown_goes_whoever_was_to_blame(make: Make) -> None:
+    engine, _ = await make([["some xyzzy", refused("input")]])
+    events = await collect(engine.session("a").say("hi"))
+    assert kinds(events) == ["turn_started", "text_delta", "retracted", "history_cleared", "turn_finished"]
+
+
+async def test_a_stop_while_the_history_is_cleaned_keeps_nothing_that_was_flagged(
+    make: Make, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = ["one", "two", ["well, frotz", Flagged("history", 0, retract=True)], "answer"]
+    engine, _ = await make(script, moderation="drop_turn")
+    session = engine.session("a")
+    for text in ("first", "second"):
+        await session.ask(text)
+    erase = engine.store.erase
+
+    async def stopped(*args: Any, **more: Any) -> int:
+        await session.stop()
+        await asyncio.sleep(0)
+        return await erase(*args, **more)
+
+    monkeypatch.setattr(engine.store, "erase", stopped)
+    events = await collect(session.say("third"))
+    assert events[-1].finish == "stopped"
+    assert leftovers(database_url, "frotz") == []

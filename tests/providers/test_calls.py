@@ -7,6 +7,7 @@ from email import message_from_bytes
 from email.policy import HTTP
 from typing import Any
 
+import httpx
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
@@ -15,11 +16,13 @@ from duihua.abilities import Completes, Embeds
 from duihua.errors import ProviderError
 from duihua.providers import openai_calls
 from duihua.providers.auth import BearerKey
+from duihua.providers.calls import Call, Whole
 from duihua.providers.client import Client
 from duihua.providers.exchange import Line
 from duihua.providers.faults import FaultTable
 from duihua.providers.http import Transport
 from duihua.providers.retry import Retry, loop_time
+from duihua.providers.zhipu_auth import SignedToken
 from tests.providers.conftest import Wire, says
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
@@ -66,6 +69,13 @@ async def test_images_come_as_bytes_without_their_prefix(wire: Wire, shop: Shop,
         (PNG, "", "image/png"),
         (b"", "https://x/y.png", ""),
     ]
+
+
+@pytest.mark.parametrize("data", ["é", "猫" * 8, "a", "=", "data:image/png;base64,é"])
+async def test_an_image_that_is_no_base64_is_an_error_of_ours(wire: Wire, shop: Shop, data: str) -> None:
+    wire.then(says({"data": [{"b64_json": data}]}))
+    with pytest.raises(ProviderError, match="no image"):
+        await openai_calls.draw(shop, "m", "a cat", options={}, deadline=loop_time() + 5)
 
 
 async def test_a_refused_drawing_is_tried_again_a_lost_one_is_not(wire: Wire, shop: Shop) -> None:
@@ -121,3 +131,24 @@ async def test_a_recording_goes_as_a_form(wire: Wire, shop: Shop) -> None:
 def test_a_client_has_only_the_abilities_it_has(shop: Shop) -> None:
     assert not isinstance(shop, Embeds)
     assert not isinstance(shop, Completes)
+
+
+async def test_a_request_shows_no_secret_of_its_own(
+    wire: Wire, transport: Transport, retry: Retry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A traceback with values, or a careless log line, would show it."""
+    shown: list[str] = []
+    answer = Call.answer
+
+    def seen(call: Call, response: httpx.Response) -> Whole:
+        shown.append(repr(call))
+        return answer(call, response)
+
+    monkeypatch.setattr(Call, "answer", seen)
+    auth = SignedToken(SecretStr("id.hush"))
+    shop = Shop(transport, auth, base_url=wire.base, line=Line(retry=retry))
+    wire.then(says({}))
+    await shop.call("/x", {"prompt": "xyzzy"}, model="m", deadline=loop_time() + 10, headers=[("K", "plugh")])
+    (_, token) = wire.seen[0].headers["Authorization"].split()
+    assert shown
+    assert not [word for word in (token, "hush", "xyzzy", "plugh") if word in shown[0]]

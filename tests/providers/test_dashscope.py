@@ -427,6 +427,7 @@ def test_every_code_of_both_wires(row: list[str]) -> None:
             "moderation_input",
         ),
         ("InternalError", "Output data may contain inappropriate content.", "moderation_output"),
+        ("DataInspectionFailed", "Input or output data may contain it.", "moderation_input"),
         ("Throttling.AllocationQuota", "Free allocated quota exceeded.", "quota_exhausted"),
     ],
 )

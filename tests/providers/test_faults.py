@@ -204,3 +204,10 @@ def test_an_error_shows_its_facts() -> None:
     error = V1.error(Reported("336501", "slow"), id="as-1")
     assert isinstance(error, ProviderError)
     assert str(error) == "slow (qianfan, rate_limited, code 336501, HTTP 200, request as-1)"
+
+
+def test_halves_of_characters_do_not_reach_a_screen() -> None:
+    body = rb'{"error":{"code":"c\ud800","message":"no \udfff way"},"id":"\ud801"}'
+    error = refused(V1, 400, {}, body)
+    f"{error.message}{error.vendor_code}{error.request_id}".encode()
+    assert error.message.split() == ["no", "way"]

@@ -332,7 +332,66 @@ async def test_one_whose_turn_comes_too_late_for_others_is_told() -> None:
             group.create_task(go(session, deadline))
             await asyncio.sleep(0)
         await timeline.pass_by()
-    assert ended == ["1 went at 60", "1 rate_limited", "2 went at 120"]
+    assert ended == ["1 went at 60", "2 went at 120", "1 rate_limited"]
+    assert timeline.now == pytest.approx(1120)
+
+
+async def test_the_place_of_one_who_leaves_goes_to_the_next() -> None:
+    timeline, rates = one_at_a_time()
+    await rates.acquire("k", 1, deadline=FOREVER)
+    asked = [asyncio.create_task(rates.acquire("k", 1, deadline=FOREVER, session=n)) for n in range(20)]
+    await asyncio.sleep(0)
+    for task in asked[:19]:
+        task.cancel()
+    await asyncio.wait(asked[:19])
+    await timeline.pass_by()
+    assert asked[19].done()
+    assert timeline.now == pytest.approx(1060)
+
+
+async def test_one_more_who_waits_costs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait, one who comes or leaves looks at the limits a few times."""
+    rates, looks = RateLimiter(clock=lambda: 1000.0), 0
+    rates.preset("k", [PER_MINUTE, Quota("tokens", 10**6, 60)])
+    earliest = limits_of._Budget.earliest  # pyright: ignore[reportPrivateUsage]
+
+    def counted(budget: object, at: float, amount: float) -> float:
+        nonlocal looks
+        looks += 1
+        return earliest(budget, at, amount)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(limits_of._Budget, "earliest", counted)  # pyright: ignore[reportPrivateUsage]
+    asked = [asyncio.create_task(rates.acquire("k", 1, deadline=FOREVER, session=n)) for n in range(300)]
+    await asyncio.sleep(0)
+    for task in asked:
+        task.cancel()
+    await asyncio.wait(asked)
+    assert looks <= 10 * len(asked)
+    account = rates._accounts["k"]  # pyright: ignore[reportPrivateUsage]
+    assert (account.rounds, account.sessions, account.count) == ({}, {}, 0)
+
+
+async def test_use_by_others_takes_little_room(clock: Clock) -> None:
+    rates = limiter(clock)
+    for left in range(900, 0, -3):
+        rates.learn("k", limits(requests=1000, Requests=left))
+        clock.now += 0.01
+    (budget,) = rates._accounts["k"].budgets  # pyright: ignore[reportPrivateUsage]
+    assert len(budget.taken) <= 2 * limits_of.GRAIN
+    assert budget.used == pytest.approx(997)
+
+
+async def test_many_who_wait_are_told_at_once_that_it_takes_too_long() -> None:
+    timeline, rates = one_at_a_time()
+    await rates.acquire("k", 10, deadline=FOREVER)
+    asked = [asyncio.create_task(rates.acquire("k", 10, deadline=FOREVER, session=n)) for n in range(5)]
+    await asyncio.sleep(0)
+    with pytest.raises(ProviderError) as caught:
+        await rates.acquire("k", 10, deadline=timeline.now + 350, session=9)
+    assert caught.value.retry_after == pytest.approx(360)
+    for task in asked:
+        task.cancel()
+    await asyncio.wait(asked)
 
 
 async def test_no_platform_stops_us_for_long(clock: Clock) -> None:

@@ -35,13 +35,13 @@ class Call:
     method: str
     url: str
     expired: Callable[[ProviderError], bool] = lambda error: False
-    headers: Sequence[tuple[str, str]] = ()
-    body: bytes = b""
+    headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
     tokens: int = 0
     repeatable: bool = True
     session: int = 0
     whole: Whole | None = field(default=None, init=False)
-    _token: str = field(default="", init=False)
+    _token: str = field(default="", init=False, repr=False)
     _renewed: bool = field(default=False, init=False)
 
     @property

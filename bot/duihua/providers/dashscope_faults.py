@@ -50,7 +50,7 @@ _PREFIXES: Sequence[tuple[str, Category]] = (
     ("systemerror", "server"),
 )
 _INSPECTED = re.compile(r"data_?inspection_?failed|may contain inappropriate content", re.IGNORECASE)
-_ANSWER = re.compile(r"\boutput\b", re.IGNORECASE)
+_ANSWER = re.compile(r"(?<!input or )\boutput\b", re.IGNORECASE)  # "Input or output data" names neither
 _TOO_LONG = re.compile(r"range of input length should be|input length .{0,40}exceed", re.IGNORECASE)
 _SPENT = re.compile(r"free allocated quota exceeded|free tier .{0,40}exhausted", re.IGNORECASE)
 _NO_MODEL = re.compile(r"model not exist|model .{0,80}does not exist", re.IGNORECASE)

@@ -20,7 +20,7 @@ MESSAGE_LIMIT = 300
 LONGEST_WAIT = 120.0
 """Seconds that a platform may ask to wait; more is taken for so many."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _STATUS: Mapping[int, Category] = {
     400: "bad_request",
     401: "auth",
@@ -194,7 +194,7 @@ def unreachable(provider: str, error: httpx.HTTPError, *, answered: bool = False
 
 
 def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:
-    """Foreign words made fit for an error: no secrets, no control characters, bounded."""
+    """Foreign words made fit for an error: no secrets, no control characters or halves, bounded."""
     text = _CONTROL.sub(" ", redact(text[: 4 * limit])).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

@@ -1,10 +1,10 @@
 """Keeps one process within rate limits: those that platforms announce in their headers, and those set here.
 
-Nothing is known at first and nothing waits. Once a platform has named a limit per minute, requests are
-planned so that no span of sixty seconds holds more than nine tenths of it; a limit that was set has a span of
-its own, a day for example. A request gets its time when it asks: sessions take turns, the requests of one
-session go in the order of asking. When the plan changes (others ask, or use the same account, or the platform
-refuses), every waiting request is planned again.
+Nothing is known at first and nothing waits. Once a platform has named a limit per minute, requests go so that
+no span of sixty seconds holds more than nine tenths of it; a limit that was set has a span of its own, a day
+for example. Those who wait go by rounds: a session has one request in each, the requests of one session go in
+the order of asking. Only the first of all looks at the clock; when it goes, or gives up, it calls the next.
+What a request costs here does not grow with the number of those who wait.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import asyncio
 import re
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from dataclasses import dataclass, field
+from math import ceil
 from typing import Literal
 
 from duihua.errors import ProviderError
@@ -24,8 +24,6 @@ from duihua.providers.retry import loop_time
 SHARE = 0.9
 """Of a limit that is used: other processes and clocks that disagree need the rest."""
 MINUTE = 60.0
-LATE = 0.05
-"""A request that goes later than planned by more than this moves those behind it (seconds)."""
 SPREAD = 10
 """Use that others made is taken to have happened evenly over the last span, in so many portions."""
 LONGEST = 120.0
@@ -40,16 +38,23 @@ _HEADER = re.compile(r"x-ratelimit-(limit|remaining)-(requests|tokens|input-toke
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A request, planned or gone: when, what it takes of tokens, and for whom."""
+    """A request: what it takes of tokens, for whom, and in which round it goes if it has to wait."""
 
-    at: float
     tokens: int
     session: int
+    share: float = 0  # of the tokens, so much as fits at all: what is too large goes alone
+    round: int = 0
+    called: asyncio.Future[None] | None = None  # done when it is the first of those who wait
 
     def cost(self, resource: str) -> float:
-        if resource == "requests":
-            return 1
-        return 0 if resource == "output-tokens" else self.tokens
+        return _cost(resource, 1, self.tokens)
+
+
+def _cost(resource: str, requests: float, tokens: float) -> float:
+    """What requests with so many tokens in all take of a resource."""
+    if resource == "requests":
+        return requests
+    return 0 if resource == "output-tokens" else tokens
 
 
 @dataclass(slots=True)
@@ -83,7 +88,6 @@ class _Budget:
 
     def earliest(self, at: float, amount: float) -> float:
         """The first time from `at` on when `amount` fits beside what is taken; alone, anything fits."""
-        self.expire(at)
         used = self.used
         for then, taken in self.taken:
             if used + amount <= self.allowed + 1e-6:
@@ -92,6 +96,11 @@ class _Budget:
             at = max(at, then + self.span)
         return at
 
+    def passed(self, at: float, amount: float) -> float:
+        """A time before which `amount`, of many requests, does certainly not fit beside what is taken."""
+        spans = max(0, ceil(amount / self.allowed - 1e-6) - 1)
+        return self.earliest(at, amount - spans * self.allowed) + spans * self.span
+
     def fill(self, now: float, amount: float) -> None:
         """Adds use that others made, evenly over the last span."""
         step = self.span / SPREAD
@@ -99,6 +108,27 @@ class _Budget:
         self.taken = deque(sorted([*self.taken, *foreign]))
         self.opened = now
         self.used += amount
+        if len(self.taken) > 2 * GRAIN:
+            self._merge()
+
+    def _merge(self) -> None:
+        """Makes one portion of those that lie within a thousandth of the span."""
+        portions, self.taken = self.taken, deque()
+        opened = 0.0
+        for at, amount in portions:
+            if self.taken and at - opened < self.span / GRAIN:
+                amount += self.taken.pop()[1]
+            else:
+                opened = at
+            self.taken.append((at, amount))
+
+
+@dataclass(slots=True)
+class _Round:
+    """Requests of different sessions that wait, in the order of asking, and their tokens."""
+
+    entries: OrderedDict[_Entry, None] = field(default_factory=OrderedDict[_Entry, None])
+    tokens: float = 0
 
 
 @dataclass(slots=True)
@@ -107,7 +137,12 @@ class _Account:
 
     learned: dict[str, _Budget] = field(default_factory=dict[str, _Budget])
     preset: dict[tuple[str, float], _Budget] = field(default_factory=dict[tuple[str, float], _Budget])
-    waiting: OrderedDict[int, list[_Entry]] = field(default_factory=OrderedDict[int, list[_Entry]])
+    rounds: dict[int, _Round] = field(default_factory=dict[int, _Round])
+    current: int = 0  # the round of those who go next
+    newest: int = 0  # the last round
+    count: int = 0  # who waits
+    tokens: float = 0  # theirs
+    sessions: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     blocked: float = 0.0
     refusals: int = 0
 
@@ -115,35 +150,71 @@ class _Account:
     def budgets(self) -> list[_Budget]:
         return [*self.learned.values(), *self.preset.values()]
 
-    def order(self) -> list[_Entry]:
-        """Those who wait, as they will go: one of each session, then the next of each."""
-        rounds = zip_longest(*self.waiting.values())
-        return [entry for each in rounds for entry in each if entry is not None]
+    @property
+    def first(self) -> _Entry | None:
+        """Who goes next of those who wait."""
+        return next(iter(self.rounds[self.current].entries)) if self.rounds else None
 
-    def queue(self, entry: _Entry) -> None:
-        self.waiting.setdefault(entry.session, []).append(entry)
+    def enter(self, entry: _Entry) -> None:
+        """Waits from now on. `sessions` holds the last round of each that waits, and how often it does."""
+        round_ = self.rounds.setdefault(entry.round, _Round())
+        if self.count == 0:
+            self.current = self.newest = entry.round
+        self.newest = max(self.newest, entry.round)
+        round_.entries[entry] = None
+        round_.tokens += entry.share
+        self.count, self.tokens = self.count + 1, self.tokens + entry.share
+        self.sessions[entry.session] = entry.round, self.sessions.get(entry.session, (0, 0))[1] + 1
 
-    def leave(self, entry: _Entry, *, served: bool) -> None:
-        """No longer waits; a session that was served goes behind the others."""
-        mine = self.waiting[entry.session]
-        mine.remove(entry)
-        if not mine:
-            del self.waiting[entry.session]
-        elif served:
-            self.waiting.move_to_end(entry.session)
+    def leave(self, entry: _Entry) -> None:
+        """Waits no longer; calls who is first now."""
+        round_ = self.rounds[entry.round]
+        del round_.entries[entry]
+        round_.tokens -= entry.share
+        self.count, self.tokens = self.count - 1, self.tokens - entry.share
+        last, waiting = self.sessions.pop(entry.session)
+        if waiting > 1:
+            self.sessions[entry.session] = last, waiting - 1
+        if not round_.entries:
+            del self.rounds[entry.round]
+        while self.rounds and self.current not in self.rounds:
+            self.current += 1
+        first = self.first
+        if first is not None and first.called is not None and not first.called.done():
+            first.called.set_result(None)
+
+    def round_of(self, session: int) -> int:
+        """The round that the session's next request goes in."""
+        mine = self.sessions.get(session)
+        return max(self.current, mine[0] + 1) if mine else self.current
+
+    def earliest(self, entry: _Entry, now: float) -> float:
+        """When the request may go if nobody is before it."""
+        at = max(now, self.blocked)
+        for budget in self.budgets:
+            budget.expire(now)
+            at = budget.earliest(at, entry.cost(budget.resource))
+        return at
+
+    def passed(self, entry: _Entry, now: float) -> float:
+        """A time before which its turn certainly does not come: those before it go first."""
+        count, tokens = self.count, self.tokens
+        if entry.round < self.newest:
+            before = [r for n in range(self.current, entry.round + 1) if (r := self.rounds.get(n))]
+            count, tokens = sum(len(r.entries) for r in before), sum(r.tokens for r in before)
+        at = max(now, self.blocked)
+        for budget in self.budgets:
+            budget.expire(now)
+            amount = _cost(budget.resource, (count + 1) * min(1, budget.allowed), tokens + entry.share)
+            at = max(at, budget.passed(now, amount))
+        return at
 
     def idle(self, now: float) -> bool:
         """Whether forgetting it changes nothing, but for limits that the platform will tell again."""
         for budget in self.learned.values():
             budget.expire(now)
         used = any(budget.taken for budget in self.learned.values())
-        return not (used or self.preset or self.waiting or now < self.blocked + MINUTE)
-
-    def admits(self, entry: _Entry, now: float) -> bool:
-        """Whether the request may go at once."""
-        if now < self.blocked:
-            return False
-        return all(b.earliest(now, entry.cost(b.resource)) <= now for b in self.budgets)
+        return not (used or self.preset or self.rounds or now < self.blocked + MINUTE)
 
 
 class RateLimiter:
@@ -163,7 +234,7 @@ class RateLimiter:
 
         They replace those set before under the same key. Quotas of the same resource and span: the smallest.
         """
-        account, now = self._account(key), self._clock()
+        account = self._account(key)
         before, account.preset = account.preset, {}
         for quota in quotas:
             span = quota.resource, quota.seconds
@@ -173,7 +244,6 @@ class RateLimiter:
             again = account.preset.get(span)
             budget.limit = min(again.limit, quota.amount) if again else quota.amount
             account.preset[span] = budget
-        self._plan(account, now)
 
     async def acquire(self, key: str, tokens: int, *, deadline: float, session: int = 0) -> None:
         """Waits until a request of about `tokens` may go, fairly between sessions.
@@ -185,33 +255,34 @@ class RateLimiter:
         if account is None:
             return
         now = self._clock()
-        entry = _Entry(now, tokens, session)
-        if account.waiting or not account.admits(entry, now):
-            account.queue(entry)
-            self._plan(account, now)
-            try:
-                now = await self._wait(entry, deadline)
-            except BaseException:
-                account.leave(entry, served=False)
-                self._plan(account, self._clock())
-                raise
-            account.leave(entry, served=True)
+        entry = _Entry(tokens, session)
+        if account.rounds or account.earliest(entry, now) > now:
+            now = await self._wait(account, entry, now, deadline)
         for budget in account.budgets:
             budget.take(now, entry.cost(budget.resource))
-        if now - entry.at > LATE:
-            self._plan(account, now)
 
-    async def _wait(self, entry: _Entry, deadline: float) -> float:
-        """Sleeps until the request's time, which may change meanwhile; returns the time it has become."""
-        while (now := self._clock()) < entry.at:
-            if entry.at >= deadline:
-                raise ProviderError(
-                    "the platform's rate limit leaves no room before the deadline; try again later",
-                    category="rate_limited",
-                    retryable=False,  # it was waited for as long as there was time
-                    retry_after=entry.at - now,
-                )
-            await self._sleep(entry.at - now)
+    async def _wait(self, account: _Account, entry: _Entry, now: float, deadline: float) -> float:
+        """Waits until the request may go; returns the time it has become."""
+        entry.round = account.round_of(entry.session)
+        room = (b.allowed for b in account.budgets if b.resource != "requests")
+        entry.share = min([entry.tokens, *room])
+        if account.rounds and (at := account.passed(entry, now)) >= deadline:
+            raise _too_late(at - now)
+        account.enter(entry)
+        try:
+            if account.first is not entry:
+                entry.called = asyncio.get_running_loop().create_future()
+                async with asyncio.timeout(deadline - now):
+                    await entry.called
+            while (at := account.earliest(entry, now := self._clock())) > now:
+                if at >= deadline:
+                    raise _too_late(at - now)
+                await self._sleep(at - now)
+        except TimeoutError:
+            now = self._clock()
+            raise _too_late(account.passed(entry, now) - now) from None
+        finally:
+            account.leave(entry)
         return now
 
     def learn(self, key: str, headers: Mapping[str, str]) -> None:
@@ -223,20 +294,15 @@ class RateLimiter:
         if not found:
             return
         account, now = self._account(key), self._clock()
-        changed = False
         for (what, resource), limit in found.items():
             if what != "limit" or limit <= 0:
                 continue
             budget = account.learned.setdefault(resource, _Budget(resource, limit))
-            changed |= budget.limit != limit
             budget.limit = limit
             budget.expire(now)
             others = limit - found.get(("remaining", resource), limit) - budget.used
             if others > 0:
                 budget.fill(now, others)
-                changed = True
-        if changed:
-            self._plan(account, now)
 
     def exhausted(self, key: str, what: Literal["requests", "tokens"], retry_after: float | None) -> None:
         """The platform refused for its rate.
@@ -257,7 +323,6 @@ class RateLimiter:
             account.blocked = max(account.blocked, now + min(LONGEST, retry_after))
         elif not full:
             account.blocked = max(account.blocked, now + min(MINUTE, 2.0 ** (account.refusals - 1)))
-        self._plan(account, now)
 
     def _account(self, key: str) -> _Account:
         """The account of a key. Names of models come from users: their number is bounded."""
@@ -269,15 +334,11 @@ class RateLimiter:
             found = self._accounts[key] = _Account()
         return found
 
-    def _plan(self, account: _Account, now: float) -> None:
-        """Gives every waiting request the first time that suits it, none before the one it follows."""
-        if not account.waiting:
-            return
-        future = [replace(budget, taken=budget.taken.copy()) for budget in account.budgets]
-        at = max(now, account.blocked)
-        for entry in account.order():
-            for budget in future:
-                at = max(at, budget.earliest(at, entry.cost(budget.resource)))
-            entry.at = at
-            for budget in future:
-                budget.take(at, entry.cost(budget.resource))
+
+def _too_late(seconds: float) -> ProviderError:
+    return ProviderError(
+        "the platform's rate limit leaves no room before the deadline; try again later",
+        category="rate_limited",
+        retryable=False,  # it was waited for as long as there was time
+        retry_after=max(0.0, seconds),
+    )

@@ -6,7 +6,6 @@ Each takes the client to call through. What a platform does otherwise it does in
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, cast
@@ -110,7 +109,7 @@ def picture(row: Any) -> Picture | None:
     if isinstance(data, str) and data:
         try:
             raw = base64.b64decode(data.partition(";base64,")[2] or data, validate=True)
-        except binascii.Error:
+        except ValueError:  # no base64, or not even ASCII
             return None
         mime = next((name for magic, name in _MAGIC.items() if raw.startswith(magic)), "image/png")
         return Picture(raw, "", mime, words)
