@@ -26,6 +26,7 @@ from duihua.providers.genstudio_faults import GENSTUDIO
 from duihua.providers.genstudio_models import LATER, MODELS, Place, find
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 from duihua.providers.retry import loop_time
+from duihua.providers.thinktags import THINK
 from duihua.ranges import Range
 from duihua.tokens import estimate
 
@@ -171,6 +172,8 @@ class GenStudio(Client):
 
 class GenStudioAnswer(ChatAnswer):
     """Adds `blocked`, whose place is not documented: in the body, the choice, or what is said in it."""
+
+    tags = THINK  # R1 and QwQ on servers that do not part reasoning from text
 
     def flagged(self, body: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[Flagged, bool] | None:
         """The review failed: nothing follows, and what was shown must not stay."""

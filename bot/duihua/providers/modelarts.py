@@ -24,6 +24,7 @@ from duihua.providers.modelarts_faults import FAULTS
 from duihua.providers.modelarts_models import DRAWING, EMBEDDING, MODELS, Model, find, infos
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 from duihua.providers.platform import ModelInfo, Platform, checked_url
+from duihua.providers.thinktags import THINK
 
 EMBEDDED = 6_000
 """Tokens by our estimate of one request for vectors; the platform takes 8K."""
@@ -131,6 +132,8 @@ class ModelArts(Client):
 
 class ModelArtsAnswer(ChatAnswer):
     """Adds the sign of flagged output: a last choice with `content_filter`, in a stream without a delta."""
+
+    tags = THINK  # Qwen3, and services of one's own
 
     def flagged(self, body: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[Flagged, bool] | None:
         """What was shown must be taken back."""

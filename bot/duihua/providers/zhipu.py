@@ -22,6 +22,7 @@ from duihua.providers.exchange import Line
 from duihua.providers.faults import FaultTable, request_id
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 from duihua.providers.platform import ModelInfo, Platform, checked_url
+from duihua.providers.thinktags import THINK
 from duihua.providers.zhipu_auth import SignedToken
 from duihua.providers.zhipu_boxes import Unboxing
 from duihua.providers.zhipu_faults import FAULTS, flagged_side
@@ -141,6 +142,8 @@ class Zhipu(Client):
 
 class ZhipuAnswer(ChatAnswer):
     """Adds `content_filter` beside the choices, and finish reasons that are errors."""
+
+    tags = THINK  # GLM-Z1 and GLM-4.5V
 
     def __init__(self, faults: FaultTable, model: str) -> None:
         super().__init__(faults, model)
@@ -264,7 +267,7 @@ def _models(settings: Settings) -> list[ModelInfo]:
 
 def _abilities(model: Model) -> frozenset[str]:
     counted = {"count_tokens"} if model.name in zhipu_models.TOKENIZERS else set[str]()
-    marks = {name for name, has in (("thinking", model.thinks), ("images", model.sees)) if has}
+    marks = {name for name, has in (("thinking", model.thinks or model.aloud), ("images", model.sees)) if has}
     return frozenset({"chat", "start", *counted, *marks})
 
 
