@@ -63,6 +63,7 @@ class Zhipu(Client):
     usual: Mapping[Ability, str] = {
         "start": "glm-4.7",
         "draw": "cogview-4",
+        "start_drawing": "glm-image",
         "embed": "embedding-3",
         "moderate": zhipu_models.MODERATION,
         "count_tokens": "glm-4.6",
