@@ -96,13 +96,36 @@ def test_a_recording_is_written_down(run: Run, doer: dict[str, Any], tmp_path: P
 
 
 def test_a_count_says_whether_it_is_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run("count", "hello") == (0, "42 tokens, as doer/thinker counts\n", "")
+    code, out, _ = run("count", "hello")
+    assert (code, out.splitlines()[0]) == (0, "42 tokens, as doer/thinker counts")
     monkeypatch.setattr("sys.stdin", io.StringIO("你好"))
     code, out, _ = run("count", "-", "--model", "talker/any")
     assert (code, out[:6]) == (0, "about ")
     assert "talker/any does not count" in out
     counted = json.loads(run("count", "hello", "--json", "--model", "talker/any")[1])
     assert counted["exact"] is False
+
+
+PRICES = '"doer/thinker" = { currency = "CNY", input = 10, output = 40.5, about = true }'
+
+
+@pytest.fixture
+def priced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "prices.toml").write_text(PRICES)
+    monkeypatch.setenv("DUIHUA_PRICES", "prices.toml")
+
+
+@pytest.mark.usefixtures("priced")
+def test_a_count_says_what_it_would_cost(run: Run) -> None:
+    lines = run("count", "hello", "--output", "1000")[1].splitlines()
+    assert "0.00042 CNY" in lines[1]
+    assert "0.04092 CNY" in lines[2]
+    assert len(run("count", "hello")[1].splitlines()) == 2
+    told = json.loads(run("count", "hello", "--output", "1000", "--json")[1])
+    assert (told["cost"]["micros"], told["cost_with_output"]["micros"], told["output"]) == (420, 40920, 1000)
+    assert "price of talker/any is not known" in run("count", "hello", "--model", "talker/any")[1]
+    assert json.loads(run("count", "hello", "--json", "--model", "talker/any")[1])["cost"] is None
+    assert run("count", "hello", "--output", "-1")[0] == 2
 
 
 def test_nobody_who_can_is_one_line_with_who_could(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,6 +363,27 @@ def test_models_are_filtered(run: Run) -> None:
     rows = run("models", "--family", "Deep", "--json")[1].splitlines()
     assert [json.loads(row)["model"] for row in rows] == ["doer/thinker", "talker/thinker"]
     assert run("models", "nowhere")[0] == 2
+
+
+def test_filters_of_models_narrow_each_other(run: Run) -> None:
+    def named(*arguments: str) -> list[str]:
+        return [json.loads(row)["model"] for row in run("models", *arguments, "--json")[1].splitlines()]
+
+    assert named("Doer", "--family", "paint") == ["doer/painter"]
+    assert named("doer", "--provider", "talker") == []
+    chips = named("genstudio", "--chip", "nvidia", "--family", "qwen")
+    assert chips
+    assert set(chips) < set(named("genstudio", "--chip", "nvidia"))
+    assert all(name.startswith("genstudio/qwen") and name.endswith("@nvidia") for name in chips)
+
+
+@pytest.mark.usefixtures("priced")
+def test_models_show_their_prices(run: Run) -> None:
+    rows = [row.split() for row in run("models", "doer")[1].splitlines()]
+    assert rows[1][4:6] == ["≈10/40.5", "CNY"]
+    assert rows[2][4] == "-"
+    thinker, painter = (json.loads(row) for row in run("models", "doer", "--json")[1].splitlines())
+    assert (thinker["price"]["output"], thinker["price"]["about"], painter["price"]) == (40.5, True, None)
 
 
 def test_live_models_are_asked_for(run: Run) -> None:

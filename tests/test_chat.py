@@ -234,6 +234,6 @@ def test_the_models_are_listed_by_platform(tmp_path: Path) -> None:
         check=True,
     )
     head, *rows = done.stdout.splitlines()
-    assert head.split() == ["model", "context", "characters", "functions", "abilities", "family"]
+    assert head.split() == ["model", "context", "characters", "functions", "price/M", "abilities", "family"]
     assert rows
     assert all(row.startswith("qianfan-v2/") for row in rows)

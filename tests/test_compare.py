@@ -110,6 +110,7 @@ def test_the_program_prints_answers_and_a_table(tmp_path: Path, capsys: pytest.C
         "qianfan-v2/no",
     ]
     assert "failed" in table[-1]
+    assert "CNY" in table[1]
     assert not list(tmp_path.glob("*.db"))
 
 
@@ -119,3 +120,5 @@ def test_the_program_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     (result,) = json.loads(capsys.readouterr().out)
     assert (result["model"], result["finish"], result["error"]) == ("qianfan/ernie-3.5-8k", "stop", None)
     assert result["output"] > 0
+    assert result["cost"]["currency"] == "CNY"
+    assert result["cost"]["micros"] > 0

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from duihua import Settings, cli
-from duihua.doctor import Finding, examine, misspelt
+from duihua.doctor import Finding, circuits, examine, misspelt
+from duihua.providers.fallback import STATE, Health, dump
 from duihua.simulator import Simulator
 from duihua_prompts import Catalogue
-from duihua_storage import inspect, upgrade
+from duihua_storage import inspect, open_store, stored, upgrade
 
 V2 = "qianfan-v2/ernie-4.0-turbo-8k"
 
@@ -121,6 +122,37 @@ def test_databases_that_cannot_be_used(tmp_path: Path) -> None:
         found = inspect(url)
         assert (found.state, bool(found.reason)) == (state, state == "broken"), url
         assert "hidden" not in repr(found)
+
+
+async def test_platforms_that_were_failing_are_told(simulator: Simulator, tmp_path: Path) -> None:
+    path, now = tmp_path / "a.db", 1_800_000_000.0
+    store = open_store(f"sqlite+aiosqlite:///{path}")
+    await store.open()
+    open_, due = int(now * 1000) + 25_000, int(now * 1000) - 1
+    healths = [
+        Health("zhipu", "open", 3, open_, "network"),
+        Health("genstudio", "half_open", 4, due, "server, HTTP 500"),
+        Health("modelarts"),
+    ]
+    await store.put_state(STATE, dump(healths))
+    await store.aclose()
+    before = path.read_bytes()
+    found = await findings(simulator, tmp_path, clock=lambda: now)
+    assert found["circuit_open"].level == "warning"
+    assert found["circuit_open"].values == {
+        "platform": "zhipu",
+        "failures": "3",
+        "error": "network",
+        "seconds": "25",
+    }
+    assert found["circuit_due"].values["platform"] == "genstudio"
+    assert path.read_bytes() == before
+
+
+def test_what_is_stored_is_read_on_every_kind_of_database(database_url: str) -> None:
+    upgrade(database_url)
+    assert stored(database_url, STATE) is None
+    assert circuits(database_url, 0.0) == []
 
 
 # ---------------------------------------------------------------- the program

@@ -55,6 +55,8 @@ def add(command: Command, words: Catalogue) -> None:
 
     count = _asking(command("count", _count), words)
     count.add_argument("text", metavar="TEXT", help=words.t("cli.count.text"))
+    number = whole(words, "cli.count.number", 0, 10_000_000)
+    count.add_argument("--output", metavar="N", type=number, help=words.t("cli.count.output"))
 
 
 def add_drawing(parser: argparse.ArgumentParser, words: Catalogue) -> None:
@@ -198,10 +200,19 @@ def _count(given: argparse.Namespace, words: Catalogue) -> int:
 
     async def work(engine: ChatEngine) -> None:
         found = await engine.count_tokens(text, model=given.model)
+        cost = engine.estimate_cost(found.model, found.tokens, 0)
+        answered = engine.estimate_cost(found.model, found.tokens, given.output or 0)
         if given.json:
-            show_json(asdict(found))
+            costs = {"cost": cost, "output": given.output, "cost_with_output": answered}
+            show_json({**asdict(found), **costs})
             return
         code = "cli.count.exact" if found.exact else "cli.count.estimate"
         print(words.t(code, tokens=f"{found.tokens:,}", model=found.model))
+        if cost is None:
+            print(words.t("cli.count.no_price", model=found.model))
+            return
+        print(words.t("cli.count.cost", cost=cost))
+        if given.output is not None:
+            print(words.t("cli.count.cost_with_answer", cost=answered, tokens=f"{given.output:,}"))
 
     return on_engine(given, words, work)

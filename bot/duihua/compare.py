@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from duihua.errors import DuihuaError, ProviderError
-from duihua.messages import FinishReason, Text, Turn, TurnRef, Usage
+from duihua.messages import Cost, FinishReason, Text, Turn, TurnRef, Usage
 from duihua.options import ModelOptions
 from duihua.ports import Dialect, Finish, Flagged, Provider, Request, TextDelta
 from duihua.ports import ThinkingDelta as Thought
@@ -21,6 +21,8 @@ MOMENT = 0.02
 """Seconds: an answer that comes all at once has no speed."""
 
 Resolve = Callable[[str], tuple[Provider, str, Dialect]]
+Priced = Callable[[str, Usage], Cost | None]
+"""What a use of `provider/model` costs; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Result:
         usage: as the platform counted.
         finish: how it ended; `failed` with `error`.
         error: why it failed.
+        cost: what `usage` costs by list prices; None: no price is known, or nothing was counted.
     """
 
     model: str
@@ -52,6 +55,7 @@ class Result:
     usage: Usage = field(default_factory=Usage)
     finish: FinishReason = "stop"
     error: DuihuaError | None = None
+    cost: Cost | None = None
 
     @property
     def rate(self) -> float | None:
@@ -75,6 +79,7 @@ class Result:
             "reasoning": usage.reasoning,
             "finish": self.finish,
             "error": str(self.error) if self.error else None,
+            "cost": asdict(self.cost) if self.cost else None,
         }
 
 
@@ -86,6 +91,7 @@ async def compare(
     system: str = "",
     options: ModelOptions | None = None,
     seconds: float = 300.0,
+    priced: Priced = lambda model, usage: None,
 ) -> AsyncGenerator[Piece | Result, None]:
     """Asks all at once; yields pieces as they come and one `Result` for each model.
 
@@ -96,10 +102,11 @@ async def compare(
         system: system text for all.
         options: for all; a model that does not take them fails alone.
         seconds: an answer that takes longer fails.
+        priced: tells what each answer costs.
     """
     queue: asyncio.Queue[Piece | Result] = asyncio.Queue()
     names = tuple(dict.fromkeys(models))
-    asked = _Asked(question, system, options or ModelOptions(), seconds, queue.put_nowait)
+    asked = _Asked(question, system, options or ModelOptions(), seconds, priced, queue.put_nowait)
     tasks = [asyncio.create_task(asked.of(name, resolve)) for name in names]
     try:
         left = len(tasks)
@@ -119,6 +126,7 @@ class _Asked:
     system: str
     options: ModelOptions
     seconds: float
+    priced: Priced
     put: Callable[[Piece | Result], None]
 
     async def of(self, name: str, resolve: Resolve) -> None:
@@ -139,7 +147,8 @@ class _Asked:
                     elif isinstance(delta, Flagged) and delta.stop:
                         end = {"finish": "flagged"}
                     elif isinstance(delta, Finish):
-                        end = {"finish": delta.reason, **end, "usage": delta.usage}
+                        cost = self.priced(dialect.name, delta.usage) if delta.usage != Usage() else None
+                        end = {"finish": delta.reason, **end, "usage": delta.usage, "cost": cost}
         except DuihuaError as e:
             end = {"finish": "failed", "error": e}
         except Exception as e:  # of a provider that is not ours: the others go on

@@ -24,8 +24,8 @@ def block(result: Result, words: Catalogue) -> str:
 
 
 def figures(results: Sequence[Result], words: Catalogue) -> str:
-    """The table below the answers: time to the first word, tokens per second, tokens, end."""
-    columns = ("model", "first", "seconds", "rate", "input", "output", "finish")
+    """The table below the answers: time to the first word, tokens per second, tokens, cost, end."""
+    columns = ("model", "first", "seconds", "rate", "input", "output", "cost", "finish")
     rows = [tuple(words.t(f"compare.{name}") for name in columns)]
     for result in results:
         first = "-" if result.first is None else f"{result.first:.2f}"
@@ -39,6 +39,7 @@ def figures(results: Sequence[Result], words: Catalogue) -> str:
                 rate,
                 f"{usage.input:,}",
                 f"{usage.output:,}",
+                "-" if result.cost is None else str(result.cost),
                 words.t(f"compare.ends.{result.finish}"),
             )
         )

@@ -58,7 +58,11 @@ async def examine(
     """
     for finding in misspelt(settings, env_file):
         yield finding
-    yield await asyncio.to_thread(database, settings.database_url)
+    looked = await asyncio.to_thread(database, settings.database_url)
+    yield looked
+    if looked.code == "database_current":
+        for finding in await asyncio.to_thread(circuits, settings.database_url, clock()):
+            yield finding
     from duihua.providers import registry
 
     asked: set[str] = set()
@@ -112,6 +116,29 @@ def database(url: str) -> Finding:
         level = "broken"  # SQLite files are brought up to date when they are opened
     values = {"where": found.where, "revision": found.revision, "reason": found.reason}
     return Finding(level, f"database_{found.state}", values)
+
+
+def circuits(url: str, now: float) -> list[Finding]:
+    """The platforms that were failing when it was last noted, by any process that shares the database.
+
+    Args:
+        url: of a database that is current; it is only read.
+        now: Unix time.
+    """
+    from duihua.providers.fallback import STATE, load
+    from duihua_storage import stored
+
+    found: list[Finding] = []
+    for health in load(stored(url, STATE)):
+        if health.state == "closed":
+            continue
+        left = health.retry_at / 1000 - now
+        values = {"platform": health.provider, "failures": str(health.failures), "error": health.error}
+        if left > 0:
+            found.append(Finding("warning", "circuit_open", {**values, "seconds": f"{left:.0f}"}))
+        else:
+            found.append(Finding("ok", "circuit_due", values))
+    return found
 
 
 # ---------------------------------------------------------------- models and platforms

@@ -214,6 +214,7 @@ class ChatEngine(Tasking):
             system=persona.render(locale=self.locale, user=""),
             options=options,
             seconds=self.settings.turn_timeout,
+            priced=self.prices.cost,
         )
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from duihua.ability_commands import Command, show_json
@@ -15,6 +16,7 @@ from duihua.program import complain, load_settings, make_able_engine
 
 if TYPE_CHECKING:
     from duihua.config import Settings
+    from duihua.prices import Price
     from duihua.providers.platform import ModelInfo
     from duihua_prompts import Catalogue
 
@@ -31,19 +33,23 @@ def add(command: Command, words: Catalogue) -> None:
 
 
 def _models(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.prices import Prices
     from duihua.providers import registry
 
     settings = load_settings()
-    platform = given.provider or given.platform
-    if platform is not None and platform not in registry.PLATFORMS:
-        raise NotFound("platform", platform, tuple(registry.PLATFORMS))
+    named = [name.lower() for name in (given.platform, given.provider) if name is not None]
+    for name in named:
+        if name not in registry.PLATFORMS:
+            raise NotFound("platform", name, tuple(registry.PLATFORMS))
+    platform = named[0] if named else None
     known = asyncio.run(_asked(platform, settings, words)) if given.live else registry.models(settings)
-    chosen = [info for info in known if _wanted(info, platform, given.chip, given.family)]
+    chosen = [info for info in known if _wanted(info, named, given.chip, given.family)]
+    prices = Prices.load(settings.prices)
     if given.json:
         for info in chosen:
-            show_json(_plain(info))
+            show_json(_plain(info, prices.of(info.name)))
     else:
-        for line in aligned(_table(chosen, words)):
+        for line in aligned(_table([(info, prices.of(info.name)) for info in chosen], words)):
             print(line)
     return 0
 
@@ -69,19 +75,15 @@ async def _asked(platform: str | None, settings: Settings, words: Catalogue) -> 
         return list(found.values())
 
 
-def _of(info: ModelInfo, platform: str) -> bool:
-    return info.name.partition("/")[0] == platform
-
-
-def _wanted(info: ModelInfo, platform: str | None, chip: str | None, family: str | None) -> bool:
+def _wanted(info: ModelInfo, platforms: Sequence[str], chip: str | None, family: str | None) -> bool:
     return (
-        (platform is None or _of(info, platform))
+        all(info.name.partition("/")[0] == platform for platform in platforms)
         and (chip is None or info.chip.lower() == chip.lower())
         and (family is None or info.family.lower() == family.lower())
     )
 
 
-def _plain(info: ModelInfo) -> dict[str, Any]:
+def _plain(info: ModelInfo, price: Price | None) -> dict[str, Any]:
     return {
         "model": info.name,
         "tokens": info.hard.tokens,
@@ -90,23 +92,30 @@ def _plain(info: ModelInfo) -> dict[str, Any]:
         "abilities": sorted(info.abilities),
         "family": info.family,
         "chip": info.chip,
+        "price": asdict(price) if price else None,
     }
 
 
-def _table(models: Iterable[ModelInfo], words: Catalogue) -> Sequence[Sequence[str]]:
+def _table(models: Iterable[tuple[ModelInfo, Price | None]], words: Catalogue) -> Sequence[Sequence[str]]:
     """A heading and the rows; columns that nobody fills are left out."""
-    names = ("model", "tokens", "characters", "functions", "abilities", "of_family", "on_chip")
+    names = ("model", "tokens", "characters", "functions", "price", "abilities", "of_family", "on_chip")
     rows = [
         (
             info.name,
             *(f"{limit:,}" if limit else "-" for limit in (info.hard.tokens, info.hard.characters)),
             words.t(f"cli.models.{info.functions}"),
+            _priced(price) if price else "-",
             " ".join(sorted(info.abilities)) or "-",
             info.family or "-",
             info.chip or "-",
         )
-        for info in models
+        for info, price in models
     ]
     used = [place for place in range(len(names)) if place < 4 or any(row[place] != "-" for row in rows)]
     heading = [words.t(f"cli.models.{name}") for name in names]
     return [[row[place] for place in used] for row in (heading, *rows)]
+
+
+def _priced(price: Price) -> str:
+    """For example `≈0.8/2 CNY`: input and output per million tokens."""
+    return f"{'≈' if price.about else ''}{price.input:.9g}/{price.output:.9g} {price.currency}"

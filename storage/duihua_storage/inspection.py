@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from duihua_storage.revision import FIND, HEAD, REVISIONS
+from duihua_storage.tables import state
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,30 @@ def inspect(url: str) -> Inspection:
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, where)
     if parsed.get_backend_name() == "postgresql":
-        driver = parsed.set(drivername="postgresql+psycopg").update_query_dict({"connect_timeout": "10"})
-        return _looked(driver, where, "SELECT 1")
+        return _looked(_readonly(parsed), where, "SELECT 1")
     return Inspection("broken", where, reason=f"{parsed.get_backend_name()} is not known here")
+
+
+def stored(url: str, name: str) -> bytes | None:
+    """A small value of the program's own (`Store.get_state`) in a database that `inspect` found current.
+
+    Nothing is changed, upgraded or made. None: there is no such value, or it cannot be read now.
+    """
+    engine = create_engine(_readonly(make_url(url)))
+    try:
+        with engine.connect() as connection:
+            return connection.execute(select(state.c.value).where(state.c.name == name)).scalar()
+    except SQLAlchemyError:
+        return None
+    finally:
+        engine.dispose()
+
+
+def _readonly(url: URL) -> URL:
+    """The same database for a look: SQLite's file as it is, PostgreSQL's within ten seconds."""
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg").update_query_dict({"connect_timeout": "10"})
+    return URL.create("sqlite", database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
 
 
 def _sqlite(url: URL, where: str) -> Inspection:
@@ -55,9 +77,7 @@ def _sqlite(url: URL, where: str) -> Inspection:
         if file.parent.is_dir():
             return Inspection("absent", where)
         return Inspection("broken", where, reason=f"there is no folder {file.parent}")
-    query = {"mode": "ro", "uri": "true"}
-    readonly = URL.create("sqlite", database=f"file:{file}", query=query)
-    return _looked(readonly, where, "PRAGMA quick_check(1)")
+    return _looked(_readonly(url), where, "PRAGMA quick_check(1)")
 
 
 def _looked(url: URL, where: str, sound: str) -> Inspection:

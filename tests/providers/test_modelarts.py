@@ -486,7 +486,7 @@ async def test_an_image_is_drawn_in_the_size_asked_for(served: ModelArts) -> Non
         ("qwen-image", {"size": 1024}, "WIDTHxHEIGHT"),
         ("qwen-image", {"response_format": "url"}, "b64_json"),
         ("qwen-image", {"seed": -1}, "an integer in"),
-        ("qwen-image", {"n": 2}, "the platform's fields are"),
+        ("qwen-image", {"n": 2}, "one image at a time"),
         ("qwen_image_edit", {}, "base64 text"),
         ("qwen_image_edit", {"image": "x", "size": "2064x2048"}, "2048"),
         ("qwen_image_edit", {"image": "x" * (3 << 20) + "x"}, "base64 text"),

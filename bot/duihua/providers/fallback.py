@@ -74,6 +74,9 @@ class Health:
     error: str = ""
 
 
+_FORM = Health("")
+
+
 @dataclass(slots=True)
 class _Circuit:
     failures: int = 0
@@ -169,7 +172,9 @@ def load(data: bytes | None) -> list[Health]:
     out: list[Health] = []
     for row in rows:
         try:
-            out.append(Health(**row))
+            health = Health(**row)
         except TypeError:
             continue
+        if all(type(value) is type(getattr(_FORM, name)) for name, value in asdict(health).items()):
+            out.append(health)
     return out

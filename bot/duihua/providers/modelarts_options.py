@@ -136,6 +136,9 @@ def picture(options: Mapping[str, Any], model: str) -> dict[str, Any]:
         InvalidOptions: a field that the platform does not know, or a value that it does not take.
     """
     edits = model == EDITING
+    number = options.get("n", 1)
+    _need(number == 1, "n", number, "1: the platform draws one image at a time")
+    options = {name: value for name, value in options.items() if name != "n"}
     _known(options, _PICTURE | ({"image"} if edits else {"response_format"}))
     fields: dict[str, Any] = {"size": USUAL_SIZE, **options}
     size, seed = fields["size"], fields.get("seed", 0)

@@ -268,7 +268,7 @@ def _models(settings: Settings) -> list[ModelInfo]:
 
 def _abilities(model: Model) -> frozenset[str]:
     counted = {"count_tokens"} if model.name in zhipu_models.TOKENIZERS else set[str]()
-    marks = {name for name, has in (("thinking", model.thinks), ("images", model.sees)) if has}
+    marks = {name for name, has in (("thinking", model.thinks or model.aloud), ("images", model.sees)) if has}
     return frozenset({"chat", "start", *counted, *marks})
 
 

@@ -30,6 +30,7 @@ class Model:
         thinks: it has the switch `thinking`.
         always: it thinks whatever is asked.
         sees: images in messages.
+        aloud: it always thinks, between tags in the text of its answers, and there is no switch.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Model:
     thinks: bool = False
     always: bool = False
     sees: bool = False
+    aloud: bool = False
 
     @property
     def soft(self) -> Limits:
@@ -76,6 +78,10 @@ MODELS = (
     Model("glm-4-flash-250414", 128 * K, 16_384),
     Model("glm-4-flashx-250414", 128 * K, 16_384),
     Model("glm-4-long", 1000 * K, 4_095),
+    Model("glm-z1-air", 128 * K, 32_768, aloud=True),
+    Model("glm-z1-airx", 32 * K, 30_720, aloud=True),
+    Model("glm-z1-flash", 128 * K, 32_768, aloud=True),
+    Model("glm-z1-flashx", 128 * K, 32_768, aloud=True),
     Model("glm-4.6v", 128 * K, 32_768, thinks=True, sees=True),
     Model("glm-4.6v-flash", 128 * K, 32_768, thinks=True, sees=True),
     Model("glm-4.5v", 64 * K, 16_384, thinks=True, sees=True),

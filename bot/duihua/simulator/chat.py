@@ -73,6 +73,9 @@ class ChatReply:
             }
             for c in answer.calls
         ]
+        if self.thinking and model.aloud:
+            said = f"<think>\n{self.thinking}\n</think>\n\n{text}"
+            self.answer, self.thinking = Answer(said, answer.calls), ""
 
     def thinks(self) -> bool:
         """Whether a thinking model thinks about this request."""

@@ -28,13 +28,17 @@ Check = tuple[Callable[[Any], bool], str]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. Limits count all messages together; `refused` are fields that it does not take."""
+    """One model. Limits count all messages together; `refused` are fields that it does not take.
+
+    The thoughts of one that thinks `aloud` stand in the text of its answer, between tags.
+    """
 
     name: str
     characters: int = 1_000_000
     tokens: int = 126_976
     tools: bool = False
     thinks: bool = False
+    aloud: bool = False
     sees: bool = False
     refused: frozenset[str] = frozenset()
 

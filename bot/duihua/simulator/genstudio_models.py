@@ -74,7 +74,8 @@ _FIXED = frozenset({"enable_thinking"})
 def _plain() -> dict[str, Model]:
     found = {row.name: Model(row.name, tokens=row.context, refused=_FIXED) for row in ROWS.values()}
     for name, tokens, tools in (("qwq-32b", 65_536, True), ("deepseek-r1", 65_536, False)):
-        found[name] = Model(name, tokens=tokens, tools=tools, thinks=True, refused=_FIXED)
+        aloud = name == "deepseek-r1"  # its server does not part reasoning from text
+        found[name] = Model(name, tokens=tokens, tools=tools, thinks=True, aloud=aloud, refused=_FIXED)
     found["deepseek-v3"] = Model("deepseek-v3", tokens=65_536, refused=_FIXED)
     found["qwen3-14b"] = Model("qwen3-14b", tokens=131_072, thinks=True, refused=_FIXED)
     for name in THINKING:

@@ -37,7 +37,7 @@ MODELS: dict[str, Model] = {
         Model("qwen2.5-vl-7b", tokens=32_768, sees=True),
         Model("qwen2.5-vl-72b", tokens=32_768, sees=True),
         Model("qwen3-32b", tokens=32_768),
-        Model("qwen3-235b-a22b", tokens=32_768),
+        Model("qwen3-235b-a22b", tokens=32_768, thinks=True, aloud=True),
         Model("qwen3-30b-a3b", tokens=131_072, thinks=True),
     )
 }

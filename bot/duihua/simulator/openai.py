@@ -18,11 +18,11 @@ from typing import Any, cast
 from aiohttp import web
 
 from duihua.simulator import brain
-from duihua.simulator.ask import Answer, Ask, Message, estimate
+from duihua.simulator.ask import Ask, Message, estimate
 from duihua.simulator.chat import ChatPlatform, ChatReply
 from duihua.simulator.chat_rules import Model, Refused
 from duihua.simulator.faults import Fault, command
-from duihua.simulator.openai_rules import MODELS, TAGGED, OpenAIRules, invalid
+from duihua.simulator.openai_rules import MODELS, OpenAIRules, invalid
 from duihua.simulator.traffic import Seen
 from duihua.simulator.wire import Desk, as_list, event, json_response
 
@@ -48,9 +48,6 @@ class OpenAIReply(ChatReply):
     def __init__(self, desk: Desk, model: Model, body: Mapping[str, Any], fault: Fault, ask: Ask) -> None:
         super().__init__(desk, model, body, fault, ask)
         self.id = f"chatcmpl-{self.id}"
-        if model.name in TAGGED and self.thinking:
-            text = f"<think>\n{self.thinking}\n</think>\n\n{self.answer.text}"
-            self.answer, self.thinking = Answer(text, self.answer.calls), ""
 
     def choice(self) -> dict[str, Any]:
         """The first choice of a whole answer."""

@@ -28,13 +28,11 @@ MODELS: Mapping[str, Model] = {
         Model("gpt-4.1-mini", tokens=1_047_576, tools=True, sees=True),
         Model("gpt-5-mini", tokens=272_000, tools=True, sees=True, refused=_REASONING),
         Model("deepseek-reasoner", tokens=131_072, tools=True, thinks=True),
-        Model("qwq-32b", tokens=32_768, tools=True, thinks=True),
+        Model("qwq-32b", tokens=32_768, tools=True, thinks=True, aloud=True),
         Model("gemma-2-9b-it", tokens=8_192),
         Model("mistral-7b", tokens=32_768, tools=True, refused=frozenset({"stream_options", "user", "seed"})),
     )
 }
-TAGGED = frozenset({"qwq-32b"})
-"""Models whose reasoning stands between tags in the text."""
 NO_SYSTEM = frozenset({"gemma-2-9b-it"})
 """Models that take no system message."""
 

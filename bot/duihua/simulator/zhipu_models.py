@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from duihua.simulator.chat_rules import Model
 
@@ -22,6 +22,10 @@ def _plain(names: str, tokens: int, *, tools: bool = True, sees: bool = False) -
     return [Model(name, 8 * tokens, tokens, tools=tools, sees=sees, refused=_OLD) for name in names.split()]
 
 
+def _aloud(names: str, tokens: int) -> list[Model]:
+    return [replace(model, thinks=True, aloud=True) for model in _plain(names, tokens)]
+
+
 MODELS: dict[str, Model] = {
     m.name: m
     for m in (
@@ -34,6 +38,8 @@ MODELS: dict[str, Model] = {
         *_plain("glm-4-flash glm-4-flash-250414 glm-4-flashx-250414", 128_000),
         *_plain("glm-4-airx", 8_000),
         *_plain("glm-4-long", 1_000_000),
+        *_aloud("glm-z1-air glm-z1-flash glm-z1-flashx", 128_000),
+        *_aloud("glm-z1-airx", 32_000),
         *_plain("glm-4v-plus-0111 glm-4v-flash", 16_000, tools=False, sees=True),
         *_plain("charglm-4 emohaa", 8_000, tools=False),
         *_plain("codegeex-4", 128_000, tools=False),
