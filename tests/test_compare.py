@@ -12,7 +12,7 @@ import pytest
 
 from duihua import ChatEngine, Settings, cli
 from duihua.compare import Piece, Result, expanded
-from duihua.errors import ProviderError
+from duihua.errors import ConfigError, ProviderError
 from duihua.messages import Usage
 from duihua.ports import Flagged
 from duihua.testing import ScriptedModel
@@ -83,7 +83,8 @@ async def test_leaving_ends_all_of_them(tmp_path: Path) -> None:
 def test_a_star_stands_for_every_chip() -> None:
     known = ["g/m@amd", "g/m@nvidia", "g/other@amd"]
     assert expanded(["g/m@*", "x/y", "g/m@amd"], known) == ["g/m@amd", "g/m@nvidia", "x/y"]
-    assert expanded(["g/none@*"], known) == ["g/none@*"]
+    with pytest.raises(ConfigError, match="g/none"):
+        expanded(["g/none@*"], known)
 
 
 @pytest.fixture

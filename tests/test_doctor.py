@@ -42,7 +42,7 @@ async def findings(
 async def test_all_is_well(simulator: Simulator, tmp_path: Path) -> None:
     found = await findings(simulator, tmp_path)
     assert {f.level for f in found.values()} == {"ok"}
-    assert set(found) == {"settings", "database_absent", "reached", "answered"}
+    assert set(found) == {"settings", "database_absent", "reached", "answered", "key_good", "key_untried"}
     assert found["answered"].values["model"] == V2
 
 
@@ -62,6 +62,12 @@ async def test_a_wrong_key_is_told_and_kept_secret(simulator: Simulator, tmp_pat
     found = await findings(simulator, tmp_path, QIANFAN_BEARER_TOKEN="bce-v3/wrong-and-secret")
     assert found["no_answer"].level == "broken"
     assert "wrong-and-secret" not in repr(found)
+
+
+async def test_a_wrong_key_of_another_platform_is_told(simulator: Simulator, tmp_path: Path) -> None:
+    found = await findings(simulator, tmp_path, ZHIPU_API_KEY="wrong.key", DASHSCOPE_API_KEY="sk-wrong")
+    assert found["key_refused"].level == "broken"
+    assert "sk-wrong" not in repr(found)
 
 
 async def test_a_platform_that_is_not_there(simulator: Simulator, tmp_path: Path) -> None:

@@ -194,12 +194,13 @@ def _compare(given: argparse.Namespace, words: Catalogue) -> int:
     options = _options(given.set or (), words)
     settings = load_settings()
     wanted = [name.strip() for name in given.models.split(",") if name.strip()]
+    if not (wanted and given.question.strip()):
+        raise ConfigError(words.t("cli.compare.empty"))
 
     async def run() -> bool:
         async with AsyncExitStack() as stack:
-            first = wanted[0] if wanted else None
             engine = await make_engine(
-                first, settings.model_copy(update={"database_url": MEMORY}), words, stack
+                wanted[0], settings.model_copy(update={"database_url": MEMORY}), words, stack
             )
             await stack.enter_async_context(engine)
             names = engine.model_names(wanted)

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from duihua.errors import DuihuaError, ProviderError
+from duihua.errors import ConfigError, DuihuaError, ProviderError
 from duihua.messages import Cost, FinishReason, Text, Turn, TurnRef, Usage
 from duihua.options import ModelOptions
 from duihua.ports import Dialect, Finish, Flagged, Provider, Request, TextDelta
@@ -168,11 +168,14 @@ class _Asked:
 def expanded(models: Sequence[str], known: Sequence[str]) -> list[str]:
     """Model names with `@*` written out: one for each chip in `known` that the model runs on.
 
-    A name that matches nothing stays as it is, so that its platform says so.
+    Raises:
+        ConfigError: no chips are known for such a model.
     """
     out: list[str] = []
     for model in models:
         prefix = model.removesuffix("*")
         chips = [name for name in known if name.startswith(prefix)] if model.endswith("@*") else []
+        if model.endswith("@*") and not chips:
+            raise ConfigError(f"no chips are listed for {model}", "config_chips", name=model)
         out += chips or [model]
     return list(dict.fromkeys(out))

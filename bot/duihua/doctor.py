@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
+from duihua.abilities import ListsModels
 from duihua.errors import ConfigError, DuihuaError, InvalidOptions, MissingKey, ProviderError
 from duihua.messages import Text, Turn, TurnRef
 from duihua.options import ModelOptions
@@ -179,10 +180,28 @@ async def _platform(
         yield Finding("broken", "model_wrong", {"model": platform.name}, e)
         return
     try:
-        for finding in await reach(provider, platform.name, settings, clock):
+        reached = await reach(provider, platform.name, settings, clock)
+        for finding in reached:
             yield finding
+        if not any(f.level == "broken" for f in reached):
+            yield await _key(provider, platform.name)
     finally:
         await provider.aclose()
+
+
+async def _key(provider: Provider, platform: str) -> Finding:
+    """Whether the platform takes the key, where that can be asked without cost: by its list of models."""
+    if not isinstance(provider, ListsModels):
+        return Finding("ok", "key_untried", {"platform": platform})
+    deadline = asyncio.get_running_loop().time() + SECONDS
+    try:
+        listed = await provider.list_models(deadline=deadline)
+    except ProviderError as e:
+        if not e.http_status and e.category in ("auth", "permission"):  # the list wants another kind of key
+            return Finding("ok", "key_untried", {"platform": platform})
+        level: Level = "broken" if e.category in ("auth", "permission", "quota_exhausted") else "warning"
+        return Finding(level, "key_refused", {"platform": platform}, e)
+    return Finding("ok", "key_good", {"platform": platform, "count": str(len(listed))})
 
 
 async def reach(

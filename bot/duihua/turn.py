@@ -352,7 +352,7 @@ class _Answer(Calling):
             return await self._cleared(again.flagged, final.erase)
         if verdict.probe:
             accepted = moderation.after_probe(packed, self.turn.ref, accepted=True)
-            await self._forget(accepted.erase, flag)
+            await self._forget(accepted.erase, replace(flag, side="history"))
         return None
 
     def _judge(self, said: Said, flag: Flagged, *, extra: bool = False) -> moderation.Verdict:

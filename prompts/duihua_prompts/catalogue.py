@@ -116,9 +116,9 @@ def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[s
     """The code below `error.` and the values of its sentence."""
     match problem:
         case TurnFailed():
-            return problem.error, dict(problem.values)
+            return _placed(problem.error, problem.values), dict(problem.values)
         case TurnError():
-            return problem.code, dict(problem.values)
+            return _placed(problem.code, problem.values), dict(problem.values)
         case ProviderError():
             names = (
                 "provider",
@@ -129,7 +129,8 @@ def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[s
                 "reported",
                 "retry_after",
             )
-            return f"provider.{problem.category}", {name: getattr(problem, name) for name in names}
+            values = {name: getattr(problem, name) for name in names}
+            return _placed(f"provider.{problem.category}", values), values
         case MissingKey():
             return "missing_key", {"provider": problem.provider, "settings": key_settings(words, problem)}
         case ConfigError() if problem.code:
@@ -167,6 +168,12 @@ def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[s
             return "other", {"message": str(problem)}
         case _:
             return "internal", {}
+
+
+def _placed(code: str, values: Mapping[str, Any]) -> str:
+    """A 404 without a word of the platform's own is a wrong address, and no wrong model."""
+    bare = values.get("http_status") == 404 and not (values.get("reported") or values.get("vendor_code"))
+    return "provider.wrong_address" if code == "provider.not_found" and bare else code
 
 
 def _facts(words: Catalogue, values: Mapping[str, Any]) -> str:

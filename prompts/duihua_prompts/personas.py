@@ -193,7 +193,7 @@ def _persona(path: Path, source: str, table: Mapping[str, Any], head: list[str])
             raise wrong("options", "a table is expected")
         parsed = ModelOptions.parse(cast("dict[str, Any]", options))
     except InvalidOptions as e:
-        raise wrong(e.option, f"{e.value!r} is not allowed here: {e.allowed}") from None
+        raise wrong(e.option, str(e)) from None
     return Persona(
         name=path.stem,
         path=path,

@@ -72,11 +72,6 @@ _REASONS: Mapping[Reason, Mapping[str, str]] = {
         "The platform documents no such option; `/retry` gives another answer.",
         "平台文档里没有这个参数；可用 `/retry` 再要一个回答。",
     ): {"several": "qianfan qianfan-v2 genstudio zhipu"},
-    Reason(
-        "The wire says that the answer was stopped, not that what was shown must go: the text leaves the "
-        "stored conversation, but stays on the screen.",
-        "接口只说回答因内容被截断，没有要求撤下已显示的部分：文字从存储的对话里删去，但留在屏幕上。",
-    ): {"retracted": "openai"},
     Reason("The platform documents no completion of texts.", "平台文档里没有文本续写。"): {
         "complete": "qianfan-v2 genstudio zhipu"
     },

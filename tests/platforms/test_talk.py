@@ -125,6 +125,26 @@ async def test_errors_end_the_turn_and_nothing_else(
     assert "小明" in (await session.ask("我叫什么名字?")).text
 
 
+@pytest.mark.parametrize("case", CASES[::5], ids=str)
+async def test_a_whole_answer_that_breaks_off_is_told_so(
+    start: Start, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _impatient(monkeypatch)
+    engine, _ = await start(case, settings={"stream": False})
+    failed = (await collect(engine.session("a").say("你好 !cut 9")))[-1]
+    assert failed.error == "provider.truncated"
+    assert "Error" not in failed.values["message"]
+
+
+async def test_a_probe_that_passes_tells_of_the_history(start: Start) -> None:
+    engine, _ = await start("openai/gpt-4.1-mini", settings={"moderation": "drop_turn"})
+    session = engine.session("a")
+    for text in ("我叫小明", "霸王龙是什么? !poison"):
+        await session.ask(text)
+    events = await collect(session.say("你好"))
+    assert [e.side for e in events if isinstance(e, HistoryCleared)] == ["history"]
+
+
 @cases
 @pytest.mark.parametrize("fault", ["!ratelimit", "!overload"])
 async def test_what_passes_is_got_over_without_a_word(

@@ -137,6 +137,22 @@ def unused(names: Iterable[str]) -> list[str]:
     return [name for name in names if not leads(name)]
 
 
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_bare_404_is_a_wrong_address_and_not_a_wrong_model(lang: str) -> None:
+    words = Catalogue(lang)
+    bare = ProviderError("HTTP 404", category="not_found", http_status=404)
+    told = ProviderError("no such model", category="not_found", http_status=404, reported=True)
+    assert "BASE_URL" in error_line(words, bare)
+    assert "BASE_URL" not in error_line(words, told)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_an_option_that_there_is_not_names_those_there_are(lang: str) -> None:
+    line = error_line(Catalogue(lang), InvalidOptions("foo", 1, known=("temperature", "top_p")))
+    assert "foo" in line
+    assert "temperature, top_p" in line
+
+
 def test_every_text_is_used() -> None:
     assert unused(texts("en")) == []
 

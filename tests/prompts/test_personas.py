@@ -103,7 +103,7 @@ def test_a_file_without_front_matter_is_a_template(tmp_path: Path) -> None:
         ("+++\nskills = 'clock'\n+++\n", 2, "a list of names"),
         ("+++\noptions = 1\n+++\n", 2, "a table"),
         ("+++\n[options]\ntemperature = 'hot'\n+++\n", 3, "wrong type"),
-        ("+++\n[options]\nheat = 1\n+++\n", 3, "one of"),
+        ("+++\n[options]\nheat = 1\n+++\n", 3, "no option heat"),
         ("+++\nname = 'x'\n+++\nok\n{% if %}\n", 5, "Expected"),
         ("one\ntwo {{ nobody }}\n", 2, "undefined"),
         ("one\n{{ 1 / 0 }}\n", 2, "division"),

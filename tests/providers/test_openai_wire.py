@@ -89,7 +89,7 @@ def test_chunks_without_anything_to_say(odd: dict[str, Any]) -> None:
 
 def test_a_filtered_end_without_a_delta() -> None:
     deltas = good(chunk(content="a"), event(choices=[{"index": 0, "finish_reason": "content_filter"}]), DONE)
-    assert deltas == [TextDelta("a"), Flagged("output"), Finish("flagged", model="m")]
+    assert deltas == [TextDelta("a"), Flagged("output", retract=True), Finish("flagged", model="m")]
 
 
 # ---------------------------------------------------------------- 2: counts

@@ -20,7 +20,7 @@ from duihua.errors import ProviderError
 from duihua.ports import Delta, Request
 from duihua.providers.auth import Auth
 from duihua.providers.calls import Call, fetch
-from duihua.providers.exchange import Answer, Line, converse, post
+from duihua.providers.exchange import Answer, Line, converse, patience, post
 from duihua.providers.faults import FaultTable
 from duihua.providers.openai_wire import ChatAnswer, chat_body
 
@@ -162,7 +162,7 @@ class ChatExchange:
         self.session = request.session
         timeouts = client.line.timeouts
         self.connect = timeouts.connect
-        self.patience = timeouts.silence if self.streamed else timeouts.whole
+        self.patience = patience(request, timeouts.silence if self.streamed else timeouts.whole)
         most = options.get("max_tokens") or options.get("max_completion_tokens")
         self.tokens = request.packed.tokens + (most if isinstance(most, int) else USUAL_OUTPUT)
         self._body = self._made()

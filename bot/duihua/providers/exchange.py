@@ -16,7 +16,7 @@ import httpx
 import orjson
 
 from duihua.errors import ProviderError
-from duihua.ports import Delta, Limiter
+from duihua.ports import Delta, Limiter, Request
 from duihua.providers.faults import FaultTable, refused, unreachable
 from duihua.providers.retry import Retry, loop_time
 
@@ -193,6 +193,11 @@ async def converse(exchange: Exchange, limiter: Limiter | None, retry: Retry) ->
         if not await exchange.recover(error):
             await retry.pause(attempt, error, exchange.deadline)
             attempt += 1
+
+
+def patience(request: Request, seconds: float) -> float:
+    """How long a platform may be silent: with another model behind, half of the time that is left at most."""
+    return min(seconds, max(1.0, (request.deadline - loop_time()) / 2)) if request.hurried else seconds
 
 
 def _timeouts(exchange: Exchange) -> Mapping[str, float | None]:

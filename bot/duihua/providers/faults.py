@@ -114,7 +114,7 @@ class FaultTable:
         hint = self.hints.get(report.code)
         given = headers.get("x-baidu-request-id") or id or headers.get("x-request-id") or ""
         return ProviderError(
-            f"{words}. {hint}" if hint else words,
+            f"{words.rstrip('. 。')}. {hint}" if hint else words,
             provider=self.provider,
             category=self.category(report, status),
             retry_after=retry_after(headers),
@@ -188,9 +188,9 @@ def unreachable(provider: str, error: httpx.HTTPError, *, answered: bool = False
     if isinstance(error, httpx.TimeoutException):
         category = "timeout"
     retryable = not isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError))
-    return ProviderError(
-        f"{what}: {clean(str(error))}", provider=provider, category=category, retryable=retryable
-    )
+    tells = isinstance(error, (httpx.ConnectError, httpx.ProxyError)) or type(error) not in words
+    message = f"{what}: {clean(str(error))}" if tells and str(error) else what
+    return ProviderError(message, provider=provider, category=category, retryable=retryable)
 
 
 def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:

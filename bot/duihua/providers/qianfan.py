@@ -16,7 +16,7 @@ from duihua.ports import Delta, Request
 from duihua.providers import qianfan_calls, qianfan_faults, qianfan_plugins
 from duihua.providers.auth import Auth
 from duihua.providers.calls import Call, fetch
-from duihua.providers.exchange import Line, converse, members, post
+from duihua.providers.exchange import Line, converse, members, patience, post
 from duihua.providers.faults import FaultTable
 from duihua.providers.qianfan_auth import KeyPair
 from duihua.providers.qianfan_models import ORCHESTRATED, Model, family_of, find, is_path
@@ -243,7 +243,7 @@ class _Chat:
         self._stream = bool(self._options.pop("stream", provider.line.streaming))
         timeouts = provider.line.timeouts
         self.connect, self.session = timeouts.connect, request.session
-        self.patience = timeouts.silence if self._stream else timeouts.whole
+        self.patience = patience(request, timeouts.silence if self._stream else timeouts.whole)
         self.tokens = request.packed.tokens + int(self._options.get("max_output_tokens", USUAL_OUTPUT))
         self._tools = _dialect(self._model).lower(request.tools)
         if not self._tools or self._options.get("tool_choice") == "auto":

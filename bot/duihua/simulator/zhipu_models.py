@@ -51,6 +51,7 @@ _ANSWERS = {
     "": 4_095,
     **dict.fromkeys(("glm-5", "glm-4.7", "glm-4.6"), 131_072),
     **{"glm-4.5": 98_304, "glm-4.6v": 32_768, "glm-4.5v": 16_384, "codegeex": 32_768},
+    **{"glm-z1": 32_768, "glm-z1-airx": 30_720},
     **{"glm-4-air": 16_384, "glm-4-airx": 4_095, "glm-4-flash": 16_384, "glm-4v-flash": 1_024},
 }
 """How names begin -> tokens of the longest answer; the longest beginning counts."""
