@@ -404,3 +404,13 @@ def test_a_platform_that_does_not_list_keeps_its_known_models(
     assert code == 0
     assert "doer/thinker" in out
     assert "doer" in err
+
+
+@pytest.mark.parametrize("arguments", [["--chip", "zzz"], ["--family", "nonsense"]])
+def test_models_of_what_there_is_not_name_what_there_is(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["models", *arguments]) == 2
+    line = capsys.readouterr().err
+    assert arguments[1] in line
+    assert ("nvidia" if arguments[0] == "--chip" else "llama") in line

@@ -43,6 +43,8 @@ def _models(given: argparse.Namespace, words: Catalogue) -> int:
             raise NotFound("platform", name, tuple(registry.PLATFORMS))
     platform = named[0] if named else None
     known = asyncio.run(_asked(platform, settings, words)) if given.live else registry.models(settings)
+    _check("chip", given.chip, {info.chip for info in known})
+    _check("family", given.family, {info.family for info in known})
     chosen = [info for info in known if _wanted(info, named, given.chip, given.family)]
     prices = Prices.load(settings.prices)
     if given.json:
@@ -52,6 +54,13 @@ def _models(given: argparse.Namespace, words: Catalogue) -> int:
         for line in aligned(_table([(info, prices.of(info.name)) for info in chosen], words)):
             print(line)
     return 0
+
+
+def _check(what: str, wanted: str | None, known: set[str]) -> None:
+    """Raises NotFound for a chip or family that no model has."""
+    names = tuple(sorted(name for name in known if name))
+    if wanted is not None and wanted.lower() not in {name.lower() for name in names}:
+        raise NotFound(what, wanted, names)
 
 
 async def _asked(platform: str | None, settings: Settings, words: Catalogue) -> list[ModelInfo]:
