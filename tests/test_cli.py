@@ -104,6 +104,11 @@ def test_a_wrong_setting_is_one_line_in_the_users_language(tmp_path: Path) -> No
     assert done.stderr.count("\n") == 1
 
 
+def test_fields_of_the_platforms_own_are_set_one_by_one() -> None:
+    options = cli._options(["extra.top_k=2", 'extra.web_search={"enable":true}', "extra.x=y"], WORDS)
+    assert options == ModelOptions(extra={"top_k": 2, "web_search": {"enable": True}, "x": "y"})
+
+
 def test_options_are_read_from_pairs() -> None:
     assert cli._options([], WORDS) is None
     pairs = ["temperature=0.5", "seed = 3", 'stop=["a", "b"]', 'extra={"x": 1}', "response_format=a=b"]

@@ -124,7 +124,7 @@ def _parser(words: Catalogue) -> Parser:
 
 
 def _options(pairs: Iterable[str], words: Catalogue) -> ModelOptions | None:
-    """The options of `--set name=value`; JSON where a value looks like it.
+    """The options of `--set name=value`; JSON where a value looks like it. `extra.field=value` sets a field.
 
     Raises:
         InvalidOptions: an unknown name, or a value of the wrong type.
@@ -137,8 +137,20 @@ def _options(pairs: Iterable[str], words: Catalogue) -> ModelOptions | None:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             raise ConfigError(words.t("cli.chat.pair", text=pair))
-        values[name.strip()] = _value(value.strip())
+        group, dot, field = name.strip().partition(".")
+        if group == "extra" and dot:
+            values["extra"] = {**values.get("extra", {}), field: _field(value.strip())}
+        else:
+            values[name.strip()] = _value(value.strip())
     return ModelOptions.parse(values) if values else None
+
+
+def _field(text: str) -> Any:
+    """A field of the platform's own: JSON, else text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _value(text: str) -> Any:

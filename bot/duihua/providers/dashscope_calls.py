@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -74,7 +75,7 @@ async def draw(
     )
     if ended.drawing is None:
         raise ended.error or useless(client.faults, "no image came")
-    return ended.drawing
+    return replace(ended.drawing, model=ended.drawing.model or model)
 
 
 async def start_drawing(
