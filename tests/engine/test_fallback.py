@@ -277,7 +277,8 @@ async def test_after_a_skill_ran_the_next_one_goes_on_over_its_own_wire(
     assert "北京" in reply.text
     assert (reply.model, len(reply.calls), reply.calls[0].state) == (V2, 1, "done")
     assert sent(simulator) == ["qianfan-v2:ok"]
-    roles = [m["role"] for m in simulator.requests[-1].body["messages"]]
+    asked = [r for r in simulator.requests if r.model]  # the list of models is asked for beside the turns
+    roles = [m["role"] for m in asked[-1].body["messages"]]
     assert roles[-3:] == ["user", "assistant", "tool"]
     (turn,) = await engine.session("a").history()
     assert [step.model for step in turn.steps] == ["one/any", V2]
