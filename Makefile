@@ -10,7 +10,7 @@ chat: $(VENV)/.base
 	@$(BIN)/duihua chat $(ARGS)
 
 test: lint
-	@$(BIN)/pytest -q -n auto $(ARGS)
+	@$(BIN)/pytest -q -n auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

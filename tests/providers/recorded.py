@@ -63,13 +63,13 @@ Ask = Callable[[Simulator, httpx.AsyncClient, str, bool], Awaitable[Sequence[Pos
 class Kind:
     """One wire. `make`: a reader for one answer; `failures` stand in answers that are errors.
 
-    `pieces`: into how many a streamed answer is cut, None for many.
+    `pieces`: into how many a streamed answer is cut.
     """
 
     make: Callable[[], Answer]
     ask: Ask
     failures: tuple[bytes, ...] = (b'"error',)
-    pieces: int | None = None
+    pieces: int = 8
 
 
 def like_openai(path: str, key: str, *models: Mapping[str, Any], usage: bool = True) -> Ask:
@@ -164,7 +164,7 @@ KINDS: dict[str, Kind] = {
             {"model": "DeepSeek-R1"},
         ),
     ),
-    "genstudio": Kind(lambda: GenStudioAnswer(GENSTUDIO, "m"), on_chips, pieces=8),
+    "genstudio": Kind(lambda: GenStudioAnswer(GENSTUDIO, "m"), on_chips),
     "openai": Kind(
         lambda: Tagged(OPENAI, "m"),
         like_openai(
