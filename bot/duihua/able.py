@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import ceil
@@ -41,7 +42,7 @@ _OWN: frozenset[Ability] = frozenset({"complete", "start"})
 _UNCOUNTABLE = frozenset({"bad_request", "not_found"})
 
 
-class Able:
+class Able(ABC):
     """The abilities of an engine. A model is `provider/model`; None: the first platform that can.
 
     The first is the engine's own platform, then those that were given to it, then those that have a key. All
@@ -53,17 +54,20 @@ class Able:
     model: str
     _providers: dict[str, Provider]
 
+    @abstractmethod
     def check_open(self) -> None:
         """Raises DuihuaError if the engine is not running."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def resolve(self, name: str) -> tuple[Provider, str, Dialect]:
         """Client, model and dialect of `provider/model`."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def platform(self, name: str) -> Provider:
         """The client of a platform."""
-        raise NotImplementedError
+        ...
 
     # ------------------------------------------------------------ abilities
 

@@ -13,7 +13,9 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from duihua.abilities import Completes, Embeds
+from duihua.dialect import ChatDialect
 from duihua.errors import ProviderError
+from duihua.ports import Limits
 from duihua.providers import openai_calls
 from duihua.providers.auth import BearerKey
 from duihua.providers.calls import Call, Whole
@@ -31,6 +33,9 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 class Shop(Client):
     name = "shop"
     faults = FaultTable("shop", {"slow_down": "rate_limited"})
+
+    def dialect(self, model: str) -> ChatDialect:
+        return ChatDialect(f"shop/{model}", Limits(None, None), Limits(None, None))
 
 
 @pytest.fixture

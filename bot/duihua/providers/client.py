@@ -7,6 +7,7 @@ of them one line over `openai_calls`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -28,7 +29,7 @@ USUAL_OUTPUT = 1024
 """Tokens that an answer is reckoned with when nothing limits it."""
 
 
-class Client:
+class Client(ABC):
     """Client of an OpenAI-like platform; `ports.Provider`.
 
     Args:
@@ -48,9 +49,10 @@ class Client:
         self.transport, self.auth, self.line = transport, auth, line or Line()
         self.base_url = base_url.rstrip("/")
 
+    @abstractmethod
     def dialect(self, model: str) -> ChatDialect:
         """The dialect of a model; any name is answered."""
-        raise NotImplementedError
+        ...
 
     def stream(self, request: Request) -> AsyncIterator[Delta]:
         """One answer; `options["stream"] = False` asks for it as a whole. Raises ProviderError only."""
