@@ -18,6 +18,7 @@ SOURCES = {
 }
 VALUES = {
     "messages",
+    "memories",
     "abilities",
     "codec",
     "outcomes",

@@ -159,6 +159,7 @@ class Turn:
     state: TurnState = "done"
     finish: str = ""
     at: int = 0  # ms UTC, when it began
+    off_record: bool = False  # long-term memory must not know of it
     memo: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
     @property
@@ -169,7 +170,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a session lives: the front end and its own address (bot, chat, topic, in groups the user)."""
+    """Where a session lives: the front end and its own address (bot, chat, topic, in groups the user).
+
+    `shared`: several people talk there. It is no part of the key.
+    """
 
     front: str
     chat: str = ""
@@ -177,6 +181,7 @@ class Address:
     topic: str = ""
     user: str = ""
     tenant: str = "main"
+    shared: bool = False
 
     @property
     def key(self) -> str:

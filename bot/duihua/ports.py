@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from duihua.events import AnyEvent
+from duihua.memories import MemoryStore
 from duihua.messages import (
     Address,
     Attachment,
@@ -290,6 +291,8 @@ class Work:
     kind: InputKind = "message"
     owner: int = 0  # users.id of the session's owner
     locale: str = ""
+    memory: bool = True  # the owner's own switch of long-term memory
+    version: int = 0  # of what is known about the owner: raised whenever their facts change
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,7 +426,7 @@ class StoredTask:
     ended: int = 0
 
 
-class Store(Protocol):
+class Store(MemoryStore, Protocol):
     """Keeps conversations. Its methods are the turn's transactions, not CRUD: one method, one transaction.
 
     A Fence that no longer holds raises Superseded and writes nothing. An accepted write is carried out even

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from duihua.ports import Fence
-from duihua_storage import files
+from duihua_storage import files, index, notes
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.fence import guarded
 from duihua_storage.history import waiting
@@ -36,9 +36,8 @@ from duihua_storage.tables import (
     facts,
     identities,
     inbox,
-    notes,
+    links,
     outbox,
-    postings,
     reminders,
     sessions,
     skill_calls,
@@ -48,9 +47,10 @@ from duihua_storage.tables import (
     usage,
     users,
 )
+from duihua_storage.tables import notes as noted
 
-S, T, B, N, F, X = sessions.c, turns.c, inbox.c, notes.c, facts.c, fact_sources.c
-_DERIVED = (steps, skill_calls, attachments, postings, fact_sources)
+S, T, B, F, X = sessions.c, turns.c, inbox.c, facts.c, fact_sources.c
+_DERIVED = (steps, skill_calls, attachments, fact_sources)
 
 
 def _all_of(table: Table) -> Delete:
@@ -63,7 +63,7 @@ def _some_of(table: Table) -> Delete:
 
 _KEPT = (table for table in _DERIVED if table is not attachments)
 _ALL = [
-    *(Statement(_all_of(table)) for table in (*_KEPT, notes, reminders)),
+    *(Statement(_all_of(table)) for table in (*_KEPT, noted, reminders)),
     Statement(_all_of(attachments).where(attachments.c.seq > const(0))),  # not those of waiting inputs
 ]
 _SOME = [Statement(_some_of(table)) for table in _DERIVED]
@@ -109,10 +109,6 @@ _EMPTY = Statement(
     )
     .where(T.session_id == bindparam("s"), T.seq == bindparam("q"))
 )
-_NOTES = Statement(select(N.upto, N.level, N.first).where(N.session_id == bindparam("s")))
-_NO_NOTE = Statement(
-    delete(notes).where(N.session_id == bindparam("s"), N.upto == bindparam("up"), N.level == bindparam("lv"))
-)
 
 # ---------------------------------------------------------------- turns
 
@@ -126,6 +122,7 @@ def erase_turns(session: int, which: Collection[int] | None, keep: int = 0) -> T
     head, window = rows[0]
     if which is None:
         yield from _erase_facts(session, None)
+        yield from index.remove(session, None)
         for statement in _ALL:
             yield statement, {"s": session}
         yield _UNSEND_ALL, {"s": session}
@@ -144,6 +141,7 @@ def erase_turns(session: int, which: Collection[int] | None, keep: int = 0) -> T
 
     some: dict[str, Any] = {"s": session, "qs": _list(gone)}
     yield from _erase_facts(session, _list(gone))
+    yield from index.remove(session, list(gone))
     for statement in (*_SOME, _UNSEND_SOME):
         yield statement, some
     for seq, parent in tree.items():
@@ -152,22 +150,13 @@ def erase_turns(session: int, which: Collection[int] | None, keep: int = 0) -> T
     yield _SOME_TURNS, {"s": session, "qs": _list(seq for seq in gone if seq != keep)}
     if keep in gone:
         yield _EMPTY, {"s": session, "q": keep, "p": remaining(keep)}
-    window = yield from _erase_notes(session, gone, window)
+    window = yield from notes.drop_over(session, gone, window)
     yield _RESET, {"s": session, "h": remaining(head), "w": window}
     return len(gone)
 
 
 def _list(seqs: Any) -> str:
     return orjson.dumps(list(seqs)).decode()
-
-
-def _erase_notes(session: int, gone: Collection[int], window: int) -> Tx[int]:
-    """Drops every note over an erased turn; what else it covered comes back into the window."""
-    for upto, level, first in (yield _NOTES, {"s": session}):
-        if any(first <= seq <= upto for seq in gone):
-            yield _NO_NOTE, {"s": session, "up": upto, "lv": level}
-            window = min(window, first)
-    return window
 
 
 _FACTS_OF = select(X.fact_id).where(X.session_id == bindparam("s")).distinct()
@@ -270,7 +259,7 @@ _FORGET_PERSON = [
         Statement(delete(table).where(column == bindparam("u")))
         for table, column in (
             (facts, F.owner_id),
-            (postings, postings.c.owner_id),
+            (links, links.c.user_id),
             (reminders, reminders.c.owner_id),
             (tasks, tasks.c.owner_id),
             (usage, usage.c.owner_id),
@@ -299,6 +288,7 @@ def forget_user(user: int) -> Tx[int]:
     for session in sorted({row[0] for row in asked}):
         yield from _recount(session, free=False)
     yield _NO_AUTHOR, {"u": user}
+    yield from index.drop(user)
     for statement in _FORGET_PERSON:
         yield statement, {"u": user}
     return len(owned)

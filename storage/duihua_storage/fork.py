@@ -59,13 +59,17 @@ _COPIES = [
 _last = select(func.coalesce(func.max(T.seq), const(0))).where(T.session_id == number("to")).scalar_subquery()
 _POINT = Statement(
     update(sessions)
-    .values(head=_last, next_seq=_last + const(1), settings=bindparam("v"), locale=bindparam("lo"))
+    .values(
+        head=_last, next_seq=_last + const(1), kept=_last, settings=bindparam("v"), locale=bindparam("lo")
+    )
     .where(S.id == number("to"))
 )
 
 
 def fork(source: int, head: int, to: Address) -> Tx[SessionInfo]:
     """Copies the path of `head` into the session at `to`; it belongs to the same person.
+
+    Long-term memory knows the turns already, so the copies are not shown to it.
 
     Raises:
         NotFound: no such session or turn.

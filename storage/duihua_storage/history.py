@@ -21,11 +21,11 @@ B, C, P, S, T = inbox.c, skill_calls.c, steps.c, sessions.c, turns.c
 
 # ---------------------------------------------------------------- turns
 
-_KEPT = (T.session_id, T.seq, T.parent, T.state, T.finish, T.input, T.started, T.author_id)
+_KEPT = (T.session_id, T.seq, T.parent, T.state, T.finish, T.input, T.started, T.no_recall, T.author_id)
 
 
-def _with_author(turns: FromClause) -> Select[*tuple[Any, ...]]:
-    """Rows of `turns` as `_turn` reads them: the author's id and name last."""
+def rows_of(turns: FromClause) -> Select[*tuple[Any, ...]]:
+    """SQL: rows of `turns` as `turns_of` reads them, the author's id and name last."""
     author = func.coalesce(turns.c.author_id, S.owner_id)
     kept = [turns.c[column.name] for column in _KEPT[:-1]]
     return select(*kept, author, name_of(author)).join_from(turns, sessions, S.id == turns.c.session_id)
@@ -49,11 +49,11 @@ def walk(*columns: Column[Any]) -> CTE:
 
 
 _walk = walk(*_KEPT)
-_PATH = Statement(_with_author(_walk).order_by(_walk.c.seq))
-_ONE = Statement(_with_author(turns).where(T.session_id == number("s"), T.seq == number("q")))
+_PATH = Statement(rows_of(_walk).order_by(_walk.c.seq))
+_ONE = Statement(rows_of(turns).where(T.session_id == number("s"), T.seq == number("q")))
 _child = turns.alias("child")
 _HEADS = Statement(
-    _with_author(turns)
+    rows_of(turns)
     .where(
         T.session_id == number("s"),
         T.state != const("cleared"),
@@ -78,7 +78,7 @@ _CALLS = Statement(
 
 
 _BESIDE = Statement(
-    _with_author(turns)
+    rows_of(turns)
     .where(
         T.session_id == number("s"),
         T.parent == number("p"),
@@ -93,6 +93,11 @@ _BESIDE = Statement(
 def path(session: int, head: int, since: int, limit: int) -> Tx[Sequence[Turn]]:
     """The newest turns on a path, oldest first, in three queries whatever its length."""
     rows = yield _PATH, {"s": session, "h": head, "f": since, "n": limit}
+    return (yield from turns_of(session, rows))
+
+
+def turns_of(session: int, rows: Sequence[Any]) -> Tx[list[Turn]]:
+    """The turns of a session's rows, with their steps."""
     said = yield from steps_of(session, [row[1] for row in rows])
     return [_turn(row, said.get(row[1], ())) for row in rows]
 
@@ -137,7 +142,7 @@ def steps_of(session: int, seqs: Sequence[int]) -> Tx[dict[int, tuple[Step, ...]
 
 
 def _turn(row: tuple[Any, ...], said: tuple[Step, ...]) -> Turn:
-    session, seq, parent, state, finish, input, started, author, name = row
+    session, seq, parent, state, finish, input, started, off_record, author, name = row
     return Turn(
         TurnRef(session, seq),
         parent,
@@ -147,6 +152,7 @@ def _turn(row: tuple[Any, ...], said: tuple[Step, ...]) -> Turn:
         state,
         finish or "",
         started,
+        bool(off_record),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import bindparam, case, func, insert, null, select, update
+from sqlalchemy import Column, bindparam, case, func, insert, null, select, update
 
 from duihua.codec import decode, encode
 from duihua.messages import Author, InputKind, Options, Part, Turn, TurnRef
@@ -21,7 +21,8 @@ from duihua_storage.expressions import const, now, number, numbers, words
 from duihua_storage.history import steps_of
 from duihua_storage.sessions import name_of, to_address, to_settings
 from duihua_storage.statement import Rows, Statement, Tx
-from duihua_storage.tables import inbox, sessions, turns
+from duihua_storage.tables import inbox, sessions, turns, users
+from duihua_storage.upkeep import withdraw
 
 S, B, T = sessions.c, inbox.c, turns.c
 
@@ -40,7 +41,13 @@ class SessionRow(NamedTuple):
     address: bytes
     settings: bytes | None
     locale: str | None
+    memory: str
+    version: int
     now: int
+
+
+def _of_owner(column: Column[Any]) -> Any:
+    return select(column).where(users.c.id == S.owner_id).scalar_subquery()
 
 
 ROW = (
@@ -55,6 +62,8 @@ ROW = (
     S.address,
     S.settings,
     S.locale,
+    _of_owner(users.c.memory),
+    _of_owner(users.c.generation),
     now().label("now"),
 )
 """The columns of a `SessionRow`."""
@@ -178,9 +187,11 @@ def place(
         if reply_to and kind == "message" and (yield _TURN, {"s": row.id, "q": reply_to}):
             return reply_to, body, parts
         return row.head, body, parts
-    found: Rows = yield _TURN, {"s": row.id, "q": row.head if reply_to is None else reply_to}
+    replaced = row.head if reply_to is None else reply_to
+    found: Rows = yield _TURN, {"s": row.id, "q": replaced}
     if not found:
         return row.head, body, parts
+    yield from withdraw([TurnRef(row.id, replaced)], ())  # else it would be recalled beside the new one
     parent, same = found[0]
     if kind == "edit":
         return parent, body, parts
@@ -241,6 +252,8 @@ def work(
         kind,
         row.owner,
         row.locale or "",
+        row.memory != "off",
+        row.version,
     )
 
 

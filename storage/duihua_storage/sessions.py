@@ -32,7 +32,7 @@ class Known:
 def address_bytes(address: Address) -> bytes:
     """The stored form of an address."""
     fields = (address.front, address.chat, address.bot, address.topic, address.user, address.tenant)
-    return orjson.dumps(fields)
+    return orjson.dumps((*fields, True) if address.shared else fields)
 
 
 def to_address(data: bytes) -> Address:

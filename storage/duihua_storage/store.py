@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from duihua.codec import encode
 from duihua.errors import StorageError
+from duihua.memories import Chore, FactBook, FactChange, Kept, Matches, Note, Place
 from duihua.messages import Address, Attachment, CallState, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
@@ -30,15 +31,21 @@ from duihua.ports import (
 )
 from duihua_storage import (
     erasure,
+    facts,
     files,
     fork,
     history,
+    index,
     intake,
     journal,
+    notes,
     outbox,
+    people,
     sessions,
     tasks,
+    upkeep,
     values,
+    vectors,
 )
 from duihua_storage import (
     lease as leases,
@@ -196,6 +203,87 @@ class SqlStore:
         """After an erase: leaves no erased text in the files. Raises StorageError while others read them."""
         await self._db.scrub()
         self._erased = False
+
+    # ------------------------------------------------------------ memory
+
+    async def unkept(self, *, limit: int = 100) -> Sequence[int]:
+        """Sessions with ended turns whose upkeep is due and that nobody works on now."""
+        return await self._db.read(lambda: upkeep.unkept(limit))
+
+    async def chore(self, session: int, *, limit: int = 50) -> Chore | None:
+        """What upkeep has before it, None if there is nothing."""
+        return await self._db.read(lambda: upkeep.chore(session, limit))
+
+    async def keep(self, chore: Chore, kept: Kept) -> bool:
+        """Writes what upkeep made of a chore. False: someone else was faster, or something was erased."""
+        try:
+            return await self._db.write(lambda: upkeep.keep(chore, kept), "keep")
+        except upkeep.Outdated:
+            return False
+
+    async def notes(self, session: int) -> Sequence[Note]:
+        """All notes of a session, of all its paths."""
+        return await self._db.read(lambda: notes.read(session))
+
+    async def put_notes(
+        self, session: int, generation: int, new: Sequence[Note], gone: Sequence[Note] = ()
+    ) -> bool:
+        """Writes notes and drops those that were folded into them. False: something was erased meanwhile."""
+        return await self._db.write(lambda: notes.put(session, generation, new, gone), "notes")
+
+    async def facts(self, owner: int, *, superseded: bool = False) -> FactBook:
+        """What is known about an owner, oldest first; `superseded`: with its history."""
+        return await self._db.read(lambda: facts.book(owner, superseded))
+
+    async def put_facts(self, owner: int, version: int, changes: Sequence[FactChange]) -> bool:
+        """Applies changes. False: the facts have changed since `version`; nothing is written."""
+        return await self._db.write(lambda: facts.put(owner, version, changes), "facts")
+
+    async def drop_facts(self, owner: int, which: Sequence[int]) -> int:
+        """Erases facts with the history that led to them; returns how many."""
+        self._erased = True
+        return await self._db.write(lambda: facts.drop(owner, which), "erase")
+
+    async def match(
+        self, owner: int, terms: Sequence[str], *, rows: int = 2_000, between: tuple[int, int] | None = None
+    ) -> Matches:
+        """The documents of an owner that hold the terms, of `rows` pairs at most, the rarest terms first."""
+        return await self._db.read(lambda: index.match(owner, terms, rows, between))
+
+    async def said(self, refs: Sequence[TurnRef]) -> Sequence[Turn]:
+        """These turns with their steps, as far as they are still there."""
+        return await self._db.read(lambda: upkeep.said(refs)) if refs else ()
+
+    async def withdraw(self, refs: Sequence[TurnRef], facts: Sequence[int] = ()) -> None:
+        """Takes turns out of long-term memory: off record, out of the index, no source of facts any more."""
+        self._erased = True
+        await self._db.write(lambda: upkeep.withdraw(refs, facts), "erase")
+
+    async def vectors(self, refs: Sequence[TurnRef], model: str) -> Mapping[Place, bytes]:
+        """The stored embeddings of turns, as little-endian 32-bit floats."""
+        return await self._db.read(lambda: vectors.read(refs, model)) if refs else {}
+
+    async def put_vectors(self, owner: int, model: str, given: Mapping[Place, bytes]) -> None:
+        """Keeps embeddings of turns that are still in the owner's index."""
+        await self._db.write(lambda: vectors.put(owner, model, given), "vectors")
+
+    async def switch_memory(self, user: int, on: bool) -> None:
+        """Turns a person's long-term memory on or off; what is stored stays."""
+        await self._db.write(lambda: people.switch(user, on), "memory")
+
+    async def offer_link(self, user: int, code: str, *, seconds: int) -> None:
+        """Lets another identity join this person by a code, once, for a while. Only its hash is kept."""
+        await self._db.write(lambda: people.offer(user, code, seconds), "link")
+
+    async def link(self, user: int, code: str) -> int | None:
+        """Joins the person `user` to the one who has the code; None: no such code, or too old."""
+        joined = await self._db.write(lambda: people.link(user, code), "link")
+        self._known.clear()
+        return joined
+
+    async def export(self, user: int) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data."""
+        return await self._db.read(lambda: people.export(user))
 
     # ------------------------------------------------------------ what was said
 

@@ -89,6 +89,7 @@ sessions = Table(
     _number("next_seq", 1),
     _number("head", 0),  # the turn that the next one continues, 0: an empty path
     _number("window_from", 0),
+    _number("kept", 0),  # turns up to this seq have had their upkeep
     Column("pending", Integer, nullable=False, server_default=text("0")),  # inputs without an answer
     Column("due", BigInteger),  # since when input waits, NULL if and only if none does
     Column("lease_owner", Text),
@@ -99,6 +100,7 @@ sessions = Table(
     sqlite_autoincrement=True,
 )
 _partial("sessions_due", (sessions.c.due,), "due IS NOT NULL")
+_partial("sessions_unkept", (sessions.c.touched,), "kept < next_seq - 1")
 Index("sessions_owner", sessions.c.owner_id)
 
 inbox = Table(
@@ -144,7 +146,7 @@ turns = Table(
     Column("persona", Text),
     Column("finish", Text),
     Column("error", Text),
-    Column("no_recall", SmallInteger, nullable=False, server_default=text("0")),
+    Column("no_recall", SmallInteger, nullable=False, server_default=text("0")),  # 1: off the record
     _number("started"),
     Column("ended", BigInteger),
     sqlite_with_rowid=False,
@@ -215,6 +217,7 @@ notes = Table(
     _key("upto", BigInteger),
     _key("level", SmallInteger),
     _number("first"),
+    _number("after", 0),  # the turn before the first one, 0: none
     Column("covers", LargeBinary, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("by", Text, nullable=False),
@@ -249,18 +252,39 @@ fact_sources = Table(
 )
 Index("fact_sources_turn", fact_sources.c.session_id, fact_sources.c.seq)
 
-postings = Table(
-    "postings",
+segments = Table(
+    "segments",  # the search index of an owner: blocks of documents, each with the terms of all of them
     metadata,
-    _key("owner_id", BigInteger),
-    _key("term", Text),
+    _id(),
+    _number("owner_id"),
+    Column("level", SmallInteger, nullable=False),
+    Column("documents", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("segments_owner", segments.c.owner_id, segments.c.id)
+
+vectors = Table(
+    "vectors",
+    metadata,
     _key("session_id", BigInteger),
     _key("seq", BigInteger),
-    _key("field", SmallInteger),
-    Column("tf", SmallInteger, nullable=False),
+    _key("model", Text),
+    _number("owner_id"),
+    Column("vector", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
-Index("postings_turn", postings.c.session_id, postings.c.seq)
+Index("vectors_owner", vectors.c.owner_id)
+
+links = Table(
+    "links",  # codes by which two identities become one person
+    metadata,
+    Column("code", Text, primary_key=True),  # its hash
+    Column("user_id", BigInteger, nullable=False),
+    _number("expires"),
+    sqlite_with_rowid=False,
+)
+Index("links_user", links.c.user_id)
 
 attachments = Table(
     "attachments",

@@ -1,0 +1,308 @@
+"""What is remembered beyond a conversation's own turns: values, and the borders of memory. Types only.
+
+An *owner* is whose memory it is: a person (`users.id`), or a conversation that several people share (minus its
+session's id), so that what somebody said elsewhere never turns up among others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from duihua.messages import Address, Turn, TurnRef
+
+# ---------------------------------------------------------------- notes
+
+Span = tuple[int, int]
+"""The first and the last seq of turns that follow each other on a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What stays of turns that have left the window: a note (level 0), or the digest of older notes (1).
+
+    It applies to a path that runs through its turns: `upto` is the last of them, `after` the turn before the
+    first (0: none), so a path's notes are found from its window backwards. `by`: a model, or `extract`.
+    """
+
+    first: int
+    upto: int
+    after: int
+    covers: tuple[Span, ...]
+    text: str
+    by: str = "extract"
+    level: Literal[0, 1] = 0
+    at: int = 0  # ms UTC
+
+
+# ---------------------------------------------------------------- facts
+
+FactKind = Literal["instruction", "profile", "preference", "event", "other"]
+"""`instruction`: a standing wish, kept in the person's own words and part of every request; `profile`: what
+one has one of (name, home, birthday); `preference`: a liking or disliking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing known about an owner, in one sentence. Times are ms UTC, 0: never.
+
+    `subject` says what it is about (`name`, `home`, `like`): of a kind that has one value, the new one
+    replaces the old one, which stays as history (`superseded_by`). `sources` are the turns it rests on.
+    """
+
+    id: int
+    owner: int
+    kind: FactKind
+    subject: str
+    text: str
+    sources: tuple[TurnRef, ...] = ()
+    confidence: float = 1.0
+    first_seen: int = 0
+    last_seen: int = 0
+    expires: int = 0
+    superseded_by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that was found in turns and may become a fact. `at`: when it was said."""
+
+    kind: FactKind
+    subject: str
+    text: str
+    sources: tuple[TurnRef, ...]
+    confidence: float = 0.6
+    at: int = 0
+    expires: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FactChange:
+    """What a finding does: it says again what is `known` (a fact's id), or is new and `replaces` facts."""
+
+    finding: Finding
+    known: int = 0
+    replaces: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FactBook:
+    """The facts of an owner that hold now. Changes are written on top of `version` or not at all."""
+
+    version: int
+    facts: tuple[Fact, ...] = ()
+
+
+# ---------------------------------------------------------------- recall
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A turn as recall knows it: its terms and how often each stands in it. `at`: ms UTC, when it was said."""
+
+    ref: TurnRef
+    at: int
+    terms: Mapping[str, int] = field(hash=False)
+
+
+Place = tuple[int, int]
+"""Session and seq: a `TurnRef` where there are thousands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A document that holds some of the terms asked for: how often each (by its number among them)."""
+
+    at: int
+    length: int  # terms in all, repeated ones counted each time
+    counts: Mapping[int, int] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What an owner's index knows of some terms.
+
+    `documents` and `length` are of the whole index (their number, and the sum of their lengths); `holding[i]`
+    is the number of documents that hold term i. `found` may leave out documents that hold only the most
+    common of the terms.
+    """
+
+    documents: int
+    length: int
+    holding: Sequence[int]
+    found: Mapping[Place, Found]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something recalled, as one readable text with its date. `score`: 0..1, 1 for all that was asked.
+
+    `ref` is the turn it comes from, `fact` the id of the fact that it is (0: none).
+    """
+
+    score: float
+    text: str
+    at: int
+    ref: TurnRef | None = None
+    fact: int = 0
+
+
+class Recall(Protocol):
+    """Where past turns and facts are found: the one seam for a memory service of your own."""
+
+    async def search(
+        self, owner: int, query: str, *, limit: int = 8, before: TurnRef | None = None
+    ) -> Sequence[Hit]:
+        """The best hits, the best one first.
+
+        Args:
+            owner: whose memory; nobody else's is ever looked at.
+            query: what was asked, in the person's words.
+            limit: hits at most.
+            before: turns of this session from this seq on are in the window already and not wanted.
+        """
+        ...
+
+
+class Remembers(Protocol):
+    """The memory of whoever is talking, as skills see it."""
+
+    async def remember(self, text: str) -> None:
+        """Keeps a fact."""
+        ...
+
+    async def recall(self, query: str, *, limit: int = 5) -> Sequence[Hit]:
+        """What is known about `query`, the best first."""
+        ...
+
+    async def forget(self, query: str) -> Sequence[str]:
+        """Erases the facts that `query` names; returns their texts."""
+        ...
+
+
+# ---------------------------------------------------------------- upkeep
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """A session whose upkeep is due: its ended turns after `kept`, oldest first, and what decides on them.
+
+    It is written by `MemoryStore.keep` as long as nobody did it first and nothing was erased meanwhile.
+    """
+
+    session: int
+    address: Address
+    owner: int  # users.id of the session's owner
+    generation: int
+    kept: int  # turns up to this seq have had their upkeep
+    head: int
+    window_from: int
+    turns: tuple[Turn, ...]
+    title: str = ""
+    memory: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    locale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What upkeep writes in one transaction.
+
+    `upto`: turns up to this seq have had it. `owner` is whose documents and changes these are, on top of
+    `version` of their facts. `off_record`: turns that memory must never know of.
+    """
+
+    upto: int
+    owner: int = 0
+    version: int = 0
+    documents: tuple[Document, ...] = ()
+    changes: tuple[FactChange, ...] = ()
+    off_record: tuple[int, ...] = ()
+    title: str = ""
+
+
+class MemoryStore(Protocol):
+    """What a store keeps for memory: one method, one transaction. Nothing of an erased turn is written."""
+
+    async def unkept(self, *, limit: int = 100) -> Sequence[int]:
+        """Sessions with ended turns whose upkeep is due and that nobody works on now."""
+        ...
+
+    async def chore(self, session: int, *, limit: int = 50) -> Chore | None:
+        """What upkeep has before it, None if there is nothing."""
+        ...
+
+    async def keep(self, chore: Chore, kept: Kept) -> bool:
+        """Writes what upkeep made of a chore. False: someone else was faster, or something was erased."""
+        ...
+
+    async def notes(self, session: int) -> Sequence[Note]:
+        """All notes of a session, of all its paths."""
+        ...
+
+    async def put_notes(
+        self, session: int, generation: int, new: Sequence[Note], gone: Sequence[Note] = ()
+    ) -> bool:
+        """Writes notes and drops those that were folded into them. False: something was erased meanwhile."""
+        ...
+
+    async def facts(self, owner: int, *, superseded: bool = False) -> FactBook:
+        """What is known about an owner, oldest first; `superseded`: with its history."""
+        ...
+
+    async def put_facts(self, owner: int, version: int, changes: Sequence[FactChange]) -> bool:
+        """Applies changes. False: the facts have changed since `version`; nothing is written."""
+        ...
+
+    async def drop_facts(self, owner: int, which: Sequence[int]) -> int:
+        """Erases facts with the history that led to them; returns how many."""
+        ...
+
+    async def match(
+        self, owner: int, terms: Sequence[str], *, rows: int = 2_000, between: tuple[int, int] | None = None
+    ) -> Matches:
+        """The documents that hold the terms.
+
+        Args:
+            owner: whose index.
+            terms: as `Document.terms` has them.
+            rows: (term, document) pairs at most: the most common terms are left out first.
+            between: only documents from the first to before the second time (ms UTC), also without terms.
+        """
+        ...
+
+    async def said(self, refs: Sequence[TurnRef]) -> Sequence[Turn]:
+        """These turns with their steps, as far as they are still there."""
+        ...
+
+    async def withdraw(self, refs: Sequence[TurnRef], facts: Sequence[int] = ()) -> None:
+        """Takes turns out of long-term memory: off record, out of the index, no source of facts any more."""
+        ...
+
+    async def vectors(self, refs: Sequence[TurnRef], model: str) -> Mapping[Place, bytes]:
+        """The stored embeddings of turns, as little-endian 32-bit floats."""
+        ...
+
+    async def put_vectors(self, owner: int, model: str, given: Mapping[Place, bytes]) -> None:
+        """Keeps embeddings of turns that are still in the owner's index."""
+        ...
+
+    async def switch_memory(self, user: int, on: bool) -> None:
+        """Turns a person's long-term memory on or off; what is stored stays."""
+        ...
+
+    async def offer_link(self, user: int, code: str, *, seconds: int) -> None:
+        """Lets another identity join this person by a code, once, for a while. Only its hash is kept."""
+        ...
+
+    async def link(self, user: int, code: str) -> int | None:
+        """Joins the person `user` to the one who has the code, and returns that one's id.
+
+        None: no such code, or it is too old. Everything of `user` is the other's from then on.
+        """
+        ...
+
+    async def export(self, user: int) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data."""
+        ...

@@ -1,0 +1,144 @@
+"""Upkeep: which sessions have ended turns that memory has not seen, and what is written when it has.
+
+Nothing is queued: a session's row says up to which turn upkeep has come. Whoever did it first wins, and what
+was erased meanwhile (the session's generation is another) is not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+from sqlalchemy import bindparam, func, select, update
+
+from duihua.memories import Chore, Kept
+from duihua.messages import Turn, TurnRef
+from duihua_storage import facts, index
+from duihua_storage.expressions import const, now, number, numbers
+from duihua_storage.history import rows_of, turns_of
+from duihua_storage.sessions import to_address, to_settings
+from duihua_storage.statement import Statement, Tx
+from duihua_storage.tables import sessions, turns, users
+
+S, T = sessions.c, turns.c
+
+_UNKEPT = Statement(
+    select(S.id)
+    .where(S.kept < S.next_seq - const(1), S.lease_until <= now(), S.pending == const(0))
+    .order_by(S.touched)
+    .limit(number("n"))
+)
+_SESSION = Statement(
+    select(
+        S.address,
+        S.owner_id,
+        S.generation,
+        S.kept,
+        S.head,
+        S.window_from,
+        S.title,
+        select(users.c.memory).where(users.c.id == S.owner_id).scalar_subquery(),
+        S.settings,
+        S.locale,
+    ).where(S.id == bindparam("s"))
+)
+_ENDED = Statement(
+    rows_of(turns).where(T.session_id == number("s"), T.seq > number("k")).order_by(T.seq).limit(number("n"))
+)
+_KEEP = Statement(
+    update(sessions)
+    .values(kept=bindparam("up"), title=func.coalesce(S.title, bindparam("ti")))
+    .where(S.id == bindparam("s"), S.generation == bindparam("g"), S.kept == bindparam("k"))
+    .returning(S.id)
+)
+_OFF = Statement(
+    update(turns)
+    .values(no_recall=const(1))
+    .where(T.session_id == bindparam("s"), T.seq.op("IN")(numbers("qs")))
+)
+
+
+def unkept(limit: int) -> Tx[Sequence[int]]:
+    """Sessions that wait for upkeep and that nobody works on, the longest untouched first."""
+    rows = yield _UNKEPT, {"n": limit}
+    return [row[0] for row in rows]
+
+
+def chore(session: int, limit: int) -> Tx[Chore | None]:
+    """The session's ended turns that upkeep has not seen, up to a running one."""
+    rows = yield _SESSION, {"s": session}
+    if not rows:
+        return None
+    address, owner, generation, kept, head, window, title, memory, settings, locale = rows[0]
+    found = yield _ENDED, {"s": session, "k": kept, "n": limit}
+    seen = yield from turns_of(session, found)
+    ended: list[Turn] = []
+    for turn in seen:
+        if turn.state == "running":
+            break
+        ended.append(turn)
+    if not ended:
+        return None
+    return Chore(
+        session,
+        to_address(address),
+        owner,
+        generation,
+        kept,
+        head,
+        window,
+        tuple(ended),
+        title or "",
+        memory != "off",
+        to_settings(settings),
+        locale or "",
+    )
+
+
+def keep(chore: Chore, kept: Kept) -> Tx[bool]:
+    """Writes index, facts and title, and where upkeep stands now; all or nothing."""
+    at = {"s": chore.session, "g": chore.generation, "k": chore.kept}
+    rows = yield _KEEP, {**at, "up": kept.upto, "ti": kept.title or None}
+    if not rows:
+        return False
+    if kept.off_record:
+        yield _OFF, {**at, "qs": orjson.dumps(list(kept.off_record)).decode()}
+    if kept.changes and not (yield from facts.put(kept.owner, kept.version, kept.changes)):
+        raise Outdated
+    if kept.documents:
+        yield from index.add(kept.owner, kept.documents)
+    return True
+
+
+class Outdated(Exception):
+    """The owner's facts have changed meanwhile: nothing of this transaction stays."""
+
+
+def said(refs: Sequence[TurnRef]) -> Tx[Sequence[Turn]]:
+    """Turns of several sessions, with their steps."""
+    out: list[Turn] = []
+    by_session: dict[int, list[int]] = {}
+    for ref in refs:
+        by_session.setdefault(ref.session, []).append(ref.seq)
+    for session, seqs in sorted(by_session.items()):
+        rows = yield _THESE, {"s": session, "qs": orjson.dumps(seqs).decode()}
+        out += yield from turns_of(session, rows)
+    return out
+
+
+_THESE = Statement(
+    rows_of(turns)
+    .where(T.session_id == number("s"), T.seq.op("IN")(numbers("qs")), T.state != const("cleared"))
+    .order_by(T.seq)
+)
+
+
+def withdraw(refs: Sequence[TurnRef], which: Sequence[int]) -> Tx[None]:
+    """Takes turns out of memory: off record, out of the index, no source of facts."""
+    by_session: dict[int, list[int]] = {}
+    for ref in refs:
+        by_session.setdefault(ref.session, []).append(ref.seq)
+    for session, seqs in sorted(by_session.items()):
+        yield _OFF, {"s": session, "qs": orjson.dumps(seqs).decode()}
+        yield from index.remove(session, seqs)
+    yield from facts.withdraw(refs, which)
