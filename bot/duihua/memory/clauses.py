@@ -42,8 +42,9 @@ _OPENING = re.compile(
 )
 _LABEL = re.compile(r"([^:,\n]{1,40}?)[:](?!\d|//)")
 _OWN_LABEL = re.compile(
-    r"记|注意|关于我|补充|介绍|更正|备注|另外|对了|以后|今后|从现在|我的[^,:]{1,8}$|remember|note|mind|forget|about me|fyi|"
-    r"btw|by the way|ps|p\.s|correction|update|from now on|always|^my [\w ]{1,24}$",
+    r"^(?:请|麻烦|帮我|你要|一定要?|千万|,|\s)*(?:记住|记得|记下|记好|牢记|别忘了|不要忘了)(?!的|你|我)|^(?:请)?注意$|关于我|补充|介绍|更正|备注|"
+    r"^另外$|^对了$|^以后|^今后|^从现在|我的[^,:]{1,8}$|^(?:please )?(?:remember|note|keep in mind|don't forget)\b|about me|"
+    r"^fyi|^btw|by the way|^p\.?s\.?$|^correction|^update|^from now on|^always|^my [\w ]{1,24}$",
     re.IGNORECASE,
 )
 _MATERIAL = re.compile(
@@ -63,7 +64,7 @@ _SUPPOSED = re.compile(
 )
 _KIN_SAYS = r"(?:我(?:的|家|们)?(?:[^\W\da-z_]{1,4}))"
 _REPORTED = re.compile(
-    rf"(?:(?!我)[^,]{{0,8}}?|{_KIN_SAYS}|我听[^,]{{0,6}})(?<!来)(?<!再)(?:说|问|讲|告诉|回答|写道|写着|提到|表示|声称|自称|以为|认为)"
+    rf"(?:(?![我用请别不要每都给])[^,]{{1,8}}?|{_KIN_SAYS}|我听[^,]{{0,6}})(?<!来)(?<!再)(?:说|问|讲|告诉|回答|写道|写着|提到|表示|声称|自称|以为|认为)"
     r"|(?:你|您)[^,]{0,8}(?:说过|写的|记的|知道)"
     r"|(?!i\b)(?:[\w']+ ){0,4}(?:said|says|say|told|tells|asked|asks|claims?|claimed|wrote|writes|thinks?|thought|"
     r"heard|replied|answered)\b|according to\b|(?:you|we)\b[^,]{0,30}\b(?:know|remember|mentioned)\b",

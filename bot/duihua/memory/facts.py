@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, cast, get_args
 
 from duihua.memories import Fact, FactChange, FactKind, Finding
@@ -185,6 +186,7 @@ class _Claim:
     loose: bool = False  # a free sentence: its slot is the sentence itself
 
 
+@lru_cache(maxsize=8_192)
 def _claim(kind: str, subject: str, text: str, expires: int) -> _Claim:
     body = _of_me((remembered(text) if kind == "instruction" else "") or text)
     parts = claimed(body)

@@ -197,9 +197,9 @@ _RULES: tuple[tuple[re.Pattern[str], Make], ...] = tuple(
         (rf"i(?:'m| am)? ?{_OFTEN}(?:work(?:ing)?|interning|employed) (?:as|for|at|in|with) (?!night|home|the (?:morning|evening|moment|same)|it\b|this|that|my (?:project|thesis|code)|an? (?:project|problem))(?P<v>[\w .&'-]{{2,48}}){_TAIL}", _rule("profile", "job")),
         (rf"i(?:'m| am)? {_OFTEN}(?:study|studying|majoring in|major in) (?!for|hard|it|this|that|tonight|today)(?P<v>[\w .&'-]{{2,40}}){_TAIL}", _rule("profile", "my:study")),
         # health
+        (rf"{_ME}对(?P<v>[\w、 ]{{1,24}}?)(?:已经|都)?不(?:再)?过敏{_TAIL}", _rule("profile", "no allergy")),
         (rf"{_ME}(?:严重|轻微|会)?对(?P<v>[\w、 ]{{1,24}}?)(?:严重|会|重度|有|轻微|都)?过敏{_TAIL}", _rule("profile", "allergy")),
         (rf"{_ME}(?P<v>(?!没|不|好像|可能|是不)[^\W\d]{{2,8}}?)(?:严重)?过敏{_TAIL}", _rule("profile", "allergy")),
-        (rf"{_ME}对(?P<v>[\w、 ]{{1,24}}?)(?:已经|都)?不(?:再)?过敏{_TAIL}", _rule("profile", "no allergy")),
         (rf"i(?:'m| am| is)? {_OFTEN}(?:severely |deathly |highly |badly |mildly )?allergic to (?P<v>[\w ,'-]{{2,60}}){_TAIL}", _rule("profile", "allergy")),
         (rf"i(?:'ve| have| got|'ve got| have got| suffer from)+ (?:an? )?(?:severe |bad |serious |mild )?(?P<v>[\w-]{{3,20}}(?: \w+)?) allerg(?:y|ies){_TAIL}", _rule("profile", "allergy")),
         (rf"i(?:'m| am) (?:not|no longer) allergic to (?P<v>[\w ,'-]{{2,60}}?)(?: any ?more)?{_TAIL}", _rule("profile", "no allergy")),

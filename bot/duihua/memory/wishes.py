@@ -31,7 +31,7 @@ _WISHES = tuple(
     for pattern in (
         rf"{_PLEASE}{_EVER},?\s*(?!再说|见|聊|吧|呢|$){_DO_ZH}",
         rf"{_PLEASE}(?:别|不要|不许|不准)(?:再|总是?|老是?|每次都?)(?:用|叫我|称呼我|加|发|给我|对我|跟我|提|说\w|讲\w|使用|回复|写|推荐|道歉|重复)",
-        rf"{_PLEASE}(?:记住|记得|记下|记好|牢记|别忘了|不要忘了|不要忘记|别忘记)(?![了吗没过])(?:这一?点|下来|一下)?[,:\s]*(?!我们?(?:说过|聊过|吗)|上次|刚才|吗|没有)\S\S",
+        rf"{_PLEASE}(?:记住|记得|记下|记好|牢记|别忘了|不要忘了|不要忘记|别忘记)(?![了吗没过的])(?:这一?点|下来|一下)?[,:\s]*(?!我们?(?:说过|聊过|吗)|上次|刚才|吗|没有)\S\S",
         rf"(?:please\s+|you (?:should|must|can)\s+|i(?:'d like| would like| want| need) you to\s+)*(?:always|never)\s+{_DO_EN}\b",
         r"(?:please\s+)?(?:from now on|from here on(?: out)?|going forward|henceforth|in (?:the )?future|from today(?: on)?|"
         r"for all future \w+|whenever i|every time i|each time i)\b(?!,?\s*i(?:'ll| will| am|'m| want to| plan| hope| can)\b)[,\s]*\w",
