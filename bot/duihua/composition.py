@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from duihua.fragments import text_input
 from duihua.memories import Fact, Hit, Note
 from duihua.memory import notes
+from duihua.memory.extract import extract
 from duihua.messages import Attachment, Text, Turn
 from duihua.ports import Dialect, Packed, ToolSpec
 from duihua.tokens import estimate
@@ -58,7 +59,7 @@ class Composition:
     """A request's content.
 
     `memory` is the part of the system text that is not the persona's, `recalled` what stands before the
-    question, `shown` the hits that it tells. `pending` is the note of turns that left the window just now.
+    question, `shown` the hits that it tells. `pending` are notes of the turns that left the window just now.
     """
 
     packed: Packed
@@ -66,7 +67,7 @@ class Composition:
     memory: str = ""
     recalled: str = ""
     shown: tuple[Hit, ...] = ()
-    pending: Note | None = None
+    pending: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ class Composer:
             _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
         )
         pending = _left(turns, start, packed.start)
-        if pending is not None:  # what has just left the window is told in a note, in this very request
-            memory = self._memory(remembered, (*remembered.notes, pending), room)
+        if pending:  # what has just left the window is told in a note, in this very request
+            memory = self._memory(remembered, (*remembered.notes, *pending), room)
             packed = dialect.pack(
                 _joined(persona, memory),
                 turns,
@@ -114,15 +115,8 @@ class Composer:
         return Composition(packed, persona, memory, recalled, shown, pending)
 
     def _memory(self, remembered: Remembered, known: Sequence[Note], room: float) -> str:
-        """The notes that there is room for, the newest first to be kept; instructions always."""
-        left = room / SHARE
-        kept: list[Note] = []
-        for note in reversed(known):
-            left -= estimate(note.text)
-            if left < 0 and kept:
-                break
-            kept.append(note)
-        kept.reverse()
+        """The notes that there is room for; instructions always."""
+        kept = notes.fitting(known, room / SHARE)
         digest = kept[0].text if kept and kept[0].level else ""
         told = tuple(note.text for note in kept if note.text and not note.level)
         instructions = tuple(fact.text for fact in remembered.instructions)
@@ -156,12 +150,17 @@ def _joined(persona: str, memory: str) -> str:
     return f"{persona}{GAP}{memory}" if persona and memory else persona or memory
 
 
-def _left(turns: Sequence[Turn], before: int, now: int) -> Note | None:
-    """A plain note of the turns that were in the window and are not any more."""
+def plain(turns: Sequence[Turn]) -> Note:
+    """The note of turns that nobody has summed up."""
+    return notes.note_of(turns, extract(turns))
+
+
+def _left(turns: Sequence[Turn], before: int, now: int) -> tuple[Note, ...]:
+    """Plain notes of the turns that were in the window and are not any more."""
     first = turns[0].ref.seq
     if now in (before, first):
-        return None
+        return ()
     if before > first and any(turn.ref.seq == before for turn in turns):
         first = before  # the window had moved earlier, for these turns are from before it
     gone = [turn for turn in turns[:-1] if first <= turn.ref.seq < now]
-    return notes.note_of(gone, notes.extract(gone), "extract") if gone else None
+    return tuple(plain(chunk) for chunk in notes.lay((), gone) if not isinstance(chunk, Note))

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from duihua.composition import Composer, Remembered
+from duihua.composition import Composer, Remembered, plain
 from duihua.errors import DuihuaError
 from duihua.memories import Fact, Hit, Note, Recall, Remembers
 from duihua.memory import notes as noting
@@ -149,16 +149,9 @@ class Recollection:
     async def _derived(self, holder: Holder, stored: Sequence[Note], parent: int) -> tuple[Note, ...]:
         """Notes up to `parent`, with a plain one for the turns that have none yet."""
         path = await self._store.path(holder.session, parent, limit=FAR)
-        ends = {note.upto for note in stored}
-        gap = list(path)
-        for index in range(len(path) - 1, -1, -1):
-            if path[index].ref.seq in ends:
-                gap = list(path[index + 1 :])
-                break
-        if not gap:
-            return ()
-        earlier = noting.chain(stored, gap[0].parent) if gap[0].parent else ()
-        return (*earlier, noting.note_of(gap, noting.extract(gap), "extract"))
+        return tuple(
+            item if isinstance(item, Note) else plain(item) for item in noting.lay(stored, path)
+        )
 
     def _known(self, holder: Holder) -> tuple[Note, ...]:
         known = self._notes.get(holder.session)
@@ -169,9 +162,9 @@ class Recollection:
         unique = {(note.upto, note.level): note for note in notes}
         _keep(self._notes, session, (generation, tuple(unique.values())))
 
-    def add(self, holder: Holder, note: Note) -> None:
-        """Keeps a note that is not stored yet."""
-        self.put(holder.session, holder.generation, (*self._known(holder), note))
+    def add(self, holder: Holder, notes: Sequence[Note]) -> None:
+        """Keeps notes that are not stored yet."""
+        self.put(holder.session, holder.generation, (*self._known(holder), *notes))
 
     def drop(self, session: int) -> None:
         """Forgets what is kept of a session."""

@@ -166,8 +166,8 @@ class Running:
         self.shown = composed.shown
         if not alone and not self.replaced:  # a smaller window elsewhere shortens this one for nobody
             self.start = composed.packed.start
-            if composed.pending is not None:
-                self.remembered = replace(self.remembered, notes=(*remembered.notes, composed.pending))
+            if composed.pending:
+                self.remembered = replace(self.remembered, notes=(*remembered.notes, *composed.pending))
                 self.recollection.add(self.holder, composed.pending)
         return composed.packed
 

@@ -16,7 +16,9 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
+from duihua.composition import plain
 from duihua.errors import DuihuaError, StorageError
 from duihua.memories import Chore, Document, FactChange, Finding, Kept, Note
 from duihua.memory import facts as finding
@@ -155,12 +157,16 @@ class Upkeep:
         except Exception as e:
             log.error("the upkeep of session %d failed: %s", session, where(e))
 
+    async def take_up(self) -> None:
+        """Does the upkeep that nobody else does: that of processes that have died."""
+        for session in await self._store.unkept():
+            if session not in self._tasks and session not in self._turns:
+                await self._attempt(session)
+
     async def _look(self) -> None:
         while True:
             try:
-                for session in await self._store.unkept():
-                    if session not in self._tasks and session not in self._turns:
-                        await self._attempt(session)
+                await self.take_up()
             except StorageError as e:
                 log.warning("looking for sessions without upkeep failed: %s", e)
             await asyncio.sleep(LOOK)
@@ -208,47 +214,47 @@ class Upkeep:
         if first is None or not first.parent:
             return
         stored = tuple(await self._store.notes(session))
-        gap = await self._gap(session, stored, first.parent)
-        if gap:
-            await self._write(chore, stored, gap)
+        path = await self._store.path(session, first.parent, limit=FAR)
+        laid = noting.lay(stored, path)
+        for item in laid:
+            if isinstance(item, Note):
+                continue
+            stored = await self._write(chore, stored, item)
+            if not stored:
+                return
         self._windows[session] = seen
         while len(self._windows) > FAR:
             self._windows.pop(next(iter(self._windows)))
 
-    async def _gap(self, session: int, stored: Sequence[Note], parent: int) -> list[Turn]:
-        """The turns up to `parent` that no stored note of this path covers, oldest first."""
-        ends = {note.upto for note in stored}
-        if parent in ends:
-            return []
-        path = await self._store.path(session, parent, since=0, limit=FAR)
-        for index in range(len(path) - 1, -1, -1):
-            if path[index].ref.seq in ends:
-                return list(path[index + 1 :])
-        return list(path)
+    async def _write(
+        self, chore: Chore, stored: tuple[Note, ...], gap: Sequence[Turn]
+    ) -> tuple[Note, ...]:
+        """Writes the note of some turns, and the digest if one is due; returns what is stored then.
 
-    async def _write(self, chore: Chore, stored: Sequence[Note], gap: Sequence[Turn]) -> None:
-        earlier = noting.chain(stored, gap[0].parent) if gap[0].parent else ()
-        plain = noting.note_of(gap, noting.extract(gap), "extract")
-        due = noting.fold((*earlier, plain))
+        Nothing: something was erased meanwhile.
+        """
+        earlier = noting.chain(stored, gap[0].parent)
+        note = plain(gap)
+        due = noting.fold((*earlier, note))
         told = [turn for turn in gap if on_record(turn)]
         summary = await self._asked(chore, told, due[1] if due else ())
-        note = plain
         if summary is not None and summary[0].note:
-            note = noting.note_of(gap, summary[0].note, summary[1])
-        folded = noting.fold((*earlier, note))
-        new, gone = [note], ()
-        if folded is not None:
+            note = replace(note, text=summary[0].note, by=summary[1])
+        new: list[Note] = [note]
+        gone: tuple[Note, ...] = ()
+        if (folded := noting.fold((*earlier, note))) is not None:
             digest, gone = folded
             if summary is not None and summary[0].digest:
-                digest = noting.reworded(digest, summary[0].digest, summary[1])
+                digest = replace(digest, text=summary[0].digest, by=summary[1])
             new.append(digest)
         if not await self._store.put_notes(chore.session, chore.generation, new, gone):
-            return
-        left = [one for one in stored if one not in gone]
-        self._recollection.put(chore.session, chore.generation, (*left, *new))
+            return ()
+        left = tuple(one for one in (*stored, *new) if one not in gone)
+        self._recollection.put(chore.session, chore.generation, left)
         self._cuts.pop(chore.session, None)
         if summary is not None:
             await self._found(chore, told, summary[0])
+        return left
 
     async def _asked(
         self, chore: Chore, told: Sequence[Turn], folding: Sequence[Note]
