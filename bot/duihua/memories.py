@@ -303,6 +303,14 @@ class MemoryStore(Protocol):
         """
         ...
 
-    async def export(self, user: int) -> Mapping[str, Any]:
-        """Everything stored about a person, as plain data."""
+    async def export(self, user: int, *, files: bool = False) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data: texts, numbers, lists, times as ISO 8601 UTC.
+
+        It holds `person`, `sessions` with their turns on all branches, `elsewhere` (what they said in others'
+        sessions), `facts` with sources and history, `reminders`, `tasks`, `usage`, and what else is derived.
+        `files`: attachments with their bytes, as base64.
+
+        Raises:
+            NotFound: there is no such person.
+        """
         ...

@@ -31,6 +31,7 @@ from duihua.ports import (
 )
 from duihua_storage import (
     erasure,
+    export,
     facts,
     files,
     fork,
@@ -281,9 +282,9 @@ class SqlStore:
         self._known.clear()
         return joined
 
-    async def export(self, user: int) -> Mapping[str, Any]:
-        """Everything stored about a person, as plain data."""
-        return await self._db.read(lambda: people.export(user))
+    async def export(self, user: int, *, files: bool = False) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data; `files`: with the bytes of attachments."""
+        return await self._db.read(lambda: export.export(user, files))
 
     # ------------------------------------------------------------ what was said
 
