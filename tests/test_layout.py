@@ -39,9 +39,17 @@ LAYERS = [
     {"lanes", "brief", "running", "calling", "contexts", "able"},
     {"turn", "tasking"},
     {"session", "engine", "compare"},
-    {"testing", "simulator", "commands", "shown", "plain", "comparison"},
+    {"testing", "simulator", "commands", "shown", "plain", "comparison", "archive"},
     {"terminal", "screen", "drawings"},
-    {"doctor", "program", "arguments", "ability_commands", "model_commands", "task_commands"},
+    {
+        "doctor",
+        "program",
+        "arguments",
+        "ability_commands",
+        "model_commands",
+        "task_commands",
+        "memory_commands",
+    },
     {"cli", "__main__"},
 ]
 HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")

@@ -222,6 +222,20 @@ class Kept:
     title: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person as one front end knows them. One `user` (users.id) may have several."""
+
+    user: int
+    front: str
+    external: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        """For example `telegram/42`."""
+        return f"{self.front}/{self.external}"
+
+
 class MemoryStore(Protocol):
     """What a store keeps for memory: one method, one transaction. Nothing of an erased turn is written."""
 
@@ -301,6 +315,10 @@ class MemoryStore(Protocol):
 
         None: no such code, or it is too old. Everything of `user` is the other's from then on.
         """
+        ...
+
+    async def identities(self, tenant: str, external: str = "", *, limit: int = 10_000) -> Sequence[Identity]:
+        """Who is known at the front ends; `external`: only those of this id there."""
         ...
 
     async def export(self, user: int, *, files: bool = False) -> Mapping[str, Any]:
