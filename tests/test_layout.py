@@ -39,7 +39,7 @@ LAYERS = [
     {"lanes", "brief", "running", "calling", "contexts", "able"},
     {"turn", "tasking"},
     {"session", "engine", "compare"},
-    {"testing", "simulator", "commands", "shown", "plain", "comparison", "archive"},
+    {"testing", "simulator", "commands", "shown", "plain", "comparison", "exporting"},
     {"terminal", "screen", "drawings"},
     {
         "doctor",

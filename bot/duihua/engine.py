@@ -247,7 +247,7 @@ class ChatEngine(Tasking):
     ) -> Mapping[str, Any]:
         """Everything stored about a person, as plain data; `files`: with the bytes of attachments.
 
-        `archive.as_json` and `archive.as_markdown` write it out.
+        `exporting.to_json` and `exporting.markdown` write it out.
 
         Raises:
             NotFound: nobody is known by this id at this front end.

@@ -13,11 +13,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from duihua.ability_commands import Command, show_json
-from duihua.archive import Extent, as_json, as_markdown, extent
 from duihua.arguments import Parser
 from duihua.codec import sound
 from duihua.errors import ConfigError
 from duihua.escapes import aligned, one_line
+from duihua.exporting import Extent, extent, markdown, to_json
 from duihua.program import complain, load_settings, store_alone
 
 if TYPE_CHECKING:
@@ -162,9 +162,9 @@ def _export(given: argparse.Namespace, words: Catalogue) -> int:
 
     who, data = asyncio.run(run())
     if given.format == "json":
-        text = as_json(data)
+        text = to_json(data)
     else:
-        text = as_markdown(data, words, datetime.now().astimezone().tzinfo)
+        text = markdown(data, words, datetime.now().astimezone().tzinfo)
     if given.output is None:
         print(sound(text), end="")
     else:
@@ -210,7 +210,7 @@ def _list(given: argparse.Namespace, words: Catalogue) -> int:
 def _fact(fact: Fact, words: Catalogue) -> list[str]:
     text = one_line(fact.text, 500)
     if fact.superseded_by:
-        text += f" ({words.t('archive.superseded', number=fact.superseded_by)})"
+        text += f" ({words.t('export.superseded', number=fact.superseded_by)})"
     return [
         str(fact.id),
         _date(fact.last_seen or fact.first_seen),

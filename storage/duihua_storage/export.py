@@ -16,6 +16,7 @@ from sqlalchemy import func, null, select
 from duihua.errors import NotFound
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.records import INPUT, Data, conversation, elsewhere, plain, text, time
+from duihua_storage.segments import decode
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import (
     fact_sources,
@@ -99,7 +100,7 @@ def export(user: int, files: bool) -> Tx[Mapping[str, Any]]:
         "elsewhere": others,
         "facts": remembered.get(user, []),
         "derived": {
-            "indexed_turns": int(indexed[0][0] or 0),
+            "indexed_turns": sum(len(decode(row[0])) for row in indexed),
             "embeddings": dict(embedded),
         },
         "reminders": [_reminder(row) for row in reminded],
@@ -146,7 +147,7 @@ _SOURCES = Statement(
     .where(F.owner_id.op("IN")(numbers("us")))
     .order_by(G.fact_id, G.session_id, G.seq)
 )
-_INDEXED = Statement(select(func.sum(W.documents)).where(W.owner_id.op("IN")(numbers("us"))))
+_INDEXED = Statement(select(W.body).where(W.owner_id.op("IN")(numbers("us"))))
 _EMBEDDED = Statement(
     select(V.model, func.count())
     .where(V.owner_id.op("IN")(numbers("us")))

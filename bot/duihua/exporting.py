@@ -48,7 +48,7 @@ def extent(data: Data) -> Extent:
     )
 
 
-def as_json(data: Data) -> str:
+def to_json(data: Data) -> str:
     """The data as JSON with indented lines."""
     try:
         return orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n"
@@ -56,15 +56,15 @@ def as_json(data: Data) -> str:
         return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
 
-def as_markdown(data: Data, words: Catalogue, zone: tzinfo | None = None) -> str:
+def markdown(data: Data, words: Catalogue, zone: tzinfo | None = None) -> str:
     """The data as Markdown, in the catalogue's language; times are those of `zone` (None: UTC)."""
     page = _Page(words, zone or UTC)
     page.person(data)
-    page.facts("archive.facts", data["facts"])
+    page.facts("export.facts", data["facts"])
     for session in data["sessions"]:
         page.session(session)
     for other in data["elsewhere"]:
-        page.line("##", words.t("archive.elsewhere", session=other["session"]))
+        page.line("##", words.t("export.elsewhere", session=other["session"]))
         page.turns(other["turns"])
         page.waiting(other["inputs"])
     page.rest(data)
@@ -126,13 +126,13 @@ class _Page:
         names = [identity["name"] for identity in person["identities"] if identity["name"]]
         known = [f"{inline(i['front'])}/{inline(i['external'])}" for i in person["identities"]]
         zone = datetime.fromisoformat(data["exported"]).astimezone(self.zone)
-        self.line("#", t("archive.title", name=inline(names[0]) if names else ", ".join(known)))
+        self.line("#", t("export.title", name=inline(names[0]) if names else ", ".join(known)))
         self.items(
             [
-                t("archive.identities", names=", ".join(known)),
-                t("archive.exported", time=f"{zone:%Y-%m-%d %H:%M} (UTC{zone:%z})"),
-                t("archive.memory_off" if person["memory"] == "off" else "archive.memory_on"),
-                t("archive.extent", sessions=much.sessions, turns=much.turns, facts=much.facts),
+                t("export.identities", names=", ".join(known)),
+                t("export.exported", time=f"{zone:%Y-%m-%d %H:%M} (UTC{zone:%z})"),
+                t("export.memory_off" if person["memory"] == "off" else "export.memory_on"),
+                t("export.extent", sessions=much.sessions, turns=much.turns, facts=much.facts),
             ]
         )
 
@@ -148,15 +148,15 @@ class _Page:
         kind = f"memory.kind.{fact['kind']}"
         about = [f"#{fact['id']}", t(kind) if kind in self.words else inline(fact["kind"])]
         about += [
-            t("archive.seen", first=self.date(fact["first_seen"]), last=self.date(fact["last_seen"])),
-            t("archive.confidence", percent=round(100 * fact["confidence"])),
+            t("export.seen", first=self.date(fact["first_seen"]), last=self.date(fact["last_seen"])),
+            t("export.confidence", percent=round(100 * fact["confidence"])),
         ]
         if fact["expires"]:
-            about.append(t("archive.expires", date=self.date(fact["expires"])))
+            about.append(t("export.expires", date=self.date(fact["expires"])))
         if fact["superseded_by"]:
-            about.append(t("archive.superseded", number=fact["superseded_by"]))
+            about.append(t("export.superseded", number=fact["superseded_by"]))
         places = ", ".join(f"{place['session']}.{place['turn']}" for place in fact["sources"])
-        about.append(t("archive.sources", places=places) if places else t("archive.no_source"))
+        about.append(t("export.sources", places=places) if places else t("export.no_source"))
         return f"**{inline(fact['text'])}** ({'; '.join(about)})"
 
     def session(self, session: Data) -> None:
@@ -164,55 +164,55 @@ class _Page:
         t = self.words.t
         title = inline(session["title"]) or inline(session["key"])
         self.line(
-            "##", t("archive.session", number=session["id"], date=self.date(session["created"]), title=title)
+            "##", t("export.session", number=session["id"], date=self.date(session["created"]), title=title)
         )
-        about = [t("archive.key", key=inline(session["key"]))]
+        about = [t("export.key", key=inline(session["key"]))]
         if session["settings"]:
-            about.append(t("archive.settings", settings=inline(_flat(session["settings"]))))
+            about.append(t("export.settings", settings=inline(_flat(session["settings"]))))
         self.items(about)
         self.turns(session["turns"])
         self.waiting(session["inputs"])
-        self._texts("archive.outbox", [s["body"] for s in session["outbox"] if s["body"] is not None])
+        self._texts("export.outbox", [s["body"] for s in session["outbox"] if s["body"] is not None])
         if session["notes"]:
-            self.line("###", t("archive.notes"))
+            self.line("###", t("export.notes"))
             self.items([self._note(note) for note in session["notes"]])
-        self.facts("archive.shared_facts", session["facts"])
+        self.facts("export.shared_facts", session["facts"])
 
     def _note(self, note: Data) -> str:
         span = f"{note['first']}-{note['upto']}"
         return self.words.t(
-            f"archive.{note['kind']}", turns=span, date=self.date(note["at"]), text=inline(note["text"])
+            f"export.{note['kind']}", turns=span, date=self.date(note["at"]), text=inline(note["text"])
         )
 
     def turns(self, turns: Sequence[Data]) -> None:
         """Who said what, with calls and their results."""
         before = 0
         for turn in turns:
-            marks = [self.words.t("archive.follows", turn=turn["parent"])] if turn["parent"] != before else []
+            marks = [self.words.t("export.follows", turn=turn["parent"])] if turn["parent"] != before else []
             if turn["state"] != "done":
                 marks.append(self.words.t(f"command.history.{turn['state']}"))
             if turn["off_record"]:
-                marks.append(self.words.t("archive.off_record"))
+                marks.append(self.words.t("export.off_record"))
             self.line("###", f"{turn['turn']} · {self.time(turn['started'])}", *marks)
             self._said(turn)
             before = turn["turn"]
 
     def _said(self, turn: Data) -> None:
         if turn["input"]:
-            self.line(f"**{inline(turn['author']) or self.words.t('archive.user')}**")
+            self.line(f"**{inline(turn['author']) or self.words.t('export.user')}**")
             self._parts(turn["input"])
             self.attachments(turn["attachments"])
         for step in turn["steps"]:
             model = f" ({inline(step['model'])})" if step["model"] else ""
-            self.line(f"**{self.words.t('archive.assistant')}**{model}")
+            self.line(f"**{self.words.t('export.assistant')}**{model}")
             self._parts(step["parts"])
             for call in step["calls"]:
                 self._call(call)
         if turn["partial"] and turn["state"] == "running":
-            self.line(f"**{self.words.t('archive.assistant')}**")
+            self.line(f"**{self.words.t('export.assistant')}**")
             self.quote(turn["partial"])
         if turn["error"]:
-            self.line(self.words.t("archive.error", error=inline(turn["error"])))
+            self.line(self.words.t("export.error", error=inline(turn["error"])))
 
     def _parts(self, parts: Sequence[Data]) -> None:
         for part in parts:
@@ -222,17 +222,17 @@ class _Page:
                 case {"t": "media"}:
                     pass  # listed with the attachments
                 case {"t": "thinking" | "quote" as kind, "text": str(text)}:
-                    self.line(f"*{self.words.t(f'archive.{kind}')}*")
+                    self.line(f"*{self.words.t(f'export.{kind}')}*")
                     self.quote(text)
                 case _:
                     self.block(_flat(part))
 
     def _call(self, call: Data) -> None:
         name, state = inline(call["name"]), call["state"]
-        self.line(self.words.t("archive.call", name=name, state=state))
+        self.line(self.words.t("export.call", name=name, state=state))
         self.block(call["arguments"])
         if call["result"]:
-            self.line(self.words.t("archive.result"))
+            self.line(self.words.t("export.result"))
             self.block(call["result"])
 
     def attachments(self, files: Sequence[Data]) -> None:
@@ -240,7 +240,7 @@ class _Page:
         self.items(
             [
                 self.words.t(
-                    "archive.attachment",
+                    "export.attachment",
                     name=inline(file["name"]) or file["id"],
                     mime=inline(file["mime"]),
                     size=f"{file['size']:,}",
@@ -255,7 +255,7 @@ class _Page:
         waiting = [input for input in inputs if input["parts"]]
         if not waiting:
             return
-        self.line("###", self.words.t("archive.waiting"))
+        self.line("###", self.words.t("export.waiting"))
         for input in waiting:
             self._parts(input["parts"])
             self.attachments(input["attachments"])
@@ -269,10 +269,10 @@ class _Page:
     def rest(self, data: Data) -> None:
         """Reminders, tasks and usage."""
         t = self.words.t
-        self._rows("archive.reminders", data["reminders"], ("due", "rule", "state", "body"))
-        self._rows("archive.tasks", data["tasks"], ("created", "kind", "model", "state", "result", "error"))
+        self._rows("export.reminders", data["reminders"], ("due", "rule", "state", "body"))
+        self._rows("export.tasks", data["tasks"], ("created", "kind", "model", "state", "result", "error"))
         if data["usage"]:
-            self.line("##", t("archive.usage"))
+            self.line("##", t("export.usage"))
             self.items([self._used(row) for row in data["usage"]])
 
     def _used(self, row: Data) -> str:
