@@ -51,7 +51,15 @@ LAYERS = [
         "comparison",
     },
     {"terminal", "screen", "drawings"},
-    {"doctor", "program", "arguments", "ability_commands", "model_commands", "task_commands"},
+    {
+        "doctor",
+        "program",
+        "arguments",
+        "ability_commands",
+        "model_commands",
+        "task_commands",
+        "memory_commands",
+    },
     {"cli", "__main__"},
 ]
 HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")

@@ -21,7 +21,7 @@ from duihua.composition import Composer, Words
 from duihua.config import Settings
 from duihua.contexts import Contexts, fitted, measurable
 from duihua.delivery import Delivery
-from duihua.errors import ConfigError, DuihuaError, InvalidOptions
+from duihua.errors import ConfigError, DuihuaError, InvalidOptions, NotFound
 from duihua.events import AnyEvent
 from duihua.history import History
 from duihua.lanes import Lanes
@@ -311,6 +311,21 @@ class ChatEngine(Tasking):
             self._drop(session)
         await self.store.scrub()
         return count
+
+    async def export_user(
+        self, front: str, external: str, tenant: str = "main", *, files: bool = False
+    ) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data; `files`: with the bytes of attachments.
+
+        `exporting.to_json` and `exporting.markdown` write it out.
+
+        Raises:
+            NotFound: nobody is known by this id at this front end.
+        """
+        user = await self.store.user(tenant, front, external)
+        if user is None:
+            raise NotFound("user", f"{front}/{external}")
+        return await self.store.export(user, files=files)
 
     # ------------------------------------------------------------ for handles
 
