@@ -50,6 +50,7 @@ from duihua_storage import (
 from duihua_storage import (
     lease as leases,
 )
+from duihua_storage.cache import SegmentCache
 from duihua_storage.sessions import Known
 from duihua_storage.statement import Driver
 
@@ -81,6 +82,7 @@ class SqlStore:
     ) -> None:
         self._db = _driver(url, synchronous, upgrade, lease)
         self._known: dict[Address, Known] = {}
+        self._segments = SegmentCache()
         self._erased = False
 
     async def open(self) -> None:
@@ -201,6 +203,7 @@ class SqlStore:
 
     async def scrub(self) -> None:
         """After an erase: leaves no erased text in the files. Raises StorageError while others read them."""
+        self._segments.clear()
         await self._db.scrub()
         self._erased = False
 
@@ -252,7 +255,7 @@ class SqlStore:
         self, owner: int, terms: Sequence[str], *, rows: int = 2_000, between: tuple[int, int] | None = None
     ) -> Matches:
         """The documents of an owner that hold the terms, of `rows` pairs at most, the rarest terms first."""
-        return await self._db.read(lambda: index.match(owner, terms, rows, between))
+        return await self._db.read(lambda: index.match(self._segments, owner, terms, rows, between))
 
     async def said(self, refs: Sequence[TurnRef]) -> Sequence[Turn]:
         """These turns with their steps, as far as they are still there."""

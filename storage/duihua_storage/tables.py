@@ -257,8 +257,11 @@ segments = Table(
     metadata,
     _id(),
     _number("owner_id"),
-    Column("level", SmallInteger, nullable=False),
-    Column("documents", Integer, nullable=False),
+    Column("weight", Integer, nullable=False),
+    _number("session_from"),  # the sessions and the turns that it may have documents of
+    _number("session_to"),
+    _number("seq_from"),
+    _number("seq_to"),
     Column("body", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -25,8 +25,11 @@ def upgrade() -> None:
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
         sa.Column("owner_id", sa.BigInteger(), nullable=False),
-        sa.Column("level", sa.SmallInteger(), nullable=False),
-        sa.Column("documents", sa.Integer(), nullable=False),
+        sa.Column("weight", sa.Integer(), nullable=False),
+        sa.Column("session_from", sa.BigInteger(), nullable=False),
+        sa.Column("session_to", sa.BigInteger(), nullable=False),
+        sa.Column("seq_from", sa.BigInteger(), nullable=False),
+        sa.Column("seq_to", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,

@@ -1,0 +1,271 @@
+"""Segments: blocks of documents with an inverted index of their terms, packed into bytes.
+
+A term is known by the CRC-32 of its UTF-8 form; a posting has 16 bits: the document's number in its segment
+(12 bits) and how often the term stands in it (4 bits: 1 to 16). Documents are numbered by their time: the
+newest come last, and a span of time is a span of numbers. All numbers are little-endian; a body is
+
+    documents, singles, shared, postings    four counts of 32 bits
+    at, sessions                            64 bits for each document: when it was said, and where
+    seqs, lengths                           32 bits for each document: which turn, and its terms in all
+    singles, lone                           32 + 16 bits: terms that one document holds, and their posting
+    shared, ends                            32 + 32 bits: terms that several hold, and their postings' end
+    postings                                16 bits each, of the shared terms one after the other
+
+with the terms in order. Most terms of natural text stand in one document of a segment: they take six bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import zlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise, repeat
+from typing import Literal, NamedTuple
+
+from duihua.memories import Document, Found, Matches, Place
+
+CAPACITY = 1 << 12
+"""Documents that a segment can hold."""
+_CODES: tuple[Literal["q", "I", "H"], ...] = ("q", "q", "I", "I", "I", "H", "I", "I", "H")
+_COUNTS = struct.Struct("<4I")
+_MOST = 16  # a count that is larger is taken for this
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """A segment that can be searched: the arrays described above."""
+
+    at: array[int]
+    sessions: array[int]
+    seqs: array[int]
+    lengths: array[int]
+    singles: array[int]
+    lone: array[int]
+    shared: array[int]
+    ends: array[int]
+    postings: array[int]
+    length: int  # sum of `lengths`
+    size: int  # bytes
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def places(self) -> Iterator[Place]:
+        """Where each document was said."""
+        return zip(self.sessions, self.seqs, strict=True)
+
+    def find(self, term: int) -> tuple[array[int], int, int] | None:
+        """The postings of a hashed term: where they stand, from one place to before another."""
+        i = bisect_left(self.shared, term)
+        if i < len(self.shared) and self.shared[i] == term:
+            return self.postings, self.ends[i - 1] if i else 0, self.ends[i]
+        i = bisect_left(self.singles, term)
+        if i < len(self.singles) and self.singles[i] == term:
+            return self.lone, i, i + 1
+        return None
+
+    def between(self, start: int, end: int) -> tuple[int, int]:
+        """The documents of a span of time: the number of the first one, and of the one after the last."""
+        return bisect_left(self.at, start), bisect_left(self.at, end)
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Every posting with its term."""
+        counts = map(int.__sub__, self.ends, chain((0,), self.ends))
+        terms = chain.from_iterable(map(repeat, self.shared, counts))
+        return chain(zip(self.singles, self.lone, strict=True), zip(terms, self.postings, strict=True))
+
+
+def hashed(term: str) -> int:
+    """The number by which segments know a term: 32 bits."""
+    return zlib.crc32(term.encode("utf-8", "surrogatepass"))
+
+
+# ---------------------------------------------------------------- making
+
+_Head = tuple[int, int, int, int]  # at, session, seq, length
+
+
+def build(documents: Iterable[Document]) -> Segment:
+    """A segment of `CAPACITY` documents at most, each of another turn."""
+    heads = sorted(
+        ((d.at, d.ref.session, d.ref.seq, sum(d.terms.values()), d.terms) for d in documents),
+        key=lambda head: head[:3],
+    )
+    keys: list[int] = []
+    for number, head in enumerate(heads):
+        counts: dict[int, int] = {}
+        for term, count in head[4].items():
+            name = hashed(term)
+            counts[name] = counts.get(name, -1) + count  # a posting counts from 0
+        low = number << 4
+        keys += [name << 16 | low | (n if n < _MOST else _MOST - 1) for name, n in counts.items() if n >= 0]
+    return _packed([head[:4] for head in heads], keys)
+
+
+def merge(segments: Sequence[Segment], without: Container[Place] = ()) -> Segment:
+    """One segment of the documents of several, `CAPACITY` at most; those of the turns `without` are gone."""
+    heads: list[tuple[int, int, int, int, int, int]] = []
+    for nth, s in enumerate(segments):
+        heads += zip(s.at, s.sessions, s.seqs, s.lengths, repeat(nth), range(len(s)), strict=False)
+    if without:
+        heads = [head for head in heads if head[1:3] not in without]
+    heads.sort()
+    numbers = [[-1] * len(s) for s in segments]
+    for number, head in enumerate(heads):
+        numbers[head[4]][head[5]] = number << 4
+    keys: list[int] = []
+    for s, renumbered in zip(segments, numbers, strict=True):
+        new = [number | count for number in renumbered for count in range(_MOST)]  # -1 stays -1
+        keys += [term << 16 | new[posting] for term, posting in s.pairs()]
+    if without:
+        keys = [key for key in keys if key >= 0]
+    return _packed([head[:4] for head in heads], keys)
+
+
+def _packed(heads: Sequence[_Head], keys: list[int]) -> Segment:
+    """A segment of documents in order, and their postings in any order, each below its term's 32 bits."""
+    keys.sort()
+    terms = [key >> 16 for key in keys]
+    found = array("H", [key & 0xFFFF for key in keys])
+    starts = [0, *(i for i, (a, b) in enumerate(pairwise(terms), 1) if a != b), len(terms)]
+    singles, lone, shared = array("I"), array("H"), array("I")
+    ends, postings = array("I"), array("H")
+    for start, end in pairwise(starts):
+        if end - start == 1:
+            singles.append(terms[start])
+            lone.append(found[start])
+        elif start != end:
+            shared.append(terms[start])
+            postings += found[start:end]
+            ends.append(len(postings))
+    at, sessions = (array("q", [head[i] for head in heads]) for i in (0, 1))
+    seqs, lengths = (array("I", [head[i] for head in heads]) for i in (2, 3))
+    return _segment(at, sessions, seqs, lengths, singles, lone, shared, ends, postings)
+
+
+def _segment(*arrays: array[int]) -> Segment:
+    size = sum(len(column) * column.itemsize for column in arrays)
+    return Segment(*arrays, length=sum(arrays[3]), size=size)
+
+
+# ---------------------------------------------------------------- bytes
+
+
+def encode(segment: Segment) -> bytes:
+    """The body that is stored."""
+    s = segment
+    counts = _COUNTS.pack(len(s), len(s.singles), len(s.shared), len(s.postings))
+    columns = (s.at, s.sessions, s.seqs, s.lengths, s.singles, s.lone, s.shared, s.ends, s.postings)
+    return counts + b"".join(_little(column).tobytes() for column in columns)
+
+
+def decode(body: bytes) -> Segment:
+    """The segment of a stored body."""
+    documents, singles, shared, postings = _COUNTS.unpack_from(body)
+    sizes = (documents, documents, documents, documents, singles, singles, shared, shared, postings)
+    view, start = memoryview(body), _COUNTS.size
+    columns: list[array[int]] = []
+    for code, size in zip(_CODES, sizes, strict=True):
+        column = array(code)
+        end = start + size * column.itemsize
+        column.frombytes(view[start:end])
+        columns.append(_little(column))
+        start = end
+    return _segment(*columns)
+
+
+def _little(column: array[int]) -> array[int]:
+    """The other order of bytes where numbers are not little-endian: there and back."""
+    if sys.byteorder == "little":
+        return column
+    column = column[:]
+    column.byteswap()
+    return column
+
+
+# ---------------------------------------------------------------- searching
+
+
+class _Run(NamedTuple):
+    """Postings of the `nth` segment, from one place to before another."""
+
+    nth: int
+    postings: Sequence[int]
+    start: int
+    end: int
+
+
+def search(
+    segments: Sequence[Segment], terms: Sequence[str], rows: int, between: tuple[int, int] | None
+) -> Matches:
+    """The documents that hold the terms: see `MemoryStore.match`.
+
+    Terms are taken from the rarest one on while they come to `rows` postings in all. If the rarest has more
+    than that, and of documents that only their time asks for, the newest are taken.
+    """
+    spans = [s.between(*between) if between else (0, len(s)) for s in segments]
+    holding = [0] * len(terms)
+    held: list[tuple[int, int, list[_Run]]] = []  # how many postings are wanted, of which term
+    for i, name in enumerate(map(hashed, terms)):
+        runs: list[_Run] = []
+        wanted = 0
+        for nth, segment in enumerate(segments):
+            place = segment.find(name)
+            if place is None:
+                continue
+            postings, start, end = place
+            holding[i] += end - start
+            if between:
+                first, last = spans[nth]
+                start = bisect_left(postings, first << 4, start, end)
+                end = bisect_left(postings, last << 4, start, end)
+            if start < end:
+                wanted += end - start
+                runs.append(_Run(nth, postings, start, end))
+        if runs:
+            held.append((wanted, i, runs))
+    counts: list[dict[int, dict[int, int]]] = [{} for _ in segments]  # number, term, how often
+    left = rows
+    for wanted, i, runs in sorted(held, key=lambda one: one[:2]):
+        if wanted > left < rows:
+            break
+        left -= wanted
+        for nth, posting in _newest(segments, runs, rows) if wanted > rows else _all(runs):
+            counts[nth].setdefault(posting >> 4, {})[i] = (posting & 15) + 1
+    if between and not terms:
+        runs = [_Run(i, range(0, b << 4, 16), a, b) for i, (a, b) in enumerate(spans) if a < b]
+        for nth, posting in _newest(segments, runs, rows):
+            counts[nth][posting >> 4] = {}
+    found = {
+        (s.sessions[n], s.seqs[n]): Found(s.at[n], s.lengths[n], held)
+        for s, documents in zip(segments, counts, strict=True)
+        for n, held in documents.items()
+    }
+    return Matches(sum(map(len, segments)), sum(s.length for s in segments), holding, found)
+
+
+def _all(runs: list[_Run]) -> Iterator[tuple[int, int]]:
+    return ((run.nth, posting) for run in runs for posting in run.postings[run.start : run.end])
+
+
+def _newest(segments: Sequence[Segment], runs: list[_Run], rows: int) -> Iterator[tuple[int, int]]:
+    """The postings of the newest documents, `rows` of them at most."""
+
+    def when(run: _Run) -> int:
+        return segments[run.nth].at[run.postings[run.end - 1] >> 4]
+
+    pool: list[tuple[int, int, int, int, int]] = []
+    for run in sorted(runs, key=when, reverse=True):
+        if len(pool) >= rows and (not pool or when(run) < pool[-1][0]):
+            break  # and so are all that follow
+        s = segments[run.nth]
+        for posting in run.postings[max(run.start, run.end - rows) : run.end]:
+            n = posting >> 4
+            pool.append((s.at[n], s.sessions[n], s.seqs[n], run.nth, posting))
+        pool.sort(reverse=True)
+        del pool[rows:]
+    return ((nth, posting) for *_, nth, posting in pool)
