@@ -99,13 +99,14 @@ _REMEMBER = re.compile(
     re.I | re.S,
 )
 _RECALL = re.compile(
-    r"(?:还?记不?记得|想[得不]?起来|(?:上次|上回|之前|以前|曾经).{0,8}(?:说|提|讲|聊|告诉).{0,40}(?:什么|哪|谁|几|多少|吗|[?？]))"
-    r"|\b(?:do|can) you (?:still )?(?:remember|recall)\b"
+    r"(?<!我)(?:(?:记不)?记得|想[得不]?起来|(?:上次|上回|之前|以前|曾经).{0,8}(?:说|提|讲|聊|告诉))"
+    r".{0,60}(?:什么|哪|谁|几|多少|吗|[?？])"
+    r"|\b(?:do|can) you (?:still )?(?:remember|recall)\b.{3,}"
     r"|\b(?:what|which|where|when|who)\b.{0,60}\bI (?:told|mentioned|said)\b",
     re.I,
 )
 _RECALL_NOISE = re.compile(
-    r"^(?:请问)?(?:你|您)?(?:还|可)?(?:记不?记得|想[得不]?起来)(?!吗)|(?:吗|呢|么)?[?？。.!！\s]*$"
+    r"^(?:请问)?[你您]?[还可]?(?:(?:记不)?记得|想[得不]?起来)(?!吗)|[吗呢么]?[?？。.!！\s]*$"
     r"|^(?:do|can) you (?:still )?(?:remember|recall)\s*",
     re.I,
 )

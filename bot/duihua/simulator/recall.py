@@ -13,16 +13,13 @@ from duihua.simulator.known import FACTS, Fact, first_person
 READ = 2_000
 """Characters of each message that are searched."""
 
+_ITEM = re.compile(r"\s{0,4}(?:[-*•·]|\d{1,4}[.、:])\s?\S")
 _RECALLED = re.compile(
-    r"[^\n]{0,160}(?:记忆|回忆|想起|记得|以前|从前|之前|过去|memor|recall|remember|earlier|past|previous)[^\n]{0,160}"
-    r"\n\s{0,4}(?:[-*•·\[【(（]|\d{1,4}[.、:年-])",
-    re.IGNORECASE,
+    r"[^\n]{0,300}(?:记忆|回忆|想起|以前|memor|recall|earlier)[^\n]{0,300}\n" + _ITEM.pattern, re.IGNORECASE
 )
-_ITEM = re.compile(r"\s{0,4}(?:[-*•·\[【(（]|\d{1,4}[.、:年-])")
+_ABOUT = r"(?:笔记|摘要|记忆|记下|已知|要求|notes?\b|summary|digest|memor|known|wishes)"
 _NOTES = re.compile(
-    r"^(?:[#【\[(（][^\n]{0,60})?[^\n。.]{0,60}"
-    r"(?:笔记|摘要|要点|前情|记忆|记下|已知|记得|要求|notes?\b|summary|digest|memor|known|remember|instruct)"
-    r"[^\n。.]{0,60}[:：】\])）]\s*$",
+    rf"^[【\[][^\n】\]]{{0,80}}{_ABOUT}[^\n】\]]{{0,80}}[】\]]|^[^\n。.]{{0,60}}{_ABOUT}[^\n。.]{{0,60}}[:：]\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _OF_USER = re.compile(r"用户|你说|\buser\b|\byou (?:said|told)\b", re.IGNORECASE)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
-from duihua.simulator.ask import Ask, Language, estimate, language
+from duihua.simulator.ask import Ask, estimate, language
 from duihua.simulator.known import FACTS
+from duihua.simulator.recall import READ, find
 
 NOTE = 90
 """Tokens of a note at most."""
@@ -21,14 +22,11 @@ MOST = 12
 
 _KEYS = re.compile(r"[\"'`“「]note[\"'`”」](?s:.*)[\"'`“「]facts[\"'`”」]")
 _DIGEST = re.compile(r"[\"'`“「]digest[\"'`”」]")
-_LINE = re.compile(
-    r"^\s{0,4}(?:[-*•]\s*)?"
-    r"(?:[\[【(（#]{0,3}\s*(?:第|turn\s+)?\s*(?P<turn>\d{1,9})\s*轮?\s*[\]】)）.、:：,，]{0,2}\s*)?"
-    r"(?:[\[【(（]?\d{4}-\d\d-\d\d[^\]】)）:：]{0,20}[\]】)）]?\s*)?"
-    r"(?:(?P<who>用户|对方|user|human|person|助手|你|assistant|bot)\s*(?:\([^)]{0,30}\)|（[^）]{0,30}）)?\s*[:：]\s*)?"
-    r"(?P<text>.*)$",
-    re.IGNORECASE,
+_NUMBER = re.compile(
+    r"\s{0,4}(?:[\[【(（#]|第|turn\s)\s*(\d{1,9})\s*轮?\s*[\]】)）.:：]?(?!\d)\s*", re.IGNORECASE
 )
+_QUOTED = re.compile(r"\s{0,4}>\s?")
+_SPEAKER = re.compile(r"(?:(用户|user)|(?:助手|assistant))\s*[:：]\s*", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^。！？!?\n]*?(?:[。！？!?\n]|\.(?=\s|$)|$)")
 _QUESTION = re.compile(r"[?？]\s*$|[吗呢]\s*[。.]?$")
 _TELLS = re.compile(
@@ -40,15 +38,13 @@ _STANDING = re.compile(
     re.IGNORECASE,
 )
 
-Speaker = Literal["user", "assistant"]
-
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A line of the chunk."""
+    """A line of the chunk, of a turn by its number; 0: of an older note."""
 
     turn: int
-    who: Speaker
+    by_user: bool
     text: str
 
 
@@ -61,37 +57,44 @@ def answer(ask: Ask) -> str:
     """The JSON object that was asked for."""
     lines = list(_lines(ask.question))
     told = list(_told(lines))
-    tongue = language(*(line.text for line in lines if line.who == "user"))
     value: dict[str, Any] = {"note": _within(NOTE, [text for _, text in told]), "facts": _facts(told)}
     if _DIGEST.search(f"{ask.system}\n{ask.question}"):
-        value["digest"] = _digest(lines, told, tongue)
+        value["digest"] = _within(DIGEST, [line.text for line in lines if not line.turn])
     return orjson.dumps(value).decode()
 
 
 def _lines(text: str) -> Iterator[Said]:
-    """The numbered turns of a request; a line without a number goes on with the one before."""
-    turn, who = 0, "user"
+    """The lines of notes, then of numbered turns, as they are quoted in a request."""
+    turn, by_user = 0, True
     for line in text.splitlines():
-        found = _LINE.match(line)
-        if found is None:
+        quoted = _QUOTED.match(line)
+        number = None if quoted else _NUMBER.match(line)
+        if number:
+            turn, by_user = int(number[1]), True
+        rest = line[number.end() :] if number else line[quoted.end() :] if quoted else line
+        speaker = _SPEAKER.match(rest)
+        if not (number or quoted or speaker):
             continue
-        if found["turn"]:
-            turn, who = int(found["turn"]), "user"
-        if found["who"]:
-            who = "assistant" if found["who"].lower() in ("助手", "你", "assistant", "bot") else "user"
-        if turn and found["text"].strip():
-            yield Said(turn, who, found["text"].strip())
+        if speaker:
+            by_user, rest = speaker[1] is not None, rest[speaker.end() :]
+        if rest.strip():
+            yield Said(turn, by_user, rest.strip())
 
 
 def _told(lines: list[Said]) -> Iterator[tuple[int, str]]:
     """The user's sentences that tell something, each once, with their turns."""
     seen: set[str] = set()
     for line in lines:
-        if line.who != "user":
+        if not (line.turn and line.by_user):
             continue
-        for sentence in _SENTENCE.findall(line.text):
+        for sentence in _SENTENCE.findall(line.text[:READ]):
             text = sentence.strip()
-            if len(text) < 3 or text in seen or _QUESTION.search(text) or not _TELLS.search(text):
+            if (
+                len(text) < 3
+                or text in seen
+                or _QUESTION.search(text)
+                or not (_TELLS.search(text) or _STANDING.search(text))
+            ):
                 continue
             seen.add(text)
             yield line.turn, text
@@ -105,25 +108,19 @@ def _facts(told: list[tuple[int, str]]) -> list[dict[str, Any]]:
             continue
         tongue = language(text)
         for fact in FACTS:
-            values = [m.group(1) for p in fact.told for m in p.finditer(text)]
-            if values:
-                words = fact.note[tongue].format(values[-1].strip(" .'’"))
+            if value := find(fact, [text]):
+                words = fact.note[tongue].format(value)
                 found.append({"kind": fact.kind, "subject": fact.subject, "text": words, "turn": turn})
     return found[:MOST]
 
 
-def _digest(lines: list[Said], told: list[tuple[int, str]], tongue: Language) -> str:
-    """Everything told, shortened; notes that are folded may have no numbered turns at all."""
-    texts = [text for _, text in told] or [line.text for line in lines]
-    return _within(DIGEST, texts) or {"zh": "没有要紧的事。", "en": "Nothing of note."}[tongue]
-
-
 def _within(tokens: int, texts: list[str]) -> str:
-    """The sentences as one text, as many as there is room for; a long one is cut."""
+    """The sentences, each once, a line each, as many as there is room for; a long one is cut."""
     kept: list[str] = []
-    for text in texts:
-        room = tokens - sum(estimate(k) for k in kept)
-        if room < 8:
+    left = tokens
+    for text in dict.fromkeys(texts):
+        if left < 8:
             break
-        kept.append(text if estimate(text) <= room else text[:room])
-    return " ".join(kept)
+        kept.append(text if estimate(text) <= left else text[:left])
+        left -= estimate(kept[-1])
+    return "\n".join(kept)
