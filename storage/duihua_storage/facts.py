@@ -274,11 +274,21 @@ _UNFOUNDED = Statement(
 )
 
 
+_NO_SHARED = Statement(delete(facts).where(F.owner_id == -number("s")))
+
+
 def erase(session: int, seqs: Collection[int] | None) -> Tx[None]:
     """Drops the facts that rest on turns of a session (None: all) and nothing else.
 
-    What one of them replaced is valid again, or replaced by what came after it. The session's row is held.
+    What one of them replaced is valid again, or replaced by what came after it. With a whole session goes all
+    that is known of it as one that people share. The session's row is held.
     """
+    yield from _unfound(session, seqs)
+    if seqs is None:
+        yield _NO_SHARED, {"s": session}
+
+
+def _unfound(session: int, seqs: Collection[int] | None) -> Tx[None]:
     where: dict[str, Any] = {"s": session} if seqs is None else {"s": session, "qs": _list(seqs)}
     resting = yield (_RESTING_ALL if seqs is None else _RESTING_SOME), where
     if not resting:

@@ -1,9 +1,8 @@
-"""People: their switches, the codes that join two identities, and everything stored about one of them."""
+"""People: their switches, and the codes that join two identities."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, case, delete, func, insert, or_, select, update
@@ -210,9 +209,3 @@ def _join(user: int, to: int) -> Tx[None]:
     yield _SESSIONS, both
     for statement in (*_USAGE, _LINKS, _PERSON, _GONE):
         yield statement, both
-
-
-def export(user: int) -> Tx[Mapping[str, Any]]:
-    """Everything stored about a person, as plain data."""
-    raise NotImplementedError
-    yield
