@@ -29,8 +29,6 @@ BLENDED = 50
 """Turns whose meaning is compared when there is an embedder."""
 LEXICAL = 0.75
 """The share of the words in a blended score; the rest is the meaning's."""
-BATCH = 16
-"""Texts that are embedded at a time."""
 EMBEDDED = 1_000
 """Characters of a turn that are embedded."""
 SPARE = 6
@@ -149,12 +147,16 @@ class LexicalRecall:
         lacking = [ref for ref in refs if (ref.session, ref.seq) not in vectors]
         turns = [turn for turn in await self._store.said(lacking) if _shows(turn)] if lacking else []
         texts = ["\n".join(filter(None, spoken(turn)))[:EMBEDDED] for turn in turns]
-        batches = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
-        (asked, *_), *made = await asyncio.gather(
-            embed([query[:EMBEDDED]], True), *(embed(batch, False) for batch in batches)
-        )
-        new = [array("f", vector) for batch in made for vector in batch]
-        fresh = {(t.ref.session, t.ref.seq): vector for t, vector in zip(turns, new, strict=True)}
+        asking = embed([query[:EMBEDDED]], True)
+        made: Sequence[Sequence[float]] = ()
+        if texts:  # clients cut them into as many requests as their model wants
+            (asked,), made = await asyncio.gather(asking, embed(texts, False))
+        else:
+            (asked,) = await asking
+        fresh = {
+            (turn.ref.session, turn.ref.seq): array("f", vector)
+            for turn, vector in zip(turns, made, strict=True)
+        }
         if fresh:
             packed = {place: _packed(vector) for place, vector in fresh.items()}
             await self._store.put_vectors(owner, self._model, packed)

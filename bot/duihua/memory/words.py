@@ -46,7 +46,7 @@ IRREGULAR = {
         hold held; keep kept; pay paid; break broke broken; grow grew grown; draw drew drawn; hear heard
         fall fell fallen; ride rode ridden; stand stood; steal stole stolen; throw threw thrown; wake woke
         wake woken
-        become became; fight fought; forget forgot forgotten; hide hid hidden; lend lent; 
+        become became; fight fought; forget forgot forgotten; hide hid hidden; lend lent
         understand understood
         die died dying; child children; person people; man men; woman women; foot feet; tooth teeth
         mouse mice
