@@ -130,11 +130,10 @@ class LexicalRecall:
         except Exception as e:  # a platform's trouble must not cost the memory
             log.warning("nothing was embedded, words alone decide: %s", type(e).__name__)
             return ranked
-        if not near:
-            return ranked
-        low, high = min(near.values()), max(near.values())
-        share = (1 - LEXICAL) * ranked[0][1] / ((high - low) or 1.0)
-        scores = [(p, LEXICAL * score + share * (near.get(p, low) - low)) for p, score in ranked]
+        share = (1 - LEXICAL) * ranked[0][1]  # of the best score, as a cosine is of 1
+        scores = [
+            (place, LEXICAL * score + share * max(near.get(place, 0.0), 0.0)) for place, score in ranked
+        ]
         return sorted(scores, key=lambda item: -item[1])
 
     async def _nearness(
