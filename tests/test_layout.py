@@ -54,7 +54,17 @@ LAYERS = [
     {"doctor", "program", "arguments", "ability_commands", "model_commands", "task_commands"},
     {"cli", "__main__"},
 ]
-HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")
+HEAVY = (
+    "alembic",
+    "prompt_toolkit",
+    "rich",
+    "jinja2",
+    "sqlalchemy",
+    "aiohttp",
+    "aiogram",
+    "aiosqlite",
+    "Stemmer",
+)
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:

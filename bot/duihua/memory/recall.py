@@ -33,6 +33,8 @@ EMBEDDED = 1_000
 """Characters of a turn that are embedded."""
 SPARE = 6
 """Turns that are read beyond those wanted, for some that are gone or say the same."""
+APART = 0.5
+"""A neighbour whose score is a larger share of a hit's than this is told as a hit of its own."""
 EDGE = 50
 """Documents that are looked at when only the first or the last of all is asked for."""
 
@@ -174,9 +176,16 @@ class LexicalRecall:
     ) -> list[Hit]:
         """The best turns that are there, each text once, with the neighbours that add to the answer."""
         tried = ranked[: limit + SPARE]
-        chosen = {place for place, _ in tried}
-        beside = {p: [n for n in _beside(p, found) if n not in chosen and _past(n, before)] for p in chosen}
-        wanted = chosen.union(*beside.values())
+        scores = dict(tried[:limit])
+        beside = {
+            place: [
+                near
+                for near in _beside(place, found)
+                if _past(near, before) and scores.get(near, 0.0) < score * APART
+            ]
+            for place, score in tried
+        }
+        wanted = set(beside).union(*beside.values())
         turns = await self._store.said([TurnRef(*place) for place in sorted(wanted)]) if wanted else ()
         there = {(turn.ref.session, turn.ref.seq): turn for turn in turns if _shows(turn)}
         hits: list[Hit] = []
