@@ -201,7 +201,7 @@ class Life:
             assert soft is None or packed.characters <= soft
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(kinds, budgets, st.lists(talking, min_size=20, max_size=60))
 def test_a_talk_stays_whole_and_is_summarised_once(
     kind: Any, budget: int, actions: list[tuple[str, int]]
@@ -212,7 +212,7 @@ def test_a_talk_stays_whole_and_is_summarised_once(
     assert life.summarised <= 1.6 * size(life.path())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(kinds, budgets, st.lists(acting, min_size=20, max_size=60))
 def test_a_talk_stays_whole_through_branches_and_forgetting(
     kind: Any, budget: int, actions: list[tuple[str, int]]
