@@ -24,6 +24,8 @@ OTHER_DAY = 0.5
 """What remains of the score of a turn of any other day."""
 FIRST = 0.5
 """What the first (or last) of the turns that answer about as well gains, as a share of the best score."""
+MOST = 200
+"""Places that are ranked, and all that are as good as the last of them."""
 REACH = (-2, -1, 1, 2)
 """The turns of the same session whose words speak for a turn."""
 
@@ -62,7 +64,7 @@ def lexical(matches: Matches) -> dict[Place, float]:
         scores[place] = own
         session, seq = place
         for step in REACH:
-            beside = (session, seq + step)
+            beside = session, seq + step
             around[beside] = around.get(beside, 0) | mask
     shares = {1 << term: weight * unit * AROUND for term, weight in enumerate(idf)}
     known: dict[int, float] = {}
@@ -97,8 +99,11 @@ def rank(
         scores = _on_days(scores, within, alone=not question.words)
     elif question.order:
         scores = _by_age(scores or dict.fromkeys(matches.found, 0.5), question.order == "oldest")
-    bounded = [(place, min(score, 1.0)) for place, score in scores.items()]
-    return sorted(bounded, key=lambda item: (-item[1], -item[0][0], -item[0][1]))
+    if len(scores) > MOST:
+        least = sorted(scores.values(), reverse=True)[MOST - 1]
+        scores = {place: score for place, score in scores.items() if score >= least}
+    order = sorted((-score, -session, -seq) for (session, seq), score in scores.items())
+    return [((-session, -seq), min(-score, 1.0)) for score, session, seq in order]
 
 
 def _on_days(scores: dict[Place, float], within: Mapping[Place, Found], *, alone: bool) -> dict[Place, float]:
