@@ -201,7 +201,7 @@ class LexicalRecall:
             texts.add(spoken(turn))
             together = [there[p] for p in sorted({place, *beside[place]}) if p in there]
             text = quote(together, asked.terms[: asked.words], turn.at, self._zone, self._locale)
-            hits.append(Hit(score, text, turn.at, turn.ref))
+            hits.append(Hit(min(score, 1.0), text, turn.at, turn.ref))
         return hits
 
 
