@@ -31,15 +31,25 @@ VALUES = {
     "escapes",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"foreign", "memory", "pictures", "prices"}
+LOGIC |= {"foreign", "memory", "pictures", "prices", "composition"}
 LAYERS = [
     VALUES,
     LOGIC,
     {"providers", "skills", "relay", "history", "delivery"},
-    {"lanes", "brief", "running", "calling", "contexts", "able"},
-    {"turn", "tasking"},
-    {"session", "engine", "compare"},
-    {"testing", "simulator", "commands", "shown", "plain", "comparison", "exporting"},
+    {"lanes", "brief", "remembering", "recollection", "running", "preview", "calling", "contexts", "able"},
+    {"turn", "tasking", "summarising", "upkeep"},
+    {"memory_session", "session", "engine", "compare"},
+    {
+        "testing",
+        "simulator",
+        "command",
+        "memory_handlers",
+        "commands",
+        "exporting",
+        "shown",
+        "plain",
+        "comparison",
+    },
     {"terminal", "screen", "drawings"},
     {
         "doctor",

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from duihua.messages import Address, Turn, TurnRef
+from duihua.messages import Address, Turn, TurnRef, Usage
 
 # ---------------------------------------------------------------- notes
 
@@ -186,7 +186,7 @@ class Remembers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """A session whose upkeep is due: its ended turns after `kept`, oldest first, and what decides on them.
+    """A session and its ended turns whose upkeep is due (after `kept`, oldest first).
 
     It is written by `MemoryStore.keep` as long as nobody did it first and nothing was erased meanwhile.
     """
@@ -244,7 +244,11 @@ class MemoryStore(Protocol):
         ...
 
     async def chore(self, session: int, *, limit: int = 50) -> Chore | None:
-        """What upkeep has before it, None if there is nothing."""
+        """What upkeep has before it, with at most `limit` turns; None if there is no such session."""
+        ...
+
+    async def spent(self, session: int, model: str, usage: Usage, micros: int) -> None:
+        """Counts what upkeep used of a model for a session."""
         ...
 
     async def keep(self, chore: Chore, kept: Kept) -> bool:
@@ -288,6 +292,10 @@ class MemoryStore(Protocol):
 
     async def said(self, refs: Sequence[TurnRef]) -> Sequence[Turn]:
         """These turns with their steps, as far as they are still there."""
+        ...
+
+    async def since(self, session: int, at: int) -> Sequence[Turn]:
+        """The turns of a session, on all its paths, that began at `at` (ms UTC) or later, oldest first."""
         ...
 
     async def withdraw(self, refs: Sequence[TurnRef], facts: Sequence[int] = ()) -> None:

@@ -384,6 +384,8 @@ class SessionInfo:
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     window_from: int = 0
     touched: int = 0
+    memory: bool = True  # the owner's own switch of long-term memory
+    version: int = 0  # of what is known about the owner
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import bindparam, case, func, insert, null, or_, select, update
+from sqlalchemy import Column, bindparam, case, func, insert, null, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from duihua.errors import NotFound
@@ -54,6 +54,11 @@ def clean(text: str) -> str:
 def name_of(user: ColumnElement[int]) -> ColumnElement[str | None]:
     """SQL: what a person is called by."""
     return select(func.max(P.name)).where(P.user_id == user).scalar_subquery()
+
+
+def of_owner(column: Column[Any]) -> ColumnElement[Any]:
+    """SQL: a column of the person that the session belongs to."""
+    return select(column).where(users.c.id == S.owner_id).scalar_subquery()
 
 
 # ---------------------------------------------------------------- people
@@ -169,6 +174,8 @@ _INFO = select(
     S.settings,
     S.window_from,
     S.touched,
+    of_owner(users.c.memory),
+    of_owner(users.c.generation),
 )
 _BY_KEY = Statement(_INFO.where(S.tenant == bindparam("te"), S.key == bindparam("k")))
 _BY_OWNER = Statement(_INFO.where(S.owner_id == bindparam("u")).order_by(S.touched.desc(), S.id.desc()))
@@ -226,7 +233,9 @@ def put_settings(session: int, settings: Mapping[str, Any]) -> Tx[None]:
 
 
 def _info(row: tuple[Any, ...]) -> SessionInfo:
-    id_, key, address, owner, head, pending, generation, title, settings, window, touched = row
+    id_, key, address, owner, head, pending, generation, title, settings, window, touched, memory, version = (
+        row
+    )
     return SessionInfo(
         id=id_,
         key=key,
@@ -239,6 +248,8 @@ def _info(row: tuple[Any, ...]) -> SessionInfo:
         settings=to_settings(settings),
         window_from=window,
         touched=touched,
+        memory=memory != "off",
+        version=version or 0,
     )
 
 

@@ -215,8 +215,12 @@ class SqlStore:
         return await self._db.read(lambda: upkeep.unkept(limit))
 
     async def chore(self, session: int, *, limit: int = 50) -> Chore | None:
-        """What upkeep has before it, None if there is nothing."""
+        """What upkeep has before it, with at most `limit` turns; None if there is no such session."""
         return await self._db.read(lambda: upkeep.chore(session, limit))
+
+    async def spent(self, session: int, model: str, usage: Usage, micros: int) -> None:
+        """Counts what upkeep used of a model for a session."""
+        await self._db.write(lambda: journal.spent(session, model, usage, micros), "usage")
 
     async def keep(self, chore: Chore, kept: Kept) -> bool:
         """Writes what upkeep made of a chore. False: someone else was faster, or something was erased."""
@@ -257,6 +261,10 @@ class SqlStore:
     async def said(self, refs: Sequence[TurnRef]) -> Sequence[Turn]:
         """These turns with their steps, as far as they are still there."""
         return await self._db.read(lambda: upkeep.said(refs)) if refs else ()
+
+    async def since(self, session: int, at: int) -> Sequence[Turn]:
+        """The turns of a session, on all its paths, that began at `at` (ms UTC) or later, oldest first."""
+        return await self._db.read(lambda: upkeep.since(session, at))
 
     async def withdraw(self, refs: Sequence[TurnRef], facts: Sequence[int] = ()) -> None:
         """Takes turns out of long-term memory: off record, out of the index, no source of facts any more."""
