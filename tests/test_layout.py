@@ -36,7 +36,8 @@ LAYERS = [
     VALUES,
     LOGIC,
     {"providers", "skills", "relay", "history", "delivery"},
-    {"lanes", "brief", "remembering", "recollection", "running", "preview", "calling", "contexts", "able"},
+    {"lanes", "brief", "remembering", "recollection", "running", "preview", "calling", "able"}
+    | {"contexts", "calibrations"},
     {"turn", "tasking", "summarising", "upkeep"},
     {"memory_session", "session", "engine", "compare"},
     {
