@@ -9,17 +9,19 @@ from __future__ import annotations
 import logging
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy import LargeBinary
 
 from duihua.memories import Chore, Document, FactChange, Finding, Kept, Note
 from duihua.messages import Attachment, Author, Call, Quote, Step, Text, Thinking, TurnRef, Usage, call_id
 from duihua.ports import Fence, Outcome, Work
-from duihua_storage import SqlStore
+from duihua_storage import SqlStore, upgrade
+from duihua_storage.tables import metadata
 from tests.leftovers import leftovers, run
 from tests.storage.talk import LEASE, end, queue, say, sends
 
@@ -333,3 +335,36 @@ async def test_a_turn_that_goes_on_after_an_erase_leaves_nothing_of_it(
     await store.scrub()
     gone = [*alice.some(*OF_THE_TURN), *alice.some("later", "running", "so far", "waiting", "waiting file")]
     assert traces(database_url, gone) == []
+
+
+def sampled(url: str) -> set[str]:
+    """Columns of our tables of which the server keeps samples."""
+    run(url, "ANALYZE")
+    found = run(url, "SELECT tablename, attname FROM pg_stats WHERE schemaname = 'public'")
+    return {f"{table}.{column}" for table, column in found}
+
+
+def test_a_server_keeps_no_samples_of_words(pg_database: Callable[..., str]) -> None:
+    """They would outlive an erase, and newer servers write them into dumps."""
+    url = pg_database(empty=True)
+    upgrade(url, "0002")
+    columns = "session_id, seq, parent, state, started, input"
+    for seq in (1, 2):
+        run(url, f"INSERT INTO turns ({columns}) VALUES (1, ?, 0, 'done', 1, ?)", seq, b"words")
+    assert "turns.input" in sampled(url)
+    upgrade(url)
+    left = sampled(url)
+    assert "turns.state" in left  # which the planner needs
+    assert "turns.input" not in left
+    content = {
+        (table.name, column.name)
+        for table in metadata.sorted_tables
+        for column in table.c
+        if isinstance(column.type, LargeBinary)
+    }
+    switched_off = run(
+        url,
+        "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
+        "WHERE attstattarget = 0 AND relkind = 'r'",
+    )
+    assert content - set(switched_off) == set()
