@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 
@@ -136,7 +136,8 @@ def _content(message: Mapping[str, Any]) -> str:
     if isinstance(content, str):
         said = content
     else:
-        blocks: list[Any] = content if isinstance(content, list) else []
-        said = "\n".join(str(b.get("text") or "") for b in blocks if isinstance(b, Mapping))
+        blocks = cast("list[Any]", content) if isinstance(content, list) else []
+        texts = (cast("dict[str, Any]", block).get("text") for block in blocks if isinstance(block, dict))
+        said = "\n".join(str(text) for text in texts if text)
     calls = message.get("function_call") or message.get("tool_calls")
     return f"{said}\n{orjson.dumps(calls).decode()}" if calls else said

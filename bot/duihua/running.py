@@ -154,7 +154,8 @@ class Running:
     async def _composed(self, tools: Sequence[ToolSpec], budget: int | None, *, alone: bool) -> Packed:
         """The next request. `alone`: nothing but the input, to see whether it is what was flagged."""
         brief = self._brief
-        past, remembered = ((), NOTHING) if alone else (self.past, self.remembered)
+        past: tuple[Turn, ...] = () if alone else self.past
+        remembered = NOTHING if alone else self.remembered
         current = replace(self.turn, steps=tuple(self.steps), memo={}) if self.steps else self.turn
         turns = (*past, current)
         images = await self._images(turns) if brief.dialect.sees else None

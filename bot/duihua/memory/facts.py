@@ -32,7 +32,8 @@ ALIKE = 0.8
 
 _WISHED, _SAID, _PLANNED, _MODEL = 0.9, 0.8, 0.7, 0.8  # confidence
 _GOES_ON = re.compile(
-    r"(?:今年|现在|目前|已经|刚|属|是|在|也|还|有|平时|最近|特别|很|喜欢|爱|不|对|它|他|她|who\b|she\b|he\b|it\b|they\b)", re.I
+    r"(?:今年|现在|目前|已经|刚|属|是|在|也|还|有|平时|最近|特别|很|喜欢|爱|不|对|它|他|她|who\b|she\b|he\b|it\b|they\b)",
+    re.I,
 )
 _THE_USER = re.compile(r"(?:该?用户|使用者|the user|user)(?P<of>'s|的)?\s*", re.I)
 _TERM = re.compile(r"[^\W_\u3400-\u9fff]+|[\u3400-\u9fff]+")
@@ -107,7 +108,9 @@ def from_model(json_facts: object, turns: Sequence[Turn]) -> tuple[Finding, ...]
         json_facts: `{"facts": [{"kind", "subject", "text", "turn"}]}` or its list alone, of any quality.
         turns: the chunk; `turn` counts them from 1.
     """
-    given = cast("Mapping[str, Any]", json_facts).get("facts") if isinstance(json_facts, Mapping) else json_facts
+    given = (
+        cast("Mapping[str, Any]", json_facts).get("facts") if isinstance(json_facts, Mapping) else json_facts
+    )
     if not isinstance(given, list):
         return ()
     found: dict[str, Finding] = {}
@@ -135,7 +138,9 @@ def _checked(item: Mapping[str, Any], turns: Sequence[Turn]) -> Finding | None:
         named = subject.strip()[:40] if isinstance(subject, str) else ""
         until = plan(_of_me(text), turn.at) if kind == "event" else None
         return Finding(kind, named, text, (turn.ref,), _MODEL, turn.at, until or 0)
-    return Finding(said.kind if kind != "instruction" else kind, said.subject, text, (turn.ref,), _MODEL, turn.at)
+    return Finding(
+        said.kind if kind != "instruction" else kind, said.subject, text, (turn.ref,), _MODEL, turn.at
+    )
 
 
 def _of_me(text: str) -> str:
@@ -205,7 +210,9 @@ def _claim(kind: str, subject: str, text: str, expires: int) -> _Claim:
     if _single(subject):
         return _Claim(subject, f"={canonical(text)}", frozenset())
     day = expires if kind == "event" else 0
-    return _Claim(f"{'wish' if kind == 'instruction' else 'said'}:{canonical(text)}:{day}", "", frozenset(), loose=True)
+    return _Claim(
+        f"{'wish' if kind == 'instruction' else 'said'}:{canonical(text)}:{day}", "", frozenset(), loose=True
+    )
 
 
 def _single(subject: str) -> bool:
@@ -272,7 +279,9 @@ def reconcile(known: Sequence[Fact], findings: Sequence[Finding], now: int) -> t
         if earlier and _same(earlier[1], claim) and _pinned(finding, earlier[0].kind):
             finding = _again(earlier[0], finding)
         new[claim.slot] = (finding, claim)
-    changes = [change for finding, claim in new.values() if (change := _change(holds, finding, claim)) is not None]
+    changes = [
+        change for finding, claim in new.values() if (change := _change(holds, finding, claim)) is not None
+    ]
     return _bounded(valid, changes)
 
 
@@ -312,7 +321,12 @@ def _when(finding: Finding) -> tuple[int, TurnRef]:
 
 def _again(first: Finding, second: Finding) -> Finding:
     sources = tuple(dict.fromkeys((*first.sources, *second.sources)))
-    return replace(first, sources=sources, at=max(first.at, second.at), confidence=max(first.confidence, second.confidence))
+    return replace(
+        first,
+        sources=sources,
+        at=max(first.at, second.at),
+        confidence=max(first.confidence, second.confidence),
+    )
 
 
 def _bounded(valid: Sequence[Fact], changes: Sequence[FactChange]) -> tuple[FactChange, ...]:

@@ -139,9 +139,23 @@ def _mine(found: re.Match[str]) -> Statement | None:
     if not noun or not value or _NOT_A_VALUE.match(value) or _PASSING.match(value):
         return None
     kind: FactKind = "preference" if re.match(r"最(?:喜欢|爱)|favou?rite", noun) else "profile"
-    plain = {"名字": "name", "全名": "name", "姓名": "name", "name": "name", "full name": "name", "真名": "name"}
+    plain = {
+        "名字": "name",
+        "全名": "name",
+        "姓名": "name",
+        "name": "name",
+        "full name": "name",
+        "真名": "name",
+    }
     plain |= {"小名": "nickname", "昵称": "nickname", "外号": "nickname", "nickname": "nickname"}
-    plain |= {"生日": "birthday", "birthday": "birthday", "年龄": "age", "age": "age", "职业": "job", "工作": "job"}
+    plain |= {
+        "生日": "birthday",
+        "birthday": "birthday",
+        "年龄": "age",
+        "age": "age",
+        "职业": "job",
+        "工作": "job",
+    }
     plain |= {"profession": "job", "job": "job", "occupation": "job", "老家": "origin", "家乡": "origin"}
     plain |= {"hometown": "origin"}
     aspect = groups.get("of") or ""
@@ -152,7 +166,9 @@ def _mine(found: re.Match[str]) -> Statement | None:
 def _of_kin(aspect: str) -> Make:
     def make(found: re.Match[str]) -> Statement | None:
         said = _mine(found)
-        return said and Statement(said.kind, f"{said.subject}:{aspect}" if aspect else said.subject, said.value)
+        return said and Statement(
+            said.kind, f"{said.subject}:{aspect}" if aspect else said.subject, said.value
+        )
 
     return make
 
@@ -243,7 +259,11 @@ def _favourite(found: re.Match[str]) -> Statement | None:
 
 
 def _disliked(found: re.Match[str]) -> Statement | None:
-    if re.match(r"i\b.{0,20}?\b(?:never|don't|do not)\b(?: really)?(?! (?:really )?(?:like|love|enjoy|eat|drink|play|watch))", found[0], re.I):
+    if re.match(
+        r"i\b.{0,20}?\b(?:never|don't|do not)\b(?: really)?(?! (?:really )?(?:like|love|enjoy|eat|drink|play|watch))",
+        found[0],
+        re.I,
+    ):
         return None
     return _rule("preference", "dislike", taste=True)(found)
 

@@ -11,7 +11,9 @@ DAY = 86_400_000
 AFTER = 30 * DAY
 """How long a plan is kept after its day, ms."""
 
-_PLEASE = r"(?:请|麻烦|拜托|烦请|希望|我希望|我要|我想|你|您|你们|帮我|给我|要|一定|千万|务必|可以|能|能不能|,|\s)*"
+_PLEASE = (
+    r"(?:请|麻烦|拜托|烦请|希望|我希望|我要|我想|你|您|你们|帮我|给我|要|一定|千万|务必|可以|能|能不能|,|\s)*"
+)
 _EVER = (
     r"(?:以后|今后|往后|此后|从现在(?:开始|起)|从今(?:天|以后|往后|后)?(?:开始|起)?|从下(?:次|一[句条个]\w{0,2})(?:开始|起)|"
     r"接下来的?(?:对话|聊天|回答)(?:里|中)?|每次|每一次|每回|始终|永远|一律|任何时候|无论何时|下次)"
@@ -43,7 +45,9 @@ _WISHES = tuple(
         r"[^.!?\n]*\b(?:again|any ?more|ever|with me)\W*$",
     )
 )
-_LATER = re.compile(r",\s*(?:你)?(?:以后|今后|从现在起|从现在开始)(?:都|也|就|一直)*(?:这样|如此|照此|这么)", re.IGNORECASE)
+_LATER = re.compile(
+    r",\s*(?:你)?(?:以后|今后|从现在起|从现在开始)(?:都|也|就|一直)*(?:这样|如此|照此|这么)", re.IGNORECASE
+)
 _IMPERATIVE = re.compile(rf"{_PLEASE}{_DO_ZH}", re.IGNORECASE)
 _REMEMBER = re.compile(
     rf"{_PLEASE}(?:记住|记得|记下|记好|牢记|别忘了|不要忘了|不要忘记|别忘记)(?:这一?点|下来|一下)?[,:\s]*|"
@@ -161,7 +165,9 @@ def _zh(found: re.Match[str], today: date) -> date | None:
         return today + timedelta({"今": 0, "明": 1, "后": 2, "大": 3}[rel[0]])
     if day := given["day"]:
         number = 6 if day in "天末" else _WEEKDAYS_ZH.index(day)
-        return _weekday(today, number, {"下下": 2, "下": 1}.get(given["week"] or "", 0), fixed=bool(given["week"]))
+        return _weekday(
+            today, number, {"下下": 2, "下": 1}.get(given["week"] or "", 0), fixed=bool(given["week"])
+        )
     if given["weeks"]:
         return _weekday(today, 6, len(given["weeks"]), fixed=True)
     if given["month"]:
@@ -179,7 +185,16 @@ def _zh(found: re.Match[str], today: date) -> date | None:
 
 
 def _holiday(today: date, name: str) -> date | None:
-    months = {"国庆": 10, "春节": 2, "暑假": 8, "寒假": 2, "五一": 5, "中秋": 10, "元旦": 1, "月底": today.month}
+    months = {
+        "国庆": 10,
+        "春节": 2,
+        "暑假": 8,
+        "寒假": 2,
+        "五一": 5,
+        "中秋": 10,
+        "元旦": 1,
+        "月底": today.month,
+    }
     return _coming(today, months[name], 0, 0) if name in months else _weekday(today, 6, 0, fixed=True)
 
 
@@ -194,7 +209,9 @@ def _en(found: re.Match[str], today: date) -> date | None:
         days = {"week": 14, "weekend": 14, "month": 62, "year": 730}
         return today + timedelta(days.get(unit.lower().split()[1], 400))
     if count := given["n"]:
-        number = {"a": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}.get(count.lower()) or int(count)
+        number = {"a": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}.get(count.lower()) or int(
+            count
+        )
         return today + timedelta(number * {"d": 1, "w": 7, "m": 31}[given["span"][0].lower()])
     if month := given["mon"]:
         dom = given["d1"] or given["d2"]

@@ -33,6 +33,10 @@ erase and go into dumps: of these it shall keep none, and naming the type again 
 
 def upgrade() -> None:
     op.drop_table("postings")  # nothing has ever been written to it
+    op.add_column(
+        "users", sa.Column("guesses", sa.SmallInteger(), server_default=sa.text("0"), nullable=False)
+    )
+    op.add_column("users", sa.Column("guessed", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.add_column("sessions", sa.Column("kept", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     where = sa.text("kept < next_seq - 1")
     op.create_index(
