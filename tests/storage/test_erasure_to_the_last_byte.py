@@ -157,7 +157,8 @@ def hashed(url: str, *terms: str) -> list[str]:
 
 def missing(url: str, words: Sequence[str]) -> list[str]:
     """Words that are in the database no more."""
-    return [word for word in words if not leftovers(url, word)]
+    found = {trace.partition(": ")[2] for trace in leftovers(url, *words)}
+    return [word for word in words if word not in found]
 
 
 @pytest.fixture
@@ -182,8 +183,9 @@ async def settled(
     await store.scrub()
     assert traces(url, gone) == []
     assert missing(url, stays) == []
-    logged = "\n".join(str(record.__dict__) for record in caplog.records)
-    assert logged
+    records = [*caplog.get_records("setup"), *caplog.records]
+    assert records or not url.startswith("sqlite")  # psycopg logs nothing of its own
+    logged = "\n".join(str(record.__dict__) for record in records)
     assert [word for word in (*gone, *stays) if word in logged] == []
 
 
