@@ -270,21 +270,22 @@ async def test_a_flagged_turn(
     await untouched(store, database_url, bob)
 
 
-async def test_forgotten_facts(store: SqlStore, database_url: str, gardens: Gardens, caplog: Log) -> None:
+async def test_forgotten_facts_and_a_withdrawn_turn(
+    store: SqlStore, database_url: str, gardens: Gardens, caplog: Log
+) -> None:
+    """The conversation itself goes on with both."""
     alice, bob = gardens
+    stays = alice.some("input", "answer", "note", "later", "other fact")
     assert await store.drop_facts(alice.user, alice.facts) == 2  # with the one that it had replaced
-    await settled(store, database_url, caplog, alice.some("fact", "older"), alice.some("other fact", "input"))
+    await settled(store, database_url, caplog, alice.some("fact", "older"), [*stays, *alice.some("vector")])
     assert await finds(store, alice, SHARED) == [alice.turn, alice.later]
-    await untouched(store, database_url, bob)
-
-
-async def test_a_withdrawn_turn(store: SqlStore, database_url: str, gardens: Gardens, caplog: Log) -> None:
-    alice, bob = gardens
+    await store.withdraw([TurnRef(alice.session, alice.later)])
+    stays = [word for word in stays if word not in alice.some("other fact")]
+    await settled(store, database_url, caplog, alice.some("other fact"), stays)
+    assert hashed(database_url, *alice.terms, SHARED) == [alice.terms[0], SHARED]
     await store.withdraw([TurnRef(alice.session, alice.turn)])
-    stays = alice.some("input", "answer", "note", "later", "other fact")  # the conversation itself goes on
-    await settled(store, database_url, caplog, alice.some("fact", "older", "vector"), stays)
-    assert hashed(database_url, *alice.terms, SHARED) == [alice.terms[1], SHARED]
-    assert await finds(store, alice, SHARED) == [alice.later]
+    await settled(store, database_url, caplog, alice.some("vector"), stays)
+    assert await finds(store, alice, SHARED, *alice.terms) == []
     await untouched(store, database_url, bob)
 
 
