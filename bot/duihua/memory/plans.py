@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 
-from duihua.memory.days import read
+from duihua.memory.days import DAY, read
 
 AFTER = 30 * 86_400_000
 """How long a plan is kept after its day, ms."""
@@ -30,6 +30,7 @@ _SMALL_TALK = re.compile(
     r"maybe|might|"
     r"wondering|hope|feeling|tired|busy|weather|rain|snow|sunny|not sure)\b"
 )
+_DONE = re.compile(r"(?<![约订排定])了|\w过(?!敏|年|生日|节|来|去)|\b(?:went|was|were|had|did)\b")
 _MILESTONE = re.compile(
     r"我(?:是|在)?(?:19|20)\d{2}年\w{0,8}(?:毕业|结婚|入职|搬|来到?|离职|退休|出国|移民|买|生了|加入|开始)|"
     r"i (?:graduated|got married|moved|started|joined|retired|quit|bought|was diagnosed|had surgery|broke)\b"
@@ -54,7 +55,9 @@ def plan(plain: str, at: int) -> int | None:
         return 0
     today = datetime.fromtimestamp(min(max(at / 1000, 0.0), 4_000_000_000.0), UTC).date()
     days, rest = read(text, today, past=False)
-    ahead = [after for _, after in days if after > today]
+    ahead = [after for _, after in days if after > today + DAY]  # what is today will soon have been
+    if _DONE.search(rest):
+        return None
     return _ms(max(ahead)) + AFTER if ahead and (_ZH.match(rest) or _EN.match(rest)) else None
 
 
