@@ -130,6 +130,19 @@ TRUE = {
     "never call me sir": ["ins nickname"],
     "Use metric units from now on": ["ins"],
     "Don't use emojis ever again": ["ins reply:emoji"],
+    # what is added to a subject, and what needs none
+    "我家那只橘猫叫芝麻糊，今天又把花瓶打翻了": ["pro my:猫"],
+    "我奶奶今年八十七了": ["pro my:奶奶:age"],
+    "下周三下午三点半我约了牙医": ["eve plan"],
+    "周六要去机场接同学": ["eve plan"],
+    "家里路由器换了，无线密码改成了 haitang2019": ["pro my:无线密码"],
+    "以后提到我儿子，请用他的大名": ["ins"],
+    "My daughter Imogen turns seven on 9 June": ["pro my:daughter"],
+    "I grew up in Dunedin": ["pro origin"],
+    "The booking reference is KJ4TTW, don't let me lose it.": ["pro my:booking reference"],
+    "I restore church organs for a living": ["pro job"],
+    "最近我在学吉他": ["pro learning"],
+    "现在我住在青岛": ["pro home"],
     # several, and mixed languages
     "我叫李雷，今年28岁，住在南京，对虾过敏": ["pro name", "pro age", "pro home", "pro allergy"],
     "My name is Tom and I live in Leeds and I like tea": ["pro name", "pro home", "pre like"],
@@ -185,6 +198,9 @@ NOT = (
     "记住了吗", "我记住了", "我记得你", "never mind", "I always eat late", "remember me?",
     "Always a pleasure", "Never heard of it",
     "你记得我叫小明吗？", "用英文回答", "answer in English please", "别说了", "不要了",
+    "今天我去了公园", "我上周去了上海", "明天要下雨", "每次都有人要求我做饭", "以后要努力学习",
+    "我怕等会儿又找不着", "错误代码是 404",
+    "The error code is 500", "我在学校", "I can't have that",
 )  # fmt: skip
 
 

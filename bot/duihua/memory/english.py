@@ -89,7 +89,11 @@ RULES: tuple[Rule, ...] = (
         rule("profile", "origin"),
     ),
     (
-        r"i was born in (?P<v>[A-Z][\w .'-]{1,40})",
+        r"i was born in (?P<v>(?-i:[A-Z])[\w .'-]{1,40})",
+        rule("profile", "origin"),
+    ),
+    (
+        r"i (?:grew up|was raised) (?:in|near) (?P<v>[^\W\d][\w .'-]{1,40})",
         rule("profile", "origin"),
     ),
     # birthday and age
@@ -107,7 +111,8 @@ RULES: tuple[Rule, ...] = (
         rule("profile", "age"),
     ),
     (
-        rf"i(?:'m| am) {_OFTEN}(?:an? )?(?P<v>vegetarian|vegan|pescatarian|diabetic|left-handed|"
+        rf"i(?:'m| am|'ve been| have been) {_OFTEN}(?:an? )?(?P<v>vegetarian|vegan|pescatarian|"
+        rf"diabetic|left-handed|"
         r"colou?r-?blind|lactose intolerant|gluten intolerant|celiac|asthmatic|muslim|jewish|christian|"
         r"buddhist|hindu|single|married|divorced|widowed|pregnant|an only child|only child|introvert|"
         r"extrovert|night owl|morning person)",
@@ -131,6 +136,14 @@ RULES: tuple[Rule, ...] = (
         rf"today)(?P<v>[\w .&'-]{{2,40}})",
         rule("profile", "study"),
     ),
+    (
+        r"i (?P<v>(?!do\b|did\b|need\b|want\b)[a-z]{3,12} [\w '-]{3,40}?) for a living",
+        rule("profile", "job"),
+    ),
+    (
+        rf"i(?:'m| am) {_OFTEN}learning (?!to\b|how|from|that|a lot)(?P<v>[\w '-]{{2,30}}?)",
+        rule("profile", "learning"),
+    ),
     # health
     (
         rf"i(?:'m| am| is)? {_OFTEN}(?:severely |deathly |highly |badly |"
@@ -149,7 +162,8 @@ RULES: tuple[Rule, ...] = (
     # likings
     (
         rf"i(?:'ve)? {_OFTEN}(?:no longer |don't (?:really )?|do not |never |can't stand |cannot stand |"
-        r"can't bear |stopped |quit |gave up |hate|dislike|detest|loathe|avoid)(?:(?:like|love|enjoy|"
+        r"can't bear |can't (?=have|eat|drink)|cannot (?=have|eat|drink)|stopped |quit |gave up |hate|"
+        r"dislike|detest|loathe|avoid)(?:(?:have|like|love|enjoy|"
         rf"liking|eat|drink|eating|drinking|watch|play|smoking)s?\b)?s? ?(?P<v>[^,]{{2,60}}?)",
         _disliked,
     ),
@@ -205,6 +219,20 @@ RULES: tuple[Rule, ...] = (
     (
         rf"my (?P<x>(?!(?:{_VAGUE})\b)(?:[\w'-]+ ){{0,3}}?(?!(?:{_VAGUE})\b)[\w'-]+)(?: is|'s|:| are)"
         rf" (?P<v>[^,]{{1,60}}?)",
+        mine,
+    ),
+    (
+        rf"my (?P<x>{_KIN}) (?P<v>(?-i:[A-Z][a-z]+)(?: (?-i:[A-Z][a-z]+))?) "
+        r"(?:is|was|turns?|has|likes?|loves?|hates?|lives?|works?|plays?|wants?|goes|studies|started)"
+        r"\b[^,]{0,60}",
+        of_kin(""),
+    ),
+    (
+        r"(?:the|our|my) (?P<x>(?!error|status|exit|port|version)(?:[\w-]+ ){0,2}(?:password|passcode|"
+        r"pin|padlock|"
+        r"booking reference|reference|confirmation code|licen[cs]e plate|(?:phone|account|card|member|"
+        r"passport) number))"
+        r"(?: on [\w ]{2,20}?)?(?: is| opens with|'s|:) (?P<v>(?=[^,]*\d)[^,]{3,40}?)",
         mine,
     ),
 )

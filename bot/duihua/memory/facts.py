@@ -147,9 +147,15 @@ def _supported(kind: str, text: str, said: Statement | None, heard: str) -> bool
     if kind == "instruction":  # it would stand in every request: word for word, or not at all
         return canonical(text) in canonical(heard) and any(wish(c.rest) for c in claimed(heard))
     claims = canonical(" ".join(clause.plain for clause in claimed(heard)))
-    if said is not None:
-        return said.value in claims
-    wanted, there = terms_of(THE_USER.sub("", text, count=1)), terms_of(claims)
+    if said is None:
+        return _mostly(THE_USER.sub("", text, count=1), claims)
+    _, *more = claimed(as_said(text))
+    return said.value in claims and (not more or _mostly(" ".join(clause.plain for clause in more), claims))
+
+
+def _mostly(text: str, claims: str) -> bool:
+    """Whether most of a text's terms stand in the claims, and its numbers all do."""
+    wanted, there = terms_of(text), terms_of(claims)
     if any(term.isdigit() and term not in there for term in wanted):
         return False
     return bool(wanted) and len(wanted & there) >= SUPPORT * len(wanted)

@@ -14,10 +14,14 @@ LONGEST = 120
 
 # Both are matched without the date's words, wherever those stood.
 _ZH = re.compile(
-    r"\s*(?:我(?:们|和\w{1,6}|跟\w{1,6})?\s*(?:已经|还|就|都|又|得|正好)?\s*"
+    r"\W*(?:(?:周|星期|礼拜)[一二三四五六日天])?(?:凌晨|早上|早晨|上午|中午|下午|傍晚|晚上)?"
+    r"[\d一二三四五六七八九十两点:半刻分整]*\s*"
+    r"(?:我(?:们|和\w{1,6}|跟\w{1,6})?\s*(?:已经|还|就|都|又|得|正好|(?:周|星期|礼拜)[一二三四五六日天])?\s*"
     r"(?:要|会|得|将|打算|准备|计划|预计|约了|订了|安排了|需要|有|去|飞|参加|出差|考|搬|结婚|做|面试|"
     r"过生日|出发|回|到|开始|请假)"
-    r"|我的?\w{1,8}?\s*(?:是|在|定在|改到|要|会|开始|结束|到期))"
+    r"|我的?\w{1,8}?\s*(?:是|在|定在|改到|要|会|开始|结束|到期)"
+    r"|(?:要|得|打算|准备|约了)(?:去|参加|交|考|见|接|开会|回|飞|出差|面试|做|搬)"
+    r"|\w{2,10}?(?:定在|约在|安排在|改到|改在|挪到)\s)"
 )
 _EN = re.compile(
     r"\W*(?:(?:i|we)(?:'m|'re|'ll|'ve| am| are| will| have| need| plan| got| fly| leave| start| move| "
@@ -25,7 +29,7 @@ _EN = re.compile(
     r"|my (?:[\w'-]+ ){1,4}?(?:is|are|starts?|begins?|ends?|takes place|will)\b)"
 )
 _SMALL_TALK = re.compile(
-    r"再(?:问|聊|说|来|试|看)|(?:问|告诉|找|跟)你|试试|看看|会不会|想|有空|没空|天气|很|好累|吧$|心情|"
+    r"再(?:问|聊|说|来|试|看)|(?:问|告诉|找|跟)你|试试|看看|会不会|想|有空|没空|天气|下雨|下雪|降温|刮风|很|好累|吧$|心情|"
     r"\b(?:try|ask you|tell you|let you|check|think|see|talk to you|come back|be back|get back|let's|"
     r"maybe|might|"
     r"wondering|hope|feeling|tired|busy|weather|rain|snow|sunny|not sure)\b"
