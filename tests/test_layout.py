@@ -31,17 +31,36 @@ VALUES = {
     "escapes",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"foreign", "memory", "pictures", "prices"}
+LOGIC |= {"foreign", "memory", "pictures", "prices", "composition"}
 LAYERS = [
     VALUES,
     LOGIC,
     {"providers", "skills", "relay", "history", "delivery"},
-    {"lanes", "brief", "running", "calling", "contexts", "able"},
-    {"turn", "tasking"},
-    {"session", "engine", "compare"},
-    {"testing", "simulator", "commands", "shown", "plain", "comparison"},
+    {"lanes", "brief", "remembering", "recollection", "running", "preview", "calling", "able"}
+    | {"contexts", "calibrations"},
+    {"turn", "tasking", "summarising", "upkeep"},
+    {"memory_session", "session", "engine", "compare"},
+    {
+        "testing",
+        "simulator",
+        "command",
+        "memory_handlers",
+        "commands",
+        "exporting",
+        "shown",
+        "plain",
+        "comparison",
+    },
     {"terminal", "screen", "drawings"},
-    {"doctor", "program", "arguments", "ability_commands", "model_commands", "task_commands"},
+    {
+        "doctor",
+        "program",
+        "arguments",
+        "ability_commands",
+        "model_commands",
+        "task_commands",
+        "memory_commands",
+    },
     {"cli", "__main__"},
 ]
 HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")

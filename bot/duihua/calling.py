@@ -145,6 +145,7 @@ class Calling(Running):
             settings=brief.skill_settings.get(call.name, {}),
             approved=approved,
             http=brief.http,
+            memory=self.recollection.own(self.holder, self.turn),
             progress=progress,
         )
 

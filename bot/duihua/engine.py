@@ -15,26 +15,34 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
-from duihua.brief import Brief, Rules, window_limit
+from duihua.brief import Brief, Rules
+from duihua.calibrations import Calibrations
 from duihua.compare import Piece, Result, compare, expanded
+from duihua.composition import Composer, Words
 from duihua.config import Settings
 from duihua.contexts import Contexts, fitted, measurable
 from duihua.delivery import Delivery
-from duihua.errors import ConfigError, DuihuaError, InvalidOptions
+from duihua.errors import ConfigError, DuihuaError, InvalidOptions, NotFound
 from duihua.events import AnyEvent
 from duihua.history import History
 from duihua.lanes import Lanes
-from duihua.messages import Address, Cost, Options, Part, Text, Turn, TurnRef, Usage
+from duihua.memories import Recall
+from duihua.memory.recall import LexicalRecall
+from duihua.messages import Address, Cost, Options, Part, TurnRef, Usage
 from duihua.options import ModelOptions
 from duihua.ports import Accepted, Dialect, Frontend, Input, Limiter, Provider, Skill, Store, Work
+from duihua.preview import ContextView, preview
 from duihua.prices import Prices
 from duihua.providers.fallback import STATE, Circuits, Health, dump, fitting, load, names
+from duihua.recollection import Recollection
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
-from duihua.session import ContextView, Reply, Session
+from duihua.session import Reply, Session
 from duihua.skills.registry import Registry, load_bundled
+from duihua.summarising import Summarising
 from duihua.tasking import Tasking
 from duihua.turn import Turns
+from duihua.upkeep import Upkeep
 
 if TYPE_CHECKING:
     import httpx
@@ -61,6 +69,7 @@ class ChatEngine(Tasking):
         store: None: the database of `DUIHUA_DATABASE_URL`.
         provider: clients by name that are used instead of our own (tests, platforms of your own).
         limiter: keeps within the platforms' rates; None: one of our own, in this process.
+        recall: finds past turns and facts; None: our own search over the store.
 
     Raises:
         ConfigError: a setting is wrong. MissingKey: the key of a model's platform is not set.
@@ -75,8 +84,9 @@ class ChatEngine(Tasking):
         store: Store | None = None,
         provider: Mapping[str, Provider] | None = None,
         limiter: Limiter | None = None,
+        recall: Recall | None = None,
     ) -> None:
-        from duihua_prompts import PersonaLibrary, language
+        from duihua_prompts import PersonaLibrary, language, memory
 
         install()  # an application's own logging at DEBUG must not show keys that stand in URLs
         self.settings = settings or Settings.load()
@@ -100,14 +110,35 @@ class ChatEngine(Tasking):
         self._circuits = Circuits(changed=self._keep_health)
         self._health_kept = asyncio.Lock()
         self._open = False
+        self._aside: ChatEngine | None = None
+        self._beginning = asyncio.Lock()
         self.store: Store = store or self._make_store()
         self.contexts = Contexts(self.store, self._refit)
+        self.calibrations = Calibrations(self.store)
         self._starting: set[int] = set()
         self.resolve_all(self.model)
         self.personas.get(self.settings.persona)
         self.history = History(self.store)
         self.delivery = Delivery(self.store, self._fronts)
         self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
+        on = self.settings.memory == "on"
+        self.recall: Recall = recall or LexicalRecall(
+            self.store, timezone=self.timezone, locale=self.locale, **self._embedder()
+        )
+        composer = Composer(
+            Words(memory.context_text, memory.recalled_text), tokens=self.settings.memory_tokens
+        )
+        self.recollection = Recollection(self.store, self.recall, composer, on=on)
+        summarising = Summarising(
+            self.store,
+            self.resolve,
+            memory.summary_prompt,
+            model=self.settings.memory_model,
+            usual=self.model,
+            locale=self.locale,
+            prices=self.prices,
+        )
+        self.upkeep = Upkeep(self.store, self.recollection, on=on, summarise=summarising)
         self._turns = Turns(
             self.store,
             self.relay,
@@ -121,6 +152,8 @@ class ChatEngine(Tasking):
                 lease=self.settings.lease,
             ),
             self._circuits,
+            self.recollection,
+            self.calibrations,
             opened=self._opened,
             finished=self.delivery.poke,
         )
@@ -132,8 +165,10 @@ class ChatEngine(Tasking):
         for provider, model, _ in [self.resolve(name) for name in names(self.model)]:
             if measurable(provider):
                 await self.contexts.load(f"{provider.name}/{model}")
+            await self.calibrations.load(f"{provider.name}/{model}")
         self._open = True
         self.lanes.open()
+        self.upkeep.open()
         self.delivery.open()
         return self
 
@@ -151,13 +186,36 @@ class ChatEngine(Tasking):
                 last.push_async_callback(self._http.aclose)
             for provider in self._providers.values():
                 last.push_async_callback(provider.aclose)
+            if self._aside is not None:
+                last.push_async_callback(self._aside.aclose)
             await self.lanes.aclose(self.settings.shutdown_timeout)
+            await self.upkeep.aclose()
             self.relay.close()
             await self.delivery.aclose()
             await self.contexts.aclose()
+            await self.calibrations.aclose()
             for task in self._views:
                 task.cancel()
             await asyncio.gather(*self._views, *self._keeping, return_exceptions=True)
+
+    async def aside(self) -> ChatEngine:
+        """An engine beside this one that keeps conversations in memory alone: see `Session.private`."""
+        self.check_open()
+        async with self._beginning:
+            if self._aside is None:
+                values = {"DUIHUA_MEMORY": "off", "DUIHUA_DATABASE_URL": "sqlite+aiosqlite://"}
+                aside = ChatEngine(
+                    self.model,
+                    skills=list(self.registry),
+                    settings=self.settings.replaced(values),
+                    provider=self._providers,
+                    limiter=self._limiter,
+                )
+                aside._fronts, aside._live = self._fronts, self._live
+                aside.delivery = Delivery(aside.store, aside._fronts)
+                await aside.__aenter__()
+                self._aside = aside
+        return self._aside
 
     def attach(self, frontend: Frontend, *, live: bool = False) -> None:
         """Delivers the outbox of the front end's addresses to it; `live`: shows it running turns too."""
@@ -169,6 +227,8 @@ class ChatEngine(Tasking):
     async def deliver(self) -> None:
         """Sends what the attached front ends owe now, and returns when it is sent."""
         await self.delivery.flush()
+        if self._aside is not None:
+            await self._aside.deliver()
 
     # ------------------------------------------------------------ use
 
@@ -232,15 +292,45 @@ class ChatEngine(Tasking):
     async def forget_user(self, front: str, external: str, tenant: str = "main") -> int:
         """Erases a person with everything stored about them; returns how many sessions went."""
         user = await self.store.user(tenant, front, external)
-        if user is None:
-            return 0
+        return await self.forget_person(user) if user is not None else 0
+
+    async def forget_person(self, user: int) -> int:
+        """Erases the person with this `users.id`; returns how many sessions went."""
         sessions = await self.store.sessions(user)
         count = await self.store.forget_user(user)
         for info in sessions:
             await self.lanes.abandon(info.id)
             self.drop(info.address, info.id)
+        self.recollection.drop_owner(user)
         await self.store.scrub()
         return count
+
+    async def erase(self, turns: Sequence[TurnRef]) -> int:
+        """Erases turns with everything derived from them; returns how many."""
+        by_session: dict[int, list[int]] = {}
+        for ref in turns:
+            by_session.setdefault(ref.session, []).append(ref.seq)
+        count = 0
+        for session, seqs in by_session.items():
+            count += await self.store.erase(session, seqs)
+            self._drop(session)
+        await self.store.scrub()
+        return count
+
+    async def export_user(
+        self, front: str, external: str, tenant: str = "main", *, files: bool = False
+    ) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data; `files`: with the bytes of attachments.
+
+        `exporting.to_json` and `exporting.markdown` write it out.
+
+        Raises:
+            NotFound: nobody is known by this id at this front end.
+        """
+        user = await self.store.user(tenant, front, external)
+        if user is None:
+            raise NotFound("user", f"{front}/{external}")
+        return await self.store.export(user, files=files)
 
     # ------------------------------------------------------------ for handles
 
@@ -258,6 +348,7 @@ class ChatEngine(Tasking):
         return await self.lanes.claiming(claim, self._begin)
 
     def _begin(self, accepted: Accepted) -> None:
+        self.upkeep.begun(accepted.session)
         if accepted.work is not None:
             self._turns.open(accepted.work)
             self.lanes.start(accepted.work)
@@ -284,7 +375,12 @@ class ChatEngine(Tasking):
     def drop(self, address: Address, session: int) -> None:
         """Forgets what is kept in memory of a session."""
         self._sessions.pop(f"{address.tenant}:{address.key}", None)
+        self._drop(session)
+
+    def _drop(self, session: int) -> None:
         self.history.drop(TurnRef(session, 0))
+        self.recollection.drop(session)
+        self.upkeep.drop(session)
 
     def resolve(self, name: str) -> tuple[Provider, str, Dialect]:
         """Client, model and dialect of `provider/model`.
@@ -324,28 +420,17 @@ class ChatEngine(Tasking):
             provider = self._providers[name] = registry.create(name, self.settings, self._limiter)
         return provider
 
-    async def context(self, address: Address, content: str, name: str = "") -> ContextView:
+    async def context(
+        self, address: Address, content: str, name: str = "", *, count: bool = False
+    ) -> ContextView:
         """What the next request of a session would hold if `name` said `content`."""
         info = await self.store.session(address)
         brief = self._make(info.settings if info else {}, name, None)
-        past: Sequence[Turn] = ()
-        if info:
-            limit = window_limit(brief.dialect)
-            past = await self.store.path(info.id, info.head, since=info.window_from, limit=limit)
-        current = Turn(TurnRef(info.id if info else 0, 0), input=(Text(content),), state="running")
-        packed = brief.dialect.pack(
-            brief.system, (*past, current), brief.tools, start=info.window_from if info else 0
-        )
-        return ContextView(
-            model=brief.dialect.name,
-            system=orjson.loads(packed.system) if packed.system else "",
-            messages=tuple(orjson.loads(m) for m in packed.messages),
-            turns=tuple(r.seq or None if r else None for r in packed.rounds),
-            skills=tuple(t.name for t in brief.tools),
-            tokens=packed.tokens,
-            limit=brief.dialect.soft.tokens,
-            start=packed.start,
-        )
+        view = await preview(self.store, self.recollection, self.calibrations, brief, info, content)
+        if not count:
+            return view
+        counted = await self.count_tokens(view.text, model=brief.dialect.name)
+        return replace(view, counted=counted.tokens if counted.exact else None)
 
     # ------------------------------------------------------------ inside
 
@@ -369,6 +454,7 @@ class ChatEngine(Tasking):
         try:
             return await self._turns.run(work, lane)
         finally:
+            self.upkeep.ended(work.turn.ref.session)
             self._measure(str(work.settings.get("model") or self.model))
 
     def _measure(self, models: str) -> None:
@@ -450,6 +536,18 @@ class ChatEngine(Tasking):
             options=dialect.check(fitting(options, dialect)),
             price=self.prices.of(dialect.name),
         )
+
+    def _embedder(self) -> dict[str, Any]:
+        """How recall embeds texts, if a model is set for it."""
+        model = self.settings.memory_embed
+        if not model:
+            return {}
+        self.resolve(model)  # a wrong name is told now
+
+        async def embed(texts: Sequence[str], query: bool) -> Sequence[Sequence[float]]:
+            return (await self.embed(texts, model=model, query=query)).vectors
+
+        return {"embed": embed, "model": model}
 
     def _client(self) -> httpx.AsyncClient:
         """The HTTP client of skills; it opens nothing until it is used."""

@@ -1,7 +1,7 @@
 """What is remembered beyond a conversation's own turns: values, and the borders of memory. Types only.
 
-An *owner* is whose memory it is: a person (`users.id`), or a conversation that several people share (minus its
-session's id), so that what somebody said elsewhere never turns up among others.
+An *owner* is whose memory it is: a person (`users.id`), or a conversation that several people share (minus
+its session's id), so that what somebody said elsewhere never turns up among others.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from duihua.messages import Address, Turn, TurnRef
+from duihua.messages import Address, Turn, TurnRef, Usage
 
 # ---------------------------------------------------------------- notes
 
@@ -99,7 +99,7 @@ class FactBook:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A turn as recall knows it: its terms and how often each stands in it. `at`: ms UTC, when it was said."""
+    """A turn as recall knows it: its terms and how often each stands in it. `at`: ms UTC."""
 
     ref: TurnRef
     at: int
@@ -186,7 +186,7 @@ class Remembers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """A session whose upkeep is due: its ended turns after `kept`, oldest first, and what decides on them.
+    """A session and its ended turns whose upkeep is due (after `kept`, oldest first).
 
     It is written by `MemoryStore.keep` as long as nobody did it first and nothing was erased meanwhile.
     """
@@ -222,6 +222,20 @@ class Kept:
     title: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person as one front end knows them. One `user` (users.id) may have several."""
+
+    user: int
+    front: str
+    external: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        """For example `telegram/42`."""
+        return f"{self.front}/{self.external}"
+
+
 class MemoryStore(Protocol):
     """What a store keeps for memory: one method, one transaction. Nothing of an erased turn is written."""
 
@@ -230,7 +244,11 @@ class MemoryStore(Protocol):
         ...
 
     async def chore(self, session: int, *, limit: int = 50) -> Chore | None:
-        """What upkeep has before it, None if there is nothing."""
+        """What upkeep has before it, with at most `limit` turns; None if there is no such session."""
+        ...
+
+    async def spent(self, session: int, model: str, usage: Usage, micros: int) -> None:
+        """Counts what upkeep used of a model for a session."""
         ...
 
     async def keep(self, chore: Chore, kept: Kept) -> bool:
@@ -276,6 +294,10 @@ class MemoryStore(Protocol):
         """These turns with their steps, as far as they are still there."""
         ...
 
+    async def since(self, session: int, at: int) -> Sequence[Turn]:
+        """The turns of a session, on all its paths, that began at `at` (ms UTC) or later, oldest first."""
+        ...
+
     async def withdraw(self, refs: Sequence[TurnRef], facts: Sequence[int] = ()) -> None:
         """Takes turns out of long-term memory: off record, out of the index, no source of facts any more."""
         ...
@@ -303,6 +325,18 @@ class MemoryStore(Protocol):
         """
         ...
 
-    async def export(self, user: int) -> Mapping[str, Any]:
-        """Everything stored about a person, as plain data."""
+    async def identities(self, tenant: str, external: str = "", *, limit: int = 10_000) -> Sequence[Identity]:
+        """Who is known at the front ends; `external`: only those of this id there."""
+        ...
+
+    async def export(self, user: int, *, files: bool = False) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data: texts, numbers, lists, times as ISO 8601 UTC.
+
+        It holds `person`, `sessions` with their turns on all branches, `elsewhere` (what they said in others'
+        sessions), `facts` with sources and history, `reminders`, `tasks`, `usage`, and what else is derived.
+        `files`: attachments with their bytes, as base64.
+
+        Raises:
+            NotFound: there is no such person.
+        """
         ...

@@ -9,11 +9,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from duihua.brief import Brief, Rules, window_limit
+from duihua.calibrations import Calibrations
 from duihua.codec import sound
+from duihua.composition import NOTHING
 from duihua.errors import DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
     AnyEvent,
@@ -23,6 +26,7 @@ from duihua.events import (
 )
 from duihua.fragments import to_json
 from duihua.history import History
+from duihua.memories import Hit
 from duihua.messages import (
     Attachment,
     Cost,
@@ -42,10 +46,12 @@ from duihua.ports import (
     Packed,
     SendBody,
     Store,
+    ToolSpec,
     Work,
 )
 from duihua.prices import sums
 from duihua.providers.fallback import Circuits, passes
+from duihua.recollection import Recollection
 from duihua.relay import Channel
 from duihua.tokens import estimate
 
@@ -91,10 +97,14 @@ class Running:
         history: History,
         rules: Rules,
         circuits: Circuits,
+        recollection: Recollection,
+        calibrations: Calibrations,
         work: Work,
         channel: Channel,
     ) -> None:
         self.store, self.history, self.rules, self.circuits = store, history, rules, circuits
+        self.recollection, self.holder = recollection, recollection.holder(work)
+        self.calibrations = calibrations
         self.work, self.channel = work, channel
         self.fence, self.turn = work.fence, work.turn
         self.steps: list[Step] = list(work.turn.steps)
@@ -108,6 +118,8 @@ class Running:
         self.replaced = False  # `brief` is not the one that the turn began with
         self.lessons = 0  # what clients learnt of their models in this turn
         self.reach = 0  # turns that the first model's window holds at most
+        self.remembered = NOTHING
+        self.shown: tuple[Hit, ...] = ()  # what was recalled for the model
         self.ending: list[AnyEvent] = []  # told once the end is stored
         self._pictures: dict[str, Attachment] = {}
         self._scope: asyncio.Timeout | None = None
@@ -132,6 +144,55 @@ class Running:
         self.past = await self.history.before(
             self.fence, self.turn.parent, since=self.start, limit=self.reach
         )
+
+    async def _remember(self, *, recall: bool = True) -> None:
+        """What memory knows for this turn, after its past is read."""
+        self.remembered = await self.recollection.of(
+            self.holder, self.turn, self.past, locale=self._brief.locale, recall=recall
+        )
+
+    async def _composed(self, tools: Sequence[ToolSpec], budget: int | None, *, alone: bool) -> Packed:
+        """The next request. `alone`: nothing but the input, to see whether it is what was flagged."""
+        brief = self._brief
+        past: tuple[Turn, ...] = () if alone else self.past
+        remembered = NOTHING if alone else self.remembered
+        current = replace(self.turn, steps=tuple(self.steps), memo={}) if self.steps else self.turn
+        turns = (*past, current)
+        images = await self._images(turns) if brief.dialect.sees else None
+        compose = partial(
+            self.recollection.composer.compose,
+            brief.dialect,
+            brief.system,
+            turns,
+            tools,
+            remembered=remembered,
+            start=self.start,
+            budget=budget,
+            images=images,
+        )
+        session = self.turn.ref.session
+        composed = compose(scale=self.calibrations.scale(brief.dialect.name, session))
+        if not images and (
+            scale := self.calibrations.corrected(brief.dialect, session, composed.packed, budget)
+        ):
+            composed = compose(scale=scale)
+        self.shown = composed.shown
+        if not alone and not self.replaced:  # a smaller window elsewhere shortens this one for nobody
+            self.start = composed.packed.start
+            if composed.pending:
+                self.remembered = replace(self.remembered, notes=(*remembered.notes, *composed.pending))
+                self.recollection.add(self.holder, composed.pending)
+        return composed.packed
+
+    async def _suspect(self, flag: Flagged) -> None:
+        """What was recalled stood in a request that was flagged: see `Recollection.suspect`."""
+        if flag.side != "output" and self.shown:
+            try:
+                await self.recollection.suspect(self.holder, self.shown)
+            except StorageError as e:
+                log.warning("what was recalled stays in memory: %s", e)
+        self.recollection.drop(self.turn.ref.session)
+        self.remembered, self.shown = NOTHING, ()
 
     async def _images(self, turns: Sequence[Turn]) -> Mapping[str, Attachment]:
         """The newest images of the conversation; each is read once in a turn."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
+from duihua.memory_session import MemorySession
 from duihua.messages import (
     Address,
     Attachment,
@@ -39,6 +40,7 @@ from duihua.prices import sums
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
+    from duihua.preview import ContextView
 
 POLL = 0.25
 """Seconds between two looks at a turn that runs in another process."""
@@ -46,11 +48,15 @@ POLL = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An accepted input: it is durable. `new` is False if the same input was accepted before."""
+    """An accepted input: it is durable. `new` is False if the same input was accepted before.
+
+    `private`: it is kept in memory alone (see `Session.private`).
+    """
 
     session: int
     inbox: int
     new: bool = True
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +77,16 @@ class Reply:
     alternatives: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ContextView:
-    """What the next request would hold, part by part. `tokens` is estimated."""
-
-    model: str
-    system: str
-    messages: tuple[Mapping[str, Any], ...]
-    turns: tuple[int | None, ...]  # messages[i] comes from this turn
-    skills: tuple[str, ...]
-    tokens: int
-    limit: int | None
-    start: int
-
-
-class Session:
+class Session(MemorySession):
     """One conversation. Any number of handles may point to the same one, in any process.
 
     A turn belongs to its session, not to who reads it: leaving an iterator never stops a turn, `stop()` does.
     """
 
-    __slots__ = ("_engine", "_external", "_name", "address")
+    __slots__ = ("_external", "_home", "_name", "address")
 
     def __init__(self, engine: ChatEngine, address: Address, *, name: str = "", external: str = "") -> None:
-        self._engine, self.address = engine, address
+        self._home, self.address = engine, address
         self._name, self._external = name, external
 
     def __repr__(self) -> str:
@@ -150,17 +142,19 @@ class Session:
             reply_to: number of the turn to go on from; None: where the conversation stands.
             key: (source, id) that names this input for ever; the same key again is a duplicate.
         """
+        engine = await self._here()
         given = (Text(content),) if isinstance(content, str) else tuple(content)
         files = tuple(part for part in given if isinstance(part, Attachment))
         parts = tuple(part.part if isinstance(part, Attachment) else part for part in given)
-        await self._engine.check(self.address, parts, options)
+        await engine.check(self.address, parts, options)
         if options is not None and (values := _plain(options)):
             parts = (*parts, Options(values))
         return await self._accept("message", parts, reply_to=reply_to, key=key, attachments=files)
 
     async def events(self, ticket: Ticket) -> AsyncGenerator[AnyEvent, None]:
         """Attaches to the turn that answers an input, running, waiting or done, in whatever process."""
-        relay, store = self._engine.relay, self._engine.store
+        engine = await self._home.aside() if ticket.private else self._home
+        relay, store = engine.relay, engine.store
         begun = False
         shown = ""
         while True:
@@ -183,7 +177,7 @@ class Session:
                 if isinstance(event, END):
                     return
             if relay.of_input(ticket.inbox) is None:
-                self._engine.check_open()
+                engine.check_open()
                 await relay.wait(ticket.inbox, POLL)
 
     async def retry(self) -> AsyncGenerator[AnyEvent, None]:
@@ -196,8 +190,9 @@ class Session:
 
     async def continue_(self) -> AsyncGenerator[AnyEvent, None]:
         """Lets the model go on with an answer that was cut."""
+        engine = await self._here()
         await self._found("turn", "continue")
-        go_on = "继续" if self._engine.locale == "zh" else "Continue."
+        go_on = "继续" if engine.locale == "zh" else "Continue."
         async for event in self.events(await self._accept("continue", (Text(go_on),))):
             yield event
 
@@ -207,8 +202,9 @@ class Session:
         Raises:
             NotFound: no such call in this session.
         """
-        stored = await self._engine.store.stored_call(call)
-        info = await self._engine.store.session(self.address)
+        engine = await self._here()
+        stored = await engine.store.stored_call(call)
+        info = await engine.store.session(self.address)
         if stored is None or info is None or stored.ref.session != info.id:
             raise NotFound("call", call)
         # Each person decides once: who may not has not decided for those who may.
@@ -221,38 +217,43 @@ class Session:
 
     async def _in_vain(self, ticket: Ticket, call: str) -> bool:
         """Whether a decision's turn was over (stopped, say) before it came to the call."""
-        progress = await self._engine.store.progress(ticket.inbox)
-        stored = await self._engine.store.stored_call(call)
+        engine = await self._here()
+        progress = await engine.store.progress(ticket.inbox)
+        stored = await engine.store.stored_call(call)
         return progress.state == "done" and stored is not None and stored.call.state == "held"
 
     async def stop(self) -> bool:
         """Stops the running turn; it ends with what was said. False if none runs."""
-        info = await self._engine.store.session(self.address)
+        engine = await self._here()
+        info = await engine.store.session(self.address)
         if info is None:
             return False
-        ref = await self._engine.store.stop(info.id)
+        ref = await engine.store.stop(info.id)
         if ref is None:
             return False
-        self._engine.lanes.stop(ref)
+        engine.lanes.stop(ref)
         return True
 
     # ------------------------------------------------------------ the path
 
     async def undo(self) -> bool:
         """Takes the last turn back (a running one is stopped first); it stays stored as a branch."""
+        engine = await self._here()
         if await self.stop():
             await self._idle()
-        info = await self._engine.store.session(self.address)
+        info = await engine.store.session(self.address)
         if info is None or not info.head:
             return False
-        turn = await self._engine.store.turn(TurnRef(info.id, info.head))
-        await self._engine.store.move_head(info.id, turn.parent if turn else 0)
+        turn = await engine.store.turn(TurnRef(info.id, info.head))
+        await engine.store.move_head(info.id, turn.parent if turn else 0)
+        await engine.store.withdraw([TurnRef(info.id, info.head)])  # what was taken back was not said
         return True
 
     async def new(self) -> None:
         """Starts an empty path; the old one stays stored."""
-        if info := await self._engine.store.session(self.address):
-            await self._engine.store.move_head(info.id, 0)
+        engine = await self._here()
+        if info := await engine.store.session(self.address):
+            await engine.store.move_head(info.id, 0)
 
     async def fork(self, to: str | Address) -> Session:
         """Copies the conversation into a new session.
@@ -261,73 +262,88 @@ class Session:
             NotFound: there is nothing to copy.
             SessionBusy: the other session exists and holds turns.
         """
+        engine = await self._here()
         info = await self._found("session", self.address.key)
-        other = self._engine.session(to)
-        copy = await self._engine.store.fork(info.id, info.head, other.address)
-        self._engine.drop(other.address, copy.id)
+        other = engine.session(to)
+        copy = await engine.store.fork(info.id, info.head, other.address)
+        engine.drop(other.address, copy.id)
         return other
 
     async def forget(self) -> int:
         """Erases the conversation with everything derived from it; returns how many turns went."""
-        info = await self._engine.store.session(self.address)
+        engine = await self._here()
+        info = await engine.store.session(self.address)
         if info is None:
             return 0
-        count = await self._engine.store.erase(info.id)
-        await self._engine.lanes.abandon(info.id)
-        self._engine.drop(self.address, info.id)
-        await self._engine.store.scrub()
+        count = await engine.store.erase(info.id)
+        await engine.lanes.abandon(info.id)
+        engine.drop(self.address, info.id)
+        await engine.store.scrub()
         return count
 
     # ------------------------------------------------------------ looking
 
     async def history(self, limit: int = 50) -> list[Turn]:
         """The newest turns of the current path, oldest first."""
-        info = await self._engine.store.session(self.address)
-        return list(await self._engine.store.path(info.id, info.head, limit=limit)) if info else []
+        engine = await self._here()
+        info = await engine.store.session(self.address)
+        return list(await engine.store.path(info.id, info.head, limit=limit)) if info else []
 
-    async def context(self, content: str = "") -> ContextView:
-        """Exactly what the next request would hold if `content` were said now."""
-        return await self._engine.context(self.address, content, self._name)
+    async def context(self, content: str = "", *, count: bool = False) -> ContextView:
+        """Exactly what the next request would hold if `content` were said now.
+
+        Args:
+            content: the question.
+            count: also asks the platform for its own count of the tokens, if it has one.
+        """
+        engine = await self._here()
+        return await engine.context(self.address, content, self._name, count=count)
 
     async def waiting(self) -> list[Ticket]:
         """The inputs without an answer yet, oldest first: from before a crash, or from another process."""
-        info = await self._engine.store.session(self.address)
+        engine = await self._here()
+        info = await engine.store.session(self.address)
         if info is None:
             return []
-        return [Ticket(info.id, inbox, new=False) for inbox in await self._engine.store.waiting(info.id)]
+        private = engine is not self._home
+        return [Ticket(info.id, inbox, False, private) for inbox in await engine.store.waiting(info.id)]
 
     async def attended(self) -> bool:
         """Whether another living process of this machine works on the conversation now."""
-        info = await self._engine.store.session(self.address)
+        engine = await self._here()
+        info = await engine.store.session(self.address)
         if info is None or not info.pending:
             return False
-        leases = await self._engine.store.leases()
-        return any(id_ == info.id and self._engine.lanes.fate(token) == "alive" for id_, token in leases)
+        leases = await engine.store.leases()
+        return any(id_ == info.id and engine.lanes.fate(token) == "alive" for id_, token in leases)
 
     async def held(self) -> list[StoredCall]:
         """The calls that wait for `decide`, oldest first."""
-        info = await self._engine.store.session(self.address)
-        return list(await self._engine.store.held(info.id)) if info else []
+        engine = await self._here()
+        info = await engine.store.session(self.address)
+        return list(await engine.store.held(info.id)) if info else []
 
     async def usage(self) -> list[tuple[str, int, Usage, Cost | None]]:
         """(model, turns, usage, cost) of the session's owner, over all days; None: no price is known."""
-        info = await self._engine.store.session(self.address)
-        rows = await self._engine.store.usage(info.owner) if info else ()
+        engine = await self._here()
+        info = await engine.store.session(self.address)
+        rows = await engine.store.usage(info.owner) if info else ()
         return [(model, turns, used, self._cost(model, micros)) for model, turns, used, micros in rows]
 
     def _cost_of(self, progress: Progress) -> tuple[Cost, ...]:
         """What a stored turn cost; nothing if several models took part, whose shares are not known."""
         models = {step.model for step in progress.turn.steps} if progress.turn else set[str]()
         one = progress.model if models <= {progress.model} else ""
-        return sums([self._engine.prices.cost(one, progress.usage)])
+        return sums([self._home.prices.cost(one, progress.usage)])
 
     def _cost(self, model: str, micros: int) -> Cost | None:
-        price = self._engine.prices.of(model)
+        price = self._home.prices.of(model)
         return Cost(micros, price.currency) if price else None
 
     async def settings(self) -> dict[str, Any]:
         """The session's own settings: persona, options, model, as far as they are set."""
-        return dict(await self._engine.session_settings(self.address))
+        engine = await self._here()
+        return dict(await engine.session_settings(self.address))
 
     async def configure(
         self,
@@ -343,25 +359,59 @@ class Session:
             InvalidOptions: an option outside of the model's range.
             ConfigError: no such platform, or its key is not set.
         """
-        info = await self._engine.store.session(self.address)
+        engine = await self._here()
+        info = await engine.store.session(self.address)
         values = dict(info.settings) if info else {}
         if persona is not None:
             if persona:
-                self._engine.personas.get(persona)
+                engine.personas.get(persona)
             values["persona"] = persona
         if model is not None:
             values["model"] = model
         if options is not None:
             values["options"] = _plain(options)
         if model is not None or options is not None:
-            _, _, dialect = self._engine.resolve_all(values.get("model") or self._engine.model)[0]
+            _, _, dialect = engine.resolve_all(values.get("model") or engine.model)[0]
             dialect.check(ModelOptions.parse(values.get("options") or {}))
         kept = {name: value for name, value in values.items() if value}
-        info = await self._engine.store.ensure(self.address, self._external, self._name)
-        await self._engine.store.settings(info.id, kept)
-        self._engine.drop(self.address, info.id)
+        info = await engine.store.ensure(self.address, self._external, self._name)
+        await engine.store.settings(info.id, kept)
+        engine.drop(self.address, info.id)
+
+    async def private(self, on: bool | None = None) -> bool:
+        """Talks in a way that stores and recalls nothing, or ends that; None: the other of the two.
+
+        A private conversation starts empty, lives in the memory of this process and is gone with it, or when
+        it is ended. Persona, model and options are those of the conversation.
+        """
+        info = await self._home.store.ensure(self.address, self._external, self._name)
+        now = bool(info.settings.get("private"))
+        on = not now if on is None else on
+        if on == now:
+            return on
+        aside = await self._home.aside()
+        there = Session(aside, self.address, name=self._name, external=self._external)
+        if now:
+            await there.forget()
+        settings = {name: value for name, value in info.settings.items() if name != "private"}
+        if on:
+            made = await aside.store.ensure(self.address, self._external, self._name)
+            await aside.store.settings(made.id, settings)
+            aside.drop(self.address, made.id)
+        await self._home.store.settings(info.id, {**settings, "private": True} if on else settings)
+        self._home.drop(self.address, info.id)
+        return on
 
     # ------------------------------------------------------------ inside
+
+    async def _here(self) -> ChatEngine:
+        """The engine that keeps the conversation: one that stores nothing while it is private."""
+        settings = await self._home.session_settings(self.address)
+        return await self._home.aside() if settings.get("private") else self._home
+
+    async def _made(self) -> SessionInfo:
+        engine = await self._here()
+        return await engine.store.ensure(self.address, self._external, self._name)
 
     async def _accept(
         self,
@@ -372,9 +422,10 @@ class Session:
         key: tuple[str, str] | None = None,
         attachments: tuple[Attachment, ...] = (),
     ) -> Ticket:
+        engine = await self._here()
         source, source_id = key or ("local", secrets.token_hex(16))
         author = Author(0, self._name) if self._external or self._name else None
-        accepted = await self._engine.accept(
+        accepted = await engine.accept(
             Input(
                 source=source,
                 source_id=source_id,
@@ -387,7 +438,7 @@ class Session:
                 attachments=attachments,
             )
         )
-        return Ticket(accepted.session, accepted.inbox, accepted.new)
+        return Ticket(accepted.session, accepted.inbox, accepted.new, engine is not self._home)
 
     async def _reply(self, events: AsyncIterator[AnyEvent]) -> Reply:
         async for event in events:
@@ -408,12 +459,14 @@ class Session:
         raise TurnError("superseded")
 
     async def _calls_of(self, seq: int) -> tuple[Call, ...]:
+        engine = await self._here()
         info = await self._found("session", self.address.key)
-        turn = await self._engine.store.turn(TurnRef(info.id, seq))
+        turn = await engine.store.turn(TurnRef(info.id, seq))
         return tuple(c for s in turn.steps for c in s.calls) if turn else ()
 
     async def _found(self, what: str, name: str) -> SessionInfo:
-        info = await self._engine.store.session(self.address)
+        engine = await self._here()
+        info = await engine.store.session(self.address)
         if info is None:
             raise NotFound(what, name)
         return info

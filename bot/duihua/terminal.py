@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import logging
 import shlex
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import orjson
@@ -21,6 +23,7 @@ from duihua.commands import (
     Command,
     CommandTable,
     Confirm,
+    Document,
     Input,
     Present,
     Quit,
@@ -189,12 +192,29 @@ class Terminal:
                 self._view.say(text)
             case Present(events):
                 await self._show(events)
+            case Document():
+                self._keep(answer)
             case Tell(texts):
                 async for text in texts:
                     self._view.say(text)
             case _:
                 return not isinstance(answer, Quit)
         return True
+
+    def _keep(self, document: Document) -> None:
+        """Saves a file in the current folder, beside those that are there."""
+        path = Path(document.name)
+        for number in itertools.count(2):
+            try:
+                with path.open("xb") as file:
+                    file.write(document.data)
+                break
+            except FileExistsError:
+                path = Path(document.name).with_stem(f"{Path(document.name).stem}-{number}")
+            except OSError as e:
+                self._view.error(self._words.t("chat.not_saved", path=path, reason=e.strerror))
+                return
+        self._view.say(self._words.t("chat.saved", text=document.text, path=path))
 
     async def _show(self, events: AsyncIterator[AnyEvent]) -> None:
         self._stopping = False

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from typing import Any, Literal
 from duihua import moderation
 from duihua.actions import ActionParser
 from duihua.brief import Brief, Rules
+from duihua.calibrations import Calibrations
 from duihua.calling import Calling
 from duihua.errors import DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
@@ -35,7 +36,7 @@ from duihua.lanes import Lane
 from duihua.messages import (
     Decision,
     Step,
-    Turn,
+    Usage,
 )
 from duihua.ports import (
     CallDelta,
@@ -50,6 +51,7 @@ from duihua.ports import (
 )
 from duihua.ports import ThinkingDelta as Thought
 from duihua.providers.fallback import Circuits
+from duihua.recollection import Recollection
 from duihua.redact import where
 from duihua.relay import Channel, Relay
 from duihua.running import Said, whole
@@ -76,12 +78,15 @@ class Turns:
         brief: Resolve,
         rules: Rules,
         circuits: Circuits,
+        recollection: Recollection,
+        calibrations: Calibrations,
         *,
         opened: Callable[[Channel, Work], None] = lambda channel, work: None,
         finished: Callable[[], None] = lambda: None,
     ) -> None:
         self.store, self.relay, self.history = store, relay, history
         self._brief, self.rules, self.circuits = brief, rules, circuits
+        self.recollection, self.calibrations = recollection, calibrations
         self._opened, self._finished = opened, finished
 
     def open(self, work: Work) -> Channel:
@@ -95,7 +100,16 @@ class Turns:
     async def run(self, work: Work, lane: Lane) -> Work | None:
         """Answers one turn and ends it; returns the session's next one, claimed with the same lease."""
         channel = self.open(work)
-        answer = _Answer(self.store, self.history, self.rules, self.circuits, work, channel)
+        answer = _Answer(
+            self.store,
+            self.history,
+            self.rules,
+            self.circuits,
+            self.recollection,
+            self.calibrations,
+            work,
+            channel,
+        )
         lane.stop = answer.stop
         try:
             outcome = await answer.run(self._brief)
@@ -157,6 +171,7 @@ class _Answer(Calling):
     async def _answer(self, brief: Resolve) -> Outcome:
         self._take_up(await brief(self.work))
         await self._read_past()
+        await self._remember()
         self._show_steps()
         decision = next((p for p in self.turn.input if isinstance(p, Decision)), None)
         if decision is not None and not self.steps:
@@ -206,16 +221,19 @@ class _Answer(Calling):
         """
         while True:
             try:
-                return await self._asked(self.past, offer=offer)
+                return await self._asked(offer=offer)
             except ProviderError as e:
                 if not self._fall_back(e):
                     raise
 
-    async def _asked(self, past: Sequence[Turn], *, offer: bool, budget: int | None = None) -> Said:
-        """Asks one model once; too long a context is trimmed to half the budget and sent once more."""
+    async def _asked(self, *, offer: bool, budget: int | None = None, alone: bool = False) -> Said:
+        """Asks one model once; too long a context is trimmed to half the budget and sent once more.
+
+        `alone`: the input goes without anything that was said before.
+        """
         self.said = Said()
         try:
-            return await self._stream(self._brief.tools if offer else (), past, budget)
+            return await self._stream(self._brief.tools if offer else (), budget, alone=alone)
         except ProviderError as e:
             if not self.said.begun:
                 self.circuits.failed(self._brief.provider.name, e)
@@ -224,14 +242,14 @@ class _Answer(Calling):
                 self.said.flagged = flag
                 return self.said
             if not self.said.text and self._relearned():
-                return await self._asked(past, offer=offer, budget=budget)
+                return await self._asked(offer=offer, budget=budget, alone=alone)
             if e.category != "context_too_long" or budget is not None or self.said.text:
                 raise
         self._emit(Notice, code="trimmed")
         soft = self._brief.dialect.soft
         packed = self.said.packed
         tokens = min(n for n in (soft.tokens, packed.tokens if packed else None, 8_000) if n)
-        return await self._asked(past, offer=offer, budget=tokens // 2)
+        return await self._asked(offer=offer, budget=tokens // 2, alone=alone)
 
     def _relearned(self) -> bool:
         """Whether a refusal taught the client another dialect of this model, which is spoken from now on."""
@@ -242,16 +260,9 @@ class _Answer(Calling):
         self.brief = replace(self._brief, dialect=self._brief.fit(known), known=known)
         return True
 
-    async def _stream(self, tools: tuple[ToolSpec, ...], past: Sequence[Turn], budget: int | None) -> Said:
+    async def _stream(self, tools: tuple[ToolSpec, ...], budget: int | None, *, alone: bool) -> Said:
         brief, said = self._brief, self.said
-        current = replace(self.turn, steps=tuple(self.steps), memo={}) if self.steps else self.turn
-        images = await self._images((*past, current)) if brief.dialect.sees else None
-        packed = brief.dialect.pack(
-            brief.system, (*past, current), tools, start=self.start, budget=budget, images=images
-        )
-        said.packed = packed
-        if past is self.past and not self.replaced:  # a smaller window elsewhere shortens this one for nobody
-            self.start = packed.start
+        packed = said.packed = await self._composed(tools, budget, alone=alone)
         native = brief.dialect.functions == "native"
         by_text = brief.dialect.functions == "text" and bool(tools or self.steps)
         parser = ActionParser(tuple(brief.skills)) if by_text else None
@@ -300,10 +311,16 @@ class _Answer(Calling):
         elif isinstance(delta, Finish):
             said.finish = delta
             self.usage += delta.usage
+            self._learn(delta.usage)
             if price := self._brief.price:
                 cost = price.cost(delta.usage)
                 said.micros = cost.micros
                 self.costs.append(cost)
+
+    def _learn(self, usage: Usage) -> None:
+        """What the request's tokens were; those of images are another matter."""
+        if self.said.packed and not self._pictures:
+            self.calibrations.learn(self._brief.dialect.name, self.turn.ref.session, self.said.packed, usage)
 
     def _finished(self, said: Said, finish: Finish) -> Outcome:
         reason = finish.reason if finish.reason in ("stop", "length") else "stop"
@@ -333,6 +350,7 @@ class _Answer(Calling):
         assert flag is not None
         assert packed is not None
         verdict = self._judge(said, flag)
+        await self._suspect(flag)
         self.said = Said()  # what stops the turn from here on must not keep what was flagged
         if verdict.drop_current:
             return await self._cleared(flag, verdict.erase)
@@ -342,7 +360,7 @@ class _Answer(Calling):
         self._emit(TurnRestarted, reason="flagged")
         self._show_steps()
         if verdict.probe:  # of this model alone: another's word says nothing of what this one flags
-            again = await self._asked((), offer=offer)
+            again = await self._asked(offer=offer, alone=True)
         else:
             again = await self._ask(offer=offer)
         if again.flagged is not None:
@@ -377,6 +395,7 @@ class _Answer(Calling):
         self.turn = replace(self.turn, parent=stored.parent)
         self.start = 0 if self.start in seqs else self.start
         await self._read_past()
+        await self._remember(recall=False)
         self._emit(HistoryCleared, policy=self.rules.policy, side=flag.side, turns=count)
 
     async def _cleared(self, flag: Flagged, erase: Literal["session"] | tuple[int, ...]) -> Outcome:

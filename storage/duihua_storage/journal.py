@@ -131,7 +131,7 @@ def step(fence: Fence, number: int, step: Step, used: Usage, micros: int, expire
     """Journals an answer with its calls."""
     ops = _journal(fence, number, step, used, expires)
     if used != Usage():
-        ops.append((_USE, _used(fence, step.model, used, micros, turns=0)))
+        ops.append((_USE, _used(fence.ref.session, step.model, used, micros, turns=0)))
     yield from guarded(fence, ops)
 
 
@@ -155,9 +155,9 @@ def _journal(fence: Fence, number: int, step: Step, used: Usage, expires: int) -
     return ops
 
 
-def _used(fence: Fence, model: str, used: Usage, micros: int, *, turns: int) -> dict[str, Any]:
+def _used(session: int, model: str, used: Usage, micros: int, *, turns: int) -> dict[str, Any]:
     return {
-        "s": fence.ref.session,
+        "s": session,
         "m": model,
         "n": turns,
         "i": used.input,
@@ -166,6 +166,11 @@ def _used(fence: Fence, model: str, used: Usage, micros: int, *, turns: int) -> 
         "r": used.reasoning,
         "mi": micros,
     }
+
+
+def spent(session: int, model: str, used: Usage, micros: int) -> Tx[None]:
+    """Counts what was used beside any turn."""
+    yield _USE, _used(session, model, used, micros, turns=0)
 
 
 def call(fence: Fence, call: str, state: CallState, result: str, expires: int = 0) -> Tx[None]:
@@ -250,7 +255,7 @@ def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
         (_ANSWERED, mine),
     ]
     if outcome.model or outcome.usage != Usage():  # else the turn ended before a model was chosen
-        ops.append((_USE, _used(fence, outcome.model, outcome.usage, outcome.micros, turns=1)))
+        ops.append((_USE, _used(fence.ref.session, outcome.model, outcome.usage, outcome.micros, turns=1)))
     goes = outcome.state == "cleared" or outcome.erase == "session" or own in outcome.erase
     if outcome.step is not None and not goes:
         ops += _journal(fence, outcome.number, outcome.step, outcome.usage, 0)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import Column, bindparam, case, func, insert, null, select, update
+from sqlalchemy import bindparam, case, func, insert, null, select, update
 
 from duihua.codec import decode, encode
 from duihua.messages import Author, InputKind, Options, Part, Turn, TurnRef
@@ -19,7 +19,7 @@ from duihua.ports import Fence, Held, Work
 from duihua_storage import files
 from duihua_storage.expressions import const, now, number, numbers, words
 from duihua_storage.history import steps_of
-from duihua_storage.sessions import name_of, to_address, to_settings
+from duihua_storage.sessions import name_of, of_owner, to_address, to_settings
 from duihua_storage.statement import Rows, Statement, Tx
 from duihua_storage.tables import inbox, sessions, turns, users
 from duihua_storage.upkeep import withdraw
@@ -46,10 +46,6 @@ class SessionRow(NamedTuple):
     now: int
 
 
-def _of_owner(column: Column[Any]) -> Any:
-    return select(column).where(users.c.id == S.owner_id).scalar_subquery()
-
-
 ROW = (
     S.id,
     S.owner_id,
@@ -62,8 +58,8 @@ ROW = (
     S.address,
     S.settings,
     S.locale,
-    _of_owner(users.c.memory),
-    _of_owner(users.c.generation),
+    of_owner(users.c.memory),
+    of_owner(users.c.generation),
     now().label("now"),
 )
 """The columns of a `SessionRow`."""

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Column, bindparam, case, func, insert, null, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from duihua.errors import NotFound
+from duihua.memories import Identity
 from duihua.messages import Address
 from duihua.ports import SessionInfo
-from duihua_storage.expressions import const, now, number
+from duihua_storage.expressions import const, now, number, word
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import identities, sessions, turns, users
 
@@ -53,6 +54,11 @@ def clean(text: str) -> str:
 def name_of(user: ColumnElement[int]) -> ColumnElement[str | None]:
     """SQL: what a person is called by."""
     return select(func.max(P.name)).where(P.user_id == user).scalar_subquery()
+
+
+def of_owner(column: Column[Any]) -> ColumnElement[Any]:
+    """SQL: a column of the person that the session belongs to."""
+    return select(column).where(users.c.id == S.owner_id).scalar_subquery()
 
 
 # ---------------------------------------------------------------- people
@@ -113,6 +119,20 @@ def person(tenant: str, front: str, external: str, name: str = "") -> Tx[int]:
     return int(user)
 
 
+_IDENTITIES = Statement(
+    select(P.user_id, P.front, P.external, P.name)
+    .where(P.tenant == bindparam("te"), or_(word("ex").is_(null()), P.external == word("ex")))
+    .order_by(P.front, P.external)
+    .limit(number("n"))
+)
+
+
+def identities_of(tenant: str, external: str, limit: int) -> Tx[Sequence[Identity]]:
+    """Identities at all front ends; `external`: those of this id alone."""
+    rows = yield _IDENTITIES, {"te": tenant, "ex": external or None, "n": limit}
+    return [Identity(user, front, external, name or "") for user, front, external, name in rows]
+
+
 def rename(tenant: str, front: str, external: str, name: str) -> Tx[None]:
     """Keeps what a person is called by now."""
     yield _RENAME, {"te": tenant, "fr": front, "ex": external, "na": clean(name)}
@@ -154,6 +174,8 @@ _INFO = select(
     S.settings,
     S.window_from,
     S.touched,
+    of_owner(users.c.memory),
+    of_owner(users.c.generation),
 )
 _BY_KEY = Statement(_INFO.where(S.tenant == bindparam("te"), S.key == bindparam("k")))
 _BY_OWNER = Statement(_INFO.where(S.owner_id == bindparam("u")).order_by(S.touched.desc(), S.id.desc()))
@@ -211,7 +233,9 @@ def put_settings(session: int, settings: Mapping[str, Any]) -> Tx[None]:
 
 
 def _info(row: tuple[Any, ...]) -> SessionInfo:
-    id_, key, address, owner, head, pending, generation, title, settings, window, touched = row
+    id_, key, address, owner, head, pending, generation, title, settings, window, touched, memory, version = (
+        row
+    )
     return SessionInfo(
         id=id_,
         key=key,
@@ -224,6 +248,8 @@ def _info(row: tuple[Any, ...]) -> SessionInfo:
         settings=to_settings(settings),
         window_from=window,
         touched=touched,
+        memory=memory != "off",
+        version=version or 0,
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from duihua.codec import encode
 from duihua.errors import StorageError
-from duihua.memories import Chore, FactBook, FactChange, Kept, Matches, Note, Place
+from duihua.memories import Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
 from duihua.messages import Address, Attachment, CallState, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
@@ -31,6 +31,7 @@ from duihua.ports import (
 )
 from duihua_storage import (
     erasure,
+    export,
     facts,
     files,
     fork,
@@ -214,8 +215,12 @@ class SqlStore:
         return await self._db.read(lambda: upkeep.unkept(limit))
 
     async def chore(self, session: int, *, limit: int = 50) -> Chore | None:
-        """What upkeep has before it, None if there is nothing."""
+        """What upkeep has before it, with at most `limit` turns; None if there is no such session."""
         return await self._db.read(lambda: upkeep.chore(session, limit))
+
+    async def spent(self, session: int, model: str, usage: Usage, micros: int) -> None:
+        """Counts what upkeep used of a model for a session."""
+        await self._db.write(lambda: journal.spent(session, model, usage, micros), "usage")
 
     async def keep(self, chore: Chore, kept: Kept) -> bool:
         """Writes what upkeep made of a chore. False: someone else was faster, or something was erased."""
@@ -257,6 +262,10 @@ class SqlStore:
         """These turns with their steps, as far as they are still there."""
         return await self._db.read(lambda: upkeep.said(refs)) if refs else ()
 
+    async def since(self, session: int, at: int) -> Sequence[Turn]:
+        """The turns of a session, on all its paths, that began at `at` (ms UTC) or later, oldest first."""
+        return await self._db.read(lambda: upkeep.since(session, at))
+
     async def withdraw(self, refs: Sequence[TurnRef], facts: Sequence[int] = ()) -> None:
         """Takes turns out of long-term memory: off record, out of the index, no source of facts any more."""
         self._erased = True
@@ -284,9 +293,13 @@ class SqlStore:
         self._known.clear()
         return joined
 
-    async def export(self, user: int) -> Mapping[str, Any]:
-        """Everything stored about a person, as plain data."""
-        return await self._db.read(lambda: people.export(user))
+    async def identities(self, tenant: str, external: str = "", *, limit: int = 10_000) -> Sequence[Identity]:
+        """Who is known at the front ends; `external`: only those of this id there."""
+        return await self._db.read(lambda: sessions.identities_of(tenant, external, limit))
+
+    async def export(self, user: int, *, files: bool = False) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data; `files`: with the bytes of attachments."""
+        return await self._db.read(lambda: export.export(user, files))
 
     # ------------------------------------------------------------ what was said
 

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, func, select, update
 from duihua.memories import Chore, Kept
 from duihua.messages import Turn, TurnRef
 from duihua_storage import facts, index
-from duihua_storage.expressions import const, now, number, numbers
+from duihua_storage.expressions import const, now, number, numbers, word
 from duihua_storage.history import rows_of, turns_of
 from duihua_storage.sessions import to_address, to_settings
 from duihua_storage.statement import Statement, Tx
@@ -47,7 +47,7 @@ _ENDED = Statement(
 )
 _KEEP = Statement(
     update(sessions)
-    .values(kept=bindparam("up"), title=func.coalesce(S.title, bindparam("ti")))
+    .values(kept=bindparam("up"), title=func.coalesce(S.title, word("ti")))
     .where(S.id == bindparam("s"), S.generation == bindparam("g"), S.kept == bindparam("k"))
     .returning(S.id)
 )
@@ -77,8 +77,6 @@ def chore(session: int, limit: int) -> Tx[Chore | None]:
         if turn.state == "running":
             break
         ended.append(turn)
-    if not ended:
-        return None
     return Chore(
         session,
         to_address(address),
@@ -131,6 +129,23 @@ _THESE = Statement(
     .where(T.session_id == number("s"), T.seq.op("IN")(numbers("qs")), T.state != const("cleared"))
     .order_by(T.seq)
 )
+
+
+_SINCE = Statement(
+    rows_of(turns)
+    .where(
+        T.session_id == number("s"),
+        T.started >= number("at"),
+        T.state.not_in([const("cleared"), const("running")]),
+    )
+    .order_by(T.seq)
+)
+
+
+def since(session: int, at: int) -> Tx[Sequence[Turn]]:
+    """The turns of a session that began at a time or later."""
+    rows = yield _SINCE, {"s": session, "at": at}
+    return (yield from turns_of(session, rows))
 
 
 def withdraw(refs: Sequence[TurnRef], which: Sequence[int]) -> Tx[None]:

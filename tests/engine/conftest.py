@@ -32,6 +32,7 @@ async def make(database_url: str) -> AsyncIterator[Make]:
             **settings: Any,
         ) -> tuple[ChatEngine, ScriptedModel]:
             model = ScriptedModel(script, dialect)
+            settings.setdefault("memory_model", "none")  # no answer of the script goes into a note
             engine = ChatEngine(
                 "scripted/any",
                 skills=skills,

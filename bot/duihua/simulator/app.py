@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from duihua.simulator.openai import OpenAI
 from duihua.simulator.qianfan import Qianfan
 from duihua.simulator.qianfan_v2 import QianfanV2
 from duihua.simulator.speed import Speed
-from duihua.simulator.traffic import Seen
+from duihua.simulator.traffic import Prompts, Seen
 from duihua.simulator.weather import Weather
 from duihua.simulator.wire import Desk, Keys, Settings, json_response
 from duihua.simulator.zhipu import Zhipu
@@ -123,6 +123,7 @@ class Simulator:
             [
                 web.get("/_simulator/requests", self._get_requests),
                 web.get("/_simulator/counts", self._get_counts),
+                web.get("/_simulator/prompts", self._get_prompts),
                 web.get("/_simulator/cpu", self._get_cpu),
                 web.post("/_simulator/reset", self._post_reset),
             ]
@@ -223,6 +224,11 @@ class Simulator:
         """How many requests came: `all`, by platform, and by platform and path."""
         return dict(self.desk.traffic.counts)
 
+    @property
+    def prompts(self) -> dict[str, Prompts]:
+        """How large the chat requests to each `platform/model` were. Speed mode does not look at sizes."""
+        return {model: replace(sizes) for model, sizes in self.desk.traffic.prompts.items()}
+
     def reset(self) -> None:
         """Forgets requests, counts and used-up faults; tokens stay good."""
         self.desk.traffic.clear()
@@ -240,6 +246,9 @@ class Simulator:
     async def _get_counts(self, request: web.Request) -> web.Response:
         return json_response(self.counts)
 
+    async def _get_prompts(self, request: web.Request) -> web.Response:
+        return json_response({model: asdict(sizes) for model, sizes in self.prompts.items()})
+
     async def _get_cpu(self, request: web.Request) -> web.Response:
         return json_response({"cpu_ms": time.process_time() * 1000})
 
@@ -253,7 +262,7 @@ def describe(simulator: Simulator) -> list[str]:
     about = [
         f"# duihua simulator 模拟器 {simulator.url}",
         "# answers and weather are invented · 回答和天气都是虚构的",
-        f"# requests        {simulator.url}/_simulator/requests  /_simulator/counts",
+        f"# requests        {simulator.url}/_simulator/requests  /_simulator/counts  /_simulator/prompts",
     ]
     for platform in simulator.platforms:
         about.append(f"# {platform.title}")

@@ -51,7 +51,8 @@ class Ask:
     `choice` is auto, none, required or the name of a function; `parallel` says whether the wire carries more
     than one call in an answer; `today` is the simulator's date; `as_text` marks functions that were described
     in the system text and are called in plain lines; `paired` says that a function's result begins a round of
-    the platform's counting, like a user message.
+    the platform's counting, like a user message. `recalled` is what the client put before the question
+    of what it remembers, taken out of the last message; `prompt` are the tokens of the request as it came.
     """
 
     messages: tuple[Message, ...]
@@ -62,6 +63,8 @@ class Ask:
     today: date | None = None
     as_text: bool = False
     paired: bool = False
+    recalled: str = ""
+    prompt: int = 0
 
     @property
     def last(self) -> int:
@@ -114,6 +117,12 @@ def estimate(text: str) -> int:
     words = sum(1 for _ in _WORD.finditer(text))
     rest = sum(1 for _ in _REST.finditer(text))
     return max(1, math.ceil(0.5 * len(_HAN.findall(text)) + words + 0.8 * rest))
+
+
+def prompt_tokens(messages: tuple[Message, ...], system: str) -> int:
+    """Tokens of a request, as `usage` tells them."""
+    calls = sum(estimate(c.name + c.arguments) for m in messages for c in m.calls)
+    return estimate(system) + sum(estimate(m.text) for m in messages) + calls
 
 
 def cut(text: str, count: int | None = None) -> list[str]:

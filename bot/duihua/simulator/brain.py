@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from duihua.simulator import calling, intents, phrasing, textcalls
-from duihua.simulator.ask import Answer, Ask, Call, Language, language
+from duihua.simulator import calling, intents, phrasing, recall, summary, textcalls
+from duihua.simulator.ask import Answer, Ask, Call, Language, language, prompt_tokens
 from duihua.simulator.faults import NONE, Fault, without_command
 from duihua.simulator.intents import Wish
-from duihua.simulator.recall import HOME, find, recalled
+from duihua.simulator.known import HOME
 
 
 def prepared(ask: Ask, now: datetime) -> Ask:
-    """The ask as the brain reads it: dated, and with functions that were offered in plain text recognised."""
-    return textcalls.normalised(replace(ask, today=now.date()))
+    """The ask as the brain reads it: dated, and with functions and memories in plain text recognised."""
+    prompt = prompt_tokens(ask.messages, ask.system)
+    return textcalls.normalised(recall.apart(replace(ask, today=now.date(), prompt=prompt)))
 
 
 def reply(ask: Ask, fault: Fault = NONE) -> Answer:
@@ -46,7 +47,9 @@ def _reply(ask: Ask, fault: Fault) -> Answer:
     ask = _without_commands(ask)
     if fault.kind == "flag-output":
         return Answer(phrasing.echo(ask.question, len(ask.said), tongue))
-    wishes = [_at_home(w, ask) for w in intents.wishes(ask.said, ask.today)]
+    if summary.wanted(ask):
+        return Answer(summary.answer(ask))
+    wishes = [_at_home(w, ask) for w in intents.wishes(ask.said, ask.today) if not _knows(w, ask)]
     planned = _planned(ask, wishes, fault)
     done = len(ask.results)
     if fault.kind == "badargs" and planned:
@@ -55,10 +58,11 @@ def _reply(ask: Ask, fault: Fault) -> Answer:
         done -= 1  # the first result is the complaint about the broken call
     if done < len(planned):
         return Answer(calls=tuple(planned) if ask.parallel and not done else (planned[done],))
-    if ask.results:
+    asked = recall.asked(intents.question_of(ask.question))
+    if ask.results and not (asked and recall.value_of(asked, ask)):
         results = ask.results[1:] if fault.kind == "badargs" and len(ask.results) > 1 else ask.results
         return Answer(phrasing.phrase(results, wishes, tongue))
-    if said := recalled(ask):
+    if said := recall.recalled(ask, tongue):
         return Answer(said)
     if _needs_city(ask, wishes):
         return Answer(phrasing.WHICH_CITY[tongue])
@@ -76,7 +80,8 @@ def _planned(ask: Ask, wishes: Sequence[Wish], fault: Fault) -> list[Call]:
     elif not planned and fault.kind == "badargs":
         planned = _samples(ask)[:1]
     elif not planned and not ask.results and (forced or ask.choice == "required"):
-        planned = [calling.call(f, calling.minimal(f)) for f in (forced or ask.functions[0],)]
+        function = forced or next((f for f in ask.functions if not calling.of_memory(f)), ask.functions[0])
+        planned = [calling.call(function, calling.minimal(function))]
     return planned
 
 
@@ -86,7 +91,8 @@ def _samples(ask: Ask, avoid: Sequence[Call] = ()) -> list[Call]:
     found = calling.calls(ask, [*shown, Wish("weather", "上海", "今天", 0)])
     found += [calling.call(f, calling.minimal(f)) for f in (*ask.functions, *ask.functions)]
     used = {c.name for c in avoid}
-    return sorted(found, key=lambda c: c.name in used)
+    memory = {f.name for f in ask.functions if calling.of_memory(f)}
+    return sorted(found, key=lambda c: (c.name in memory, c.name in used))
 
 
 def _broken(call: Call) -> Call:
@@ -94,10 +100,18 @@ def _broken(call: Call) -> Call:
     return replace(call, arguments=(call.arguments.rstrip("}") or "{") + ', "')
 
 
+def _knows(wish: Wish, ask: Ask) -> bool:
+    """Whether a wish to recall needs no function: what it asks for is known already."""
+    if wish.kind != "recall" or ask.results:
+        return False
+    fact = recall.asked(intents.question_of(ask.question))
+    return fact is not None and bool(recall.value_of(fact, ask))
+
+
 def _at_home(wish: Wish, ask: Ask) -> Wish:
     if wish.kind != "weather" or wish.city:
         return wish
-    return replace(wish, city=find(HOME, ask.said))
+    return replace(wish, city=recall.value_of(HOME, ask))
 
 
 def _needs_city(ask: Ask, wishes: Sequence[Wish]) -> bool:
@@ -106,6 +120,8 @@ def _needs_city(ask: Ask, wishes: Sequence[Wish]) -> bool:
 
 
 def _tongue(ask: Ask) -> Language:
+    if wanted := recall.language_wanted(ask):
+        return wanted
     said = [without_command(text) for text in ask.said[-5:]]
     return language(*(text for text in reversed(said) if not text.startswith("!")))
 

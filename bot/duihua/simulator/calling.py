@@ -18,7 +18,11 @@ _BY_NAME: dict[Kind, re.Pattern[str]] = {
     "weather": re.compile(r"weather|forecast|天气", _I),
     "arithmetic": re.compile(r"(?<![a-z])(?:calc|arith|math|comput|eval)|计算|算", _I),
     "time": re.compile(r"(?<![a-z])(?:clock|time|datetime|date|now|today)(?![a-z])|时间|时钟|日期", _I),
+    "remember": re.compile(r"^(?:remember|memorize|memorise|save_memory)$|记住|记下", _I),
+    "recall": re.compile(r"^(?:recall|search_memory|memory_search)$|回忆|想起", _I),
+    "forget": re.compile(r"^(?:forget|delete_memory)$|忘", _I),
 }
+MEMORY: frozenset[Kind] = frozenset({"remember", "recall", "forget"})
 _BY_TEXT: dict[Kind, re.Pattern[str]] = {
     "weather": re.compile(r"weather|forecast|天气", _I),
     "arithmetic": re.compile(r"arithmetic|calculat|expression|计算|算式|表达式", _I),
@@ -30,6 +34,7 @@ _CITY = re.compile(r"city|location|place|town|region|城市|地点|地区", _I)
 _DAYS = re.compile(r"^(?:days|n_?days|num_?days|forecast_?days|days_?count|天数)$", _I)
 _DAY = re.compile(r"day|date|when|offset|日期|哪天|日子", _I)
 _ZONE = re.compile(r"^tz$|time_?zone|zone|时区", _I)
+_SLOTS = re.compile(r"text|query|fact|what|content|内容|文字|什么", _I)
 _EXPRESSION = re.compile(r"expr|formula|calc|equation|input|query|表达式|算式|式", _I)
 _DAY_WORDS: dict[int, tuple[str, ...]] = {
     0: ("today", "今天", "now", "current", "0"),
@@ -65,9 +70,14 @@ def matching(kind: Kind, functions: Sequence[Function]) -> Function | None:
     for function in functions:
         if any(pattern.search(function.name) for pattern in _BY_NAME.values()):
             continue
-        if _BY_TEXT[kind].search(function.description):
+        if kind in _BY_TEXT and _BY_TEXT[kind].search(function.description):
             return function
     return None
+
+
+def of_memory(function: Function) -> bool:
+    """Whether it keeps, finds or forgets memories: asked for plainly, or not called at all."""
+    return any(_BY_NAME[kind].search(function.name) for kind in MEMORY)
 
 
 def arguments(function: Function, wish: Wish, today: date | None) -> dict[str, Any]:
@@ -81,6 +91,9 @@ def arguments(function: Function, wish: Wish, today: date | None) -> dict[str, A
     elif wish.kind == "arithmetic":
         if slot := _named(properties, _EXPRESSION) or _first_text(function.schema, properties):
             filled[slot] = wish.expression
+    elif wish.words:
+        if slot := _named(properties, _SLOTS) or _first_text(function.schema, properties):
+            filled[slot] = wish.words
     elif known := cities.mentioned(wish.city):
         if slot := _named(properties, _ZONE):
             filled[slot] = known[1].timezone

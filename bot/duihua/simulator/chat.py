@@ -15,7 +15,6 @@ from duihua.simulator import brain, wire
 from duihua.simulator.ask import Answer, Ask, cut, estimate
 from duihua.simulator.chat_rules import ChatRules, Model, Refused
 from duihua.simulator.faults import Fault
-from duihua.simulator.qianfan_rules import prompt_tokens
 from duihua.simulator.traffic import Seen
 from duihua.simulator.wire import Desk, as_object, event, json_response
 
@@ -36,7 +35,7 @@ class ChatReply:
 
     def __init__(self, desk: Desk, model: Model, body: Mapping[str, Any], fault: Fault, ask: Ask) -> None:
         self.desk, self.model, self.body, self.fault, self.ask = desk, model, body, fault, ask
-        self.prompt, self.pieces = prompt_tokens(ask.messages, ask.system), desk.settings.pieces
+        self.prompt, self.pieces = ask.prompt, desk.settings.pieces
         self.id, self.created = desk.request_id(), int(desk.now())
         options = as_object(body.get("stream_options")) or {}
         self.with_usage = bool(options.get("include_usage"))
@@ -53,7 +52,7 @@ class ChatReply:
         text, truncated = wire.limited(answer.text, [stop] if isinstance(stop, str) else stop, most)
         kind = (as_object(body.get("response_format")) or {}).get("type")
         if kind in ("json_object", "json_schema") and text:
-            text = orjson.dumps({"answer": text}).decode()
+            text = wire.as_json(text)
         self.answer = Answer(text, answer.calls)
         if model.thinks and self.thinks():
             self.thinking = brain.thoughts(ask)
@@ -282,13 +281,16 @@ class ChatPlatform:
             seen.model = model.name
             return await self._answer(request, seen, ask, body, model)
         except Refused as e:
+            if e.excess:
+                self.desk.traffic.measured(f"{self.name}/{e.excess.model}", *e.excess[1:], refused=True)
             return self.error(seen, e)
 
     async def _answer(
         self, request: web.Request, seen: Seen, ask: Ask, body: Mapping[str, Any], model: Model
     ) -> web.StreamResponse:
         ask = brain.prepared(ask, self.desk.settings.clock())
-        user, tokens = str(body.get("user", "")), prompt_tokens(ask.messages, ask.system)
+        user, tokens = str(body.get("user", "")), ask.prompt
+        self.desk.traffic.measured(f"{self.name}/{model.name}", tokens, model.tokens)
         fault, answer = await self.meet(request, seen, ask, user=user, model=model.name, tokens=tokens)
         if answer is not None:
             return answer

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
-from duihua.simulator.ask import Ask, Call, Function, Message
-from duihua.simulator.qianfan_rules import prompt_tokens
+from duihua.simulator.ask import Ask, Call, Function, Message, prompt_tokens
+from duihua.simulator.traffic import Excess
 from duihua.simulator.wire import as_list, as_object, is_integer, is_number
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -44,7 +44,9 @@ class Model:
 
 
 class Refused(Exception):
-    """The platform's error: HTTP status, code, text and type."""
+    """The platform's error: HTTP status, code, text and type; `excess` of a request that was too large."""
+
+    excess: Excess | None = None
 
     def __init__(
         self, status: int, code: str, text: str, type_: str = "invalid_request_error", **more: Any
@@ -283,11 +285,18 @@ class ChatRules:
 
     def check_size(self, messages: tuple[Message, ...], system: str, model: Model) -> None:
         """Whether the model takes so much."""
+        excess = Excess(model.name, prompt_tokens(messages, system), model.tokens)
         if len(system) + sum(len(m.text) for m in messages) > model.characters:
-            raise self.refuse("characters", f"the max input characters is {model.characters}")
-        if prompt_tokens(messages, system) > model.tokens:
+            raise self.too_large("characters", f"the max input characters is {model.characters}", excess)
+        if excess.tokens > model.tokens:
             text = f"This model's maximum context length is {model.tokens} tokens"
-            raise self.refuse("tokens", text)
+            raise self.too_large("tokens", text, excess)
+
+    def too_large(self, what: What, text: str, excess: Excess) -> Refused:
+        """The platform's error for a request that does not fit."""
+        error = self.refuse(what, text)
+        error.excess = excess
+        return error
 
     def _shape(self, text: str) -> Refused:
         return self.refuse("messages", text)

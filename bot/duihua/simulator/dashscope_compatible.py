@@ -19,7 +19,7 @@ from duihua.simulator.dashscope_models import EMBEDDINGS, MODELS
 from duihua.simulator.dashscope_reply import INPUT_FLAGGED, OUTPUT_FLAGGED
 from duihua.simulator.dashscope_rules import SHARED, check_thinking, thinks
 from duihua.simulator.faults import Fault
-from duihua.simulator.traffic import Seen
+from duihua.simulator.traffic import Excess, Seen
 from duihua.simulator.wire import as_list, as_object, event, json_response
 
 BASE = "/dashscope/compatible-mode/v1"
@@ -46,13 +46,10 @@ class CompatibleRules(ChatRules):
         super().check(fields, model)
         check_thinking(self, fields, model)
 
-    def check_size(self, messages: tuple[Message, ...], system: str, model: Model) -> None:
-        """Whether the model takes so much."""
-        try:
-            super().check_size(messages, system, model)
-        except Refused:
-            text = f"Range of input length should be [1, {model.tokens}]"
-            raise self.refuse("tokens", f"<400> InternalError.Algo.InvalidParameter: {text}") from None
+    def too_large(self, what: What, text: str, excess: Excess) -> Refused:
+        """The same error for all that does not fit."""
+        text = f"Range of input length should be [1, {excess.limit}]"
+        return super().too_large("tokens", f"<400> InternalError.Algo.InvalidParameter: {text}", excess)
 
     def ask(
         self,

@@ -23,6 +23,7 @@ from duihua.simulator.chat_rules import (
     within,
 )
 from duihua.simulator.dashscope_models import MODELS, Qwen
+from duihua.simulator.traffic import Excess
 from duihua.simulator.wire import as_list, as_object, is_integer, is_number
 
 NO_INPUT = "Either prompt or messages must exist and cannot both be none"
@@ -93,13 +94,10 @@ class DashScopeRules(ChatRules):
         if streamed and qwen.whole_calls and not whole:
             raise self.refuse("tools", "incremental_output must be false when tools are given")
 
-    def check_size(self, messages: tuple[Message, ...], system: str, model: Model) -> None:
-        """Whether the model takes so much."""
-        try:
-            super().check_size(messages, system, model)
-        except Refused:
-            text = f"Range of input length should be [1, {model.tokens}]"
-            raise self.refuse("tokens", text) from None
+    def too_large(self, what: What, text: str, excess: Excess) -> Refused:
+        """The same error for all that does not fit."""
+        text = f"Range of input length should be [1, {excess.limit}]"
+        return super().too_large("tokens", text, excess)
 
     def ask(
         self,

@@ -10,7 +10,7 @@ from typing import Literal
 
 from duihua.simulator import cities
 
-Kind = Literal["weather", "arithmetic", "time"]
+Kind = Literal["weather", "arithmetic", "time", "remember", "recall", "forget"]
 
 READ = 1_000
 """Characters of a message that are searched: intents stand near the beginning, texts may be huge."""
@@ -21,7 +21,8 @@ class Wish:
     """One thing that is asked for.
 
     `city` as it was written; `day` the word for the day as it was written and `offset` its distance from
-    today, None if no day was named; `span` the number of days wanted, 0 if only one.
+    today, None if no day was named; `span` the number of days wanted, 0 if only one. `words` is what to keep,
+    to look for or to forget.
     """
 
     kind: Kind
@@ -30,6 +31,7 @@ class Wish:
     offset: int | None = None
     span: int = 0
     expression: str = ""
+    words: str = ""
 
 
 _DIGITS = {"一": 1, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7}
@@ -89,6 +91,32 @@ _TIME = re.compile(
     re.I,
 )
 
+_REMEMBER = re.compile(
+    r"^(?:那就?|请|麻烦|帮我|给我|替我|你要?|一定要?|务必){0,4}(?:记住|记一下|记下来?|牢记)(?:了|一下|这[点件个]事?)?"
+    r"[，,：:\s]*(.{2,})$"
+    r"|^(?:please |can you |could you |hey,? ){0,2}(?:remember|keep in mind|make a note|note)"
+    r"(?: that\b|\s*[:,]|(?= (?:i|i'm|my|we|our)\b))\s*(.{2,})$",
+    re.I | re.S,
+)
+_RECALL = re.compile(
+    r"(?<!我)(?:(?:记不)?记得|想[得不]?起来|(?:上次|上回|之前|以前|曾经).{0,8}(?:说|提|讲|聊|告诉))"
+    r".{0,60}(?:什么|哪|谁|几|多少|吗|[?？])"
+    r"|\b(?:do|can) you (?:still )?(?:remember|recall)\b.{3,}"
+    r"|\b(?:what|which|where|when|who)\b.{0,60}\bI (?:told|mentioned|said)\b",
+    re.I,
+)
+_RECALL_NOISE = re.compile(
+    r"^(?:请问)?[你您]?[还可]?(?:(?:记不)?记得|想[得不]?起来)(?!吗)|[吗呢么]?[?？。.!！\s]*$"
+    r"|^(?:do|can) you (?:still )?(?:remember|recall)\s*",
+    re.I,
+)
+_FORGET = re.compile(
+    r"^(?:请|麻烦|帮我|你|那就?){0,3}(?:忘掉|忘记|忘了|别再?记着?)(?!吧|它|了)[，,：:\s]*(.{2,})$"
+    r"|^(?:请|麻烦|帮我|你){0,3}把(.{2,}?)(?:都|给|全)*(?:忘掉|忘记|忘了)"
+    r"|^(?:please )?forget (?:about |that )?((?!it\b|about it).{2,})$",
+    re.I | re.S,
+)
+
 _WORDS = (
     (re.compile(r"×|✕"), "*"),
     (re.compile(r"÷"), "/"),
@@ -127,6 +155,8 @@ def question_of(text: str) -> str:
 
 
 def _direct(text: str, today: date | None) -> list[Wish]:
+    if wish := _of_memory(text):
+        return [wish]
     found: list[Wish] = []
     known = cities.mentioned(text)
     if _WEATHER.search(text) and (known or _ASKING.search(text)):
@@ -137,6 +167,22 @@ def _direct(text: str, today: date | None) -> list[Wish]:
     if _TIME.search(text):
         found.append(Wish("time", known[0] if known and known[0] not in ("北京",) else ""))
     return found
+
+
+def _of_memory(text: str) -> Wish | None:
+    """What a client's memory should keep, look for or forget, if that is said plainly."""
+    asks = text.endswith(("?", "？", "吗"))
+    if not asks and (found := _REMEMBER.search(text)):
+        return Wish("remember", words=_first(found).strip())
+    if not asks and (found := _FORGET.search(text)):
+        return Wish("forget", words=_first(found).strip(" 。.!！~"))
+    if _RECALL.search(text):
+        return Wish("recall", words=_RECALL_NOISE.sub("", text).strip(" ，,") or text)
+    return None
+
+
+def _first(found: re.Match[str]) -> str:
+    return next((group for group in found.groups() if group), "")
 
 
 def _followed(said: Sequence[str], today: date | None) -> list[Wish]:

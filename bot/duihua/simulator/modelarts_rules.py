@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from duihua.simulator.ask import Ask
+from duihua.simulator.ask import Ask, prompt_tokens
 from duihua.simulator.chat_rules import (
     ANY,
     BOOLEAN,
@@ -23,7 +23,7 @@ from duihua.simulator.chat_rules import (
     at_least,
     within,
 )
-from duihua.simulator.qianfan_rules import prompt_tokens
+from duihua.simulator.traffic import Excess
 from duihua.simulator.wire import as_list, as_object, is_integer, is_number
 
 MODELS: dict[str, Model] = {
@@ -142,7 +142,9 @@ class ModelArtsRules(ChatRules):
         if prompt + most > model.tokens:
             told = f"{prompt + most} tokens ({prompt} in the messages, {most} in the completion)"
             words = f"This model's maximum context length is {model.tokens} tokens."
-            raise flat(f"{words} However, you requested {told}.")
+            error = flat(f"{words} However, you requested {told}.")
+            error.excess = Excess(model.name, prompt, model.tokens)
+            raise error
         return ask, model
 
     def check(self, fields: Mapping[str, Any], model: Model) -> None:

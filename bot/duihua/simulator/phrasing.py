@@ -20,6 +20,9 @@ _SAID: dict[str, dict[Language, str]] = {
     "weather": {"zh": "我查到的天气：{0}", "en": "Here is the weather: {0}"},
     "time": {"zh": "现在的时间：{0}", "en": "The time is: {0}"},
     "arithmetic": {"zh": "{1} 的结果：{0}", "en": "The result of {1}: {0}"},
+    "remember": {"zh": "好的，我记住了。", "en": "I will remember that."},
+    "recall": {"zh": "我记得：{0}", "en": "I remember: {0}"},
+    "forget": {"zh": "好的，忘掉了：{0}", "en": "Forgotten: {0}"},
     "": {"zh": "结果：{0}", "en": "The result: {0}"},
     "error": {"zh": "没有成功：{0}", "en": "That did not work: {0}"},
 }

@@ -25,7 +25,7 @@ from duihua.simulator.qianfan_door import (
 from duihua.simulator.qianfan_models import CUSTOM, MODELS, Model
 from duihua.simulator.qianfan_plugins import Plugins
 from duihua.simulator.qianfan_reply import Reply
-from duihua.simulator.qianfan_rules import INVALID_JSON, Refused, prompt_tokens, read
+from duihua.simulator.qianfan_rules import INVALID_JSON, Refused, read
 from duihua.simulator.qianfan_services import SERVICES, Services
 from duihua.simulator.traffic import Seen
 from duihua.simulator.wire import as_list, as_object, json_response, read_body
@@ -73,13 +73,16 @@ class Qianfan(Door):
             ask = read(body, model, system_with_functions=self.desk.settings.system_with_functions)
             return await self._answer(request, seen, ask, body, model)
         except Refused as e:
+            if e.excess:
+                self.desk.traffic.measured(f"{PLATFORM}/{e.excess.model}", *e.excess[1:], refused=True)
             return self.error(seen, e)
 
     async def _answer(
         self, request: web.Request, seen: Seen, ask: Ask, body: Mapping[str, Any], model: Model
     ) -> web.StreamResponse:
         ask = brain.prepared(ask, self.desk.settings.clock())
-        user, prompt = str(body.get("user_id", "")), prompt_tokens(ask.messages, ask.system)
+        user, prompt = str(body.get("user_id", "")), ask.prompt
+        self.desk.traffic.measured(f"{PLATFORM}/{model.suffix}", prompt, model.tokens)
         fault, answer = await self.meet(request, seen, ask, user=user, service=model.suffix, prompt=prompt)
         if answer is not None:
             return answer

@@ -26,7 +26,6 @@ from duihua.simulator.qianfan_rules import (
     Refused,
     check_fields,
     is_text,
-    prompt_tokens,
     read_messages,
     within,
 )
@@ -149,7 +148,7 @@ class Plugins:
         form: type[Reply],
     ) -> web.StreamResponse:
         ask = brain.prepared(Ask(messages), self.desk.settings.clock())
-        user, prompt = str(fields.get("user_id", "")), prompt_tokens(messages, "")
+        user, prompt = str(fields.get("user_id", "")), ask.prompt
         fault, answer = await self.door.meet(request, seen, ask, user=user, service=service, prompt=prompt)
         if answer is not None:
             return answer

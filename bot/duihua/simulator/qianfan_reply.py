@@ -10,7 +10,6 @@ import orjson
 from duihua.simulator import brain, wire
 from duihua.simulator.ask import Answer, Ask, cut, estimate
 from duihua.simulator.faults import Fault
-from duihua.simulator.qianfan_rules import prompt_tokens
 from duihua.simulator.wire import Desk, event
 
 
@@ -28,7 +27,7 @@ class Reply:
 
     def __init__(self, desk: Desk, body: Mapping[str, Any], fault: Fault, ask: Ask) -> None:
         self.body, self.fault, self.pieces = body, fault, desk.settings.pieces
-        self.prompt = prompt_tokens(ask.messages, ask.system)
+        self.prompt = ask.prompt
         self.id, self.created = desk.request_id(), int(desk.now())
         self.ban: dict[str, Any] = {}
         self.finish, self.truncated = "normal", False
@@ -40,7 +39,7 @@ class Reply:
         answer = brain.reply(ask, fault)
         text, self.truncated = wire.limited(answer.text, body.get("stop"), body.get("max_output_tokens"))
         if body.get("response_format") == "json_object" and text:
-            text = orjson.dumps({"answer": text}).decode()
+            text = wire.as_json(text)
         self.answer = Answer(text, answer.calls)
         if fault.kind == "flag-output":
             self.ban = {"need_clear_history": True, "ban_round": -1}

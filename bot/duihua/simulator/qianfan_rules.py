@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from duihua.simulator.ask import Ask, Call, Function, Message, estimate
+from duihua.simulator.ask import Ask, Call, Function, Message, prompt_tokens
 from duihua.simulator.qianfan_models import Model
+from duihua.simulator.traffic import Excess
 from duihua.simulator.wire import as_list, as_object, is_integer, is_number, text_list
 
 INVALID_ARGUMENT, INVALID_JSON, CHECK_FAILED, MESSAGES = 336001, 336002, 336003, 336006
@@ -20,11 +21,11 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Refused(Exception):
-    """The platform's error: `code` and text."""
+    """The platform's error: `code` and text; `excess` of a request that was too large."""
 
-    def __init__(self, code: int, text: str) -> None:
+    def __init__(self, code: int, text: str, excess: Excess | None = None) -> None:
         super().__init__(text)
-        self.code, self.text = code, text
+        self.code, self.text, self.excess = code, text, excess
 
 
 def read(body: Any, model: Model, *, system_with_functions: bool = True) -> Ask:
@@ -229,13 +230,8 @@ def _result(fields: Mapping[str, Any], asked: tuple[Call, ...]) -> Message:
 
 
 def _check_size(messages: tuple[Message, ...], system: str, model: Model) -> None:
+    excess = Excess(model.suffix, prompt_tokens(messages, system), model.tokens)
     if len(system) + sum(len(m.text) for m in messages) > model.characters:
-        raise Refused(TOO_MANY_CHARACTERS, f"the max input characters is {model.characters}")
-    if model.tokens is not None and prompt_tokens(messages, system) > model.tokens:
-        raise Refused(TOO_MANY_TOKENS, "Prompt tokens too long")
-
-
-def prompt_tokens(messages: tuple[Message, ...], system: str) -> int:
-    """Tokens of a request, as `usage` tells them."""
-    calls = sum(estimate(c.name + c.arguments) for m in messages for c in m.calls)
-    return estimate(system) + sum(estimate(m.text) for m in messages) + calls
+        raise Refused(TOO_MANY_CHARACTERS, f"the max input characters is {model.characters}", excess)
+    if model.tokens is not None and excess.tokens > model.tokens:
+        raise Refused(TOO_MANY_TOKENS, "Prompt tokens too long", excess)

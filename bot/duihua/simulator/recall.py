@@ -1,104 +1,72 @@
-"""What the user told about themselves earlier in the list: a name, a liking, a place to live."""
+"""What the brain knows about the user: from the list, from what the client recalled, and from its notes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from duihua.simulator.ask import Ask, Language, language
+from duihua.simulator.ask import Ask, Language, Message
 from duihua.simulator.intents import question_of
+from duihua.simulator.known import FACTS, Fact, first_person
 
 READ = 2_000
 """Characters of each message that are searched."""
 
-_I = re.IGNORECASE
-_END = r"(?=[,，。.!！?？;；、\s\"”』」)）]|今年|来自|住在|喜欢|是个|我|$)"
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One thing to remember: how it is told, how it is asked for, and how it is said back."""
-
-    told: tuple[re.Pattern[str], ...]
-    asked: re.Pattern[str]
-    noted: tuple[re.Pattern[str], ...]  # as notes in the system text put it
-    known: dict[Language, str]
-    unknown: dict[Language, str]
-    thanks: dict[Language, str]
-
-
-NAME = Fact(
-    told=(
-        re.compile(r"(?<!你)我(?:的名字)?(?:就)?叫做?\s{0,2}(?!什么|啥|谁|你|他|她|不)([\w·]{1,20}?)" + _END),
-        re.compile(r"我的(?:名字|姓名)(?:是|为)(?!什么|啥)([\w·]{1,20}?)" + _END),
-        re.compile(r"(?:^|[请以就都,，。\s])叫我(?!什么|啥)([\w·]{1,20}?)(?=就[好行]|吧|[,，。.!！\s]|$)"),
-        re.compile(r"\bmy name(?:'s| is|’s)\s+([\w'’.-]{1,40}(?:\s+[A-Z][\w'’-]{0,40}){0,2})", _I),
-        re.compile(r"\b(?:[Cc]all me|I am called)\s+([A-Z][\w'’-]{0,40})"),
-        re.compile(r"\b(?:I'm|I’m|I am|i'm)\s+([A-Z][\w'’-]{0,40})(?=[\s,.!?;]|$)"),
-    ),
-    asked=re.compile(
-        r"我叫(?:什么|啥)|我的?名字(?:是|叫)?(?:什么|啥)|我是谁|(?:记得|知道)我(?:的名字|是谁|叫)"
-        r"|\bwhat(?:'s| is|’s| was) my name\b|\bwho am i\b|\b(?:remember|know|tell me) my name\b"
-        r"|\bwhat am i called\b",
-        _I,
-    ),
-    noted=(
-        re.compile(r"用户(?:的名字|姓名)?(?:叫|是|名叫|为|:|：)\s*(?:叫)?([\w·]{1,20}?)" + _END),
-        re.compile(r"\b[Uu]ser(?:'s|’s) name(?: is|:)\s+([\w'’-]{1,40})"),
-    ),
-    known={"zh": "你叫{0}。", "en": "Your name is {0}."},
-    unknown={
-        "zh": "我不知道你叫什么名字，你还没有告诉我。",
-        "en": "I don't know your name; you have not told me yet.",
-    },
-    thanks={"zh": "你好，{0}！我记住了你的名字。", "en": "Hello, {0}! I will remember your name."},
+_ITEM = re.compile(r"\s{0,4}(?:[-*•·]|\d{1,4}[.、:])\s?\S")
+_RECALLED = re.compile(
+    r"[^\n]{0,300}(?:记忆|回忆|想起|以前|memor|recall|earlier)[^\n]{0,300}\n" + _ITEM.pattern, re.IGNORECASE
 )
-HOME = Fact(
-    told=(
-        re.compile(r"我(?:现在)?(?:就)?住在?+(?!哪|什么|不)([\w·]{2,20}?)(?=[,，。.!！?？\s]|市?的|$)"),
-        re.compile(r"\bI(?: now)? live in\s+([A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*){0,2})"),
-    ),
-    asked=re.compile(r"我(?:现在)?住在?(?:哪|什么)|\bwhere do i live\b", _I),
-    noted=(),
-    known={"zh": "你住在{0}。", "en": "You live in {0}."},
-    unknown={
-        "zh": "我不知道你住在哪里，你还没有告诉我。",
-        "en": "I don't know where you live; you have not told me yet.",
-    },
-    thanks={"zh": "好的，你住在{0}，我记住了。", "en": "Noted: you live in {0}."},
+_ABOUT = r"(?:笔记|摘要|记忆|记下|已知|要求|notes?\b|summary|digest|memor|known|wishes)"
+_NOTES = re.compile(
+    rf"^[【\[][^\n】\]]{{0,80}}{_ABOUT}[^\n】\]]{{0,80}}[】\]]|^[^\n。.]{{0,60}}{_ABOUT}[^\n。.]{{0,60}}[:：]\s*$",
+    re.IGNORECASE | re.MULTILINE,
 )
-LIKING = Fact(
-    told=(
-        re.compile(r"我(?:最|很|特别|非常)?(?:喜欢|爱)(?!什么|啥|谁|你)([^,，。.!！?？\n]{1,40})"),
-        re.compile(r"\bI (?:really )?(?:like|love)\s+(?!it\b|you\b)([^,.!?\n]{1,60})", _I),
-    ),
-    asked=re.compile(
-        r"我(?:最|很)?(?:喜欢|爱)[^,，。.!！?？\n]{0,4}(?:什么|啥)|\bwhat do i (?:like|love)\b", _I
-    ),
-    noted=(),
-    known={"zh": "你喜欢{0}。", "en": "You like {0}."},
-    unknown={
-        "zh": "我不知道你喜欢什么，你还没有告诉我。",
-        "en": "I don't know what you like; you have not told me yet.",
-    },
-    thanks={"zh": "好的，你喜欢{0}，我记住了。", "en": "Noted: you like {0}."},
-)
-FACTS = (NAME, HOME, LIKING)
+_OF_USER = re.compile(r"用户|你说|\buser\b|\byou (?:said|told)\b", re.IGNORECASE)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2})?")
 
 
-def recalled(ask: Ask) -> str:
+def apart(ask: Ask) -> Ask:
+    """The ask with what the client recalled taken out of the last message, before the question."""
+    if ask.last < 0 or "\n\n" not in ask.question:
+        return ask
+    paragraphs = ask.question.split("\n\n")
+    begin = next((i for i, p in enumerate(paragraphs[:-1]) if _RECALLED.match(p)), None)
+    if begin is None:
+        return ask
+    end = begin + 1
+    while end < len(paragraphs) - 1 and _ITEM.match(paragraphs[end]):
+        end += 1
+    recalled = "\n\n".join(paragraphs[begin:end])
+    bare = Message("user", "\n\n".join((*paragraphs[:begin], *paragraphs[end:])))
+    messages = (*ask.messages[: ask.last], bare, *ask.messages[ask.last + 1 :])
+    return replace(ask, messages=messages, recalled=recalled)
+
+
+def recalled(ask: Ask, tongue: Language) -> str:
     """The answer to a question about the user, or thanks for being told; empty if it is neither."""
-    question, said = question_of(ask.question), ask.said
-    tongue = language(question)
-    for fact in FACTS:
-        if fact.asked.search(question):
-            value = find(fact, said) or _noted(fact, ask.system)
-            return fact.known[tongue].format(value) if value else fact.unknown[tongue]
+    question = question_of(ask.question)
+    if fact := asked(question):
+        value = value_of(fact, ask)
+        return fact.known[tongue].format(value) if value else fact.unknown[tongue]
     for fact in FACTS:
         if value := find(fact, [question]):
             return fact.thanks[tongue].format(value)
     return ""
+
+
+def asked(question: str) -> Fact | None:
+    """What a question about the user asks for."""
+    return next((fact for fact in FACTS if fact.asked.search(question)), None)
+
+
+def value_of(fact: Fact, ask: Ask) -> str:
+    """What is known of it: what was said in the list wins over what is recalled, this over notes."""
+    return (
+        find(fact, ask.said)
+        or _latest(fact, [*ask.recalled.splitlines(), *(r.text for r in ask.results)])
+        or _latest(fact, _notes(ask))
+    )
 
 
 def find(fact: Fact, said: Sequence[str]) -> str:
@@ -110,6 +78,37 @@ def find(fact: Fact, said: Sequence[str]) -> str:
     return ""
 
 
-def _noted(fact: Fact, system: str) -> str:
-    found = [(m.end(), m.group(1)) for p in fact.noted for m in p.finditer(system)]
-    return max(found)[1] if found else ""
+def _latest(fact: Fact, lines: Iterable[str]) -> str:
+    """The value in the line with the latest date; of lines without any, in the last."""
+    found = [(_dated(line), n, v) for n, line in enumerate(lines) if (v := find(fact, [first_person(line)]))]
+    return max(found)[2] if found else ""
+
+
+def _dated(line: str) -> str:
+    found = _DATE.search(line)
+    return found.group() if found else ""
+
+
+def _notes(ask: Ask) -> list[str]:
+    """The lines about the user in the system text: all those after a heading of notes."""
+    head, _, _ = ask.messages[0].text.rpartition("\n\n") if ask.messages else ("", "", "")
+    text = ask.system or head  # a wire without a system text has it at the head of the first message
+    begin = _NOTES.search(text)
+    at = begin.end() if begin else len(text)
+    return [line for line in text[:at].splitlines() if _OF_USER.search(line)] + text[at:].splitlines()
+
+
+_SPEAK = re.compile(
+    r"(?:以后|今后|从现在起|一直|总是|每次)[^。.!！?？\n]{0,8}用(?P<zh>中文|汉语|英文|英语)"
+    r"|\b(?:always|from now on)\b[^.!?\n]{0,30}\bin (?P<en>chinese|english)\b",
+    re.IGNORECASE,
+)
+
+
+def language_wanted(ask: Ask) -> Language | None:
+    """The language that the user asked for once and for all; None: that of each question."""
+    for text in (*reversed(ask.said), ask.recalled, ask.system):
+        if found := list(_SPEAK.finditer(text[-READ:])):
+            word = found[-1]["zh"] or found[-1]["en"]
+            return "en" if word in ("英文", "英语") or word.lower() == "english" else "zh"
+    return None

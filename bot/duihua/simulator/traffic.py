@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -34,12 +34,37 @@ class Seen:
         return asdict(self)
 
 
+class Excess(NamedTuple):
+    """The size of a request that was refused for it."""
+
+    model: str
+    tokens: int
+    limit: int | None
+
+
+@dataclass(slots=True)
+class Prompts:
+    """The sizes of the chat requests to one model, in tokens as its platform counts them.
+
+    `exceeded`: requests that were refused because they were larger than the model takes, in tokens or in
+    characters; they count among the others too. `limit` is None where the platform states none.
+    """
+
+    limit: int | None = None
+    requests: int = 0
+    exceeded: int = 0
+    last: int = 0
+    largest: int = 0
+    total: int = 0
+
+
 @dataclass(slots=True)
 class Traffic:
-    """Requests as they came, oldest first, and how many by platform and path."""
+    """Requests as they came, oldest first, how many by platform and path, and their sizes by model."""
 
     requests: deque[Seen] = field(default_factory=lambda: deque[Seen](maxlen=KEPT))
     counts: Counter[str] = field(default_factory=Counter[str])
+    prompts: dict[str, Prompts] = field(default_factory=dict[str, Prompts])
 
     def saw(self, platform: str, request: web.Request) -> Seen:
         """Notes a request down before anything is done with it."""
@@ -60,10 +85,20 @@ class Traffic:
         self.counts[platform] += 1
         self.counts[f"{platform} {path}"] += 1
 
+    def measured(self, model: str, tokens: int, limit: int | None, *, refused: bool = False) -> None:
+        """Notes the size of a chat request to `platform/model`; `refused`: it was too large."""
+        sizes = self.prompts.setdefault(model, Prompts())
+        sizes.limit, sizes.last = limit, tokens
+        sizes.requests += 1
+        sizes.exceeded += refused
+        sizes.largest = max(sizes.largest, tokens)
+        sizes.total += tokens
+
     def clear(self) -> None:
         """Forgets everything seen."""
         self.requests.clear()
         self.counts.clear()
+        self.prompts.clear()
 
 
 def _without(fields: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:

@@ -175,6 +175,15 @@ def drop(request: web.Request) -> None:
         request.transport.close()
 
 
+def as_json(text: str) -> str:
+    """A text as the JSON object that was asked for; one that is such an object already stays as it is."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        value = text
+    return text if isinstance(value, dict) else orjson.dumps({"answer": text}).decode()
+
+
 # ---------------------------------------------------------------- reading untyped fields
 
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from duihua.simulator.ask import estimate
+from duihua.simulator.ask import estimate, prompt_tokens
 from duihua.simulator.chat_rules import ChatRules, Refused
 from duihua.simulator.faults import command
-from duihua.simulator.qianfan_rules import prompt_tokens
 from duihua.simulator.vectors import vector
 from duihua.simulator.wire import as_list, as_object
 from duihua.simulator.zhipu_models import COUNTED, DRAWING, EMBEDDING, MODERATION

@@ -14,6 +14,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from duihua.errors import AskUser, BadArguments, SkillError
+from duihua.memories import Remembers
 from duihua.messages import Author
 
 if TYPE_CHECKING:
@@ -41,4 +42,5 @@ class Context:
     )
     http: httpx.AsyncClient | None = None  # shared; a skill never closes it
     progress: Callable[[str], None] = _quiet  # tells the user, at once, what is going on
+    memory: Remembers | None = None  # of whoever is talking; None: it is turned off
     approved: bool = False  # a person has consented to this very call: do not raise AskUser again

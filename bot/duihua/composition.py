@@ -1,0 +1,166 @@
+"""What one request holds: the persona's text, what memory adds to it, the turns of the window, the question.
+
+    [persona, standing instructions, digest, notes] [turns] [recalled lines, question]
+
+What is stable comes first, because platforms bill a prefix they have seen before at a fraction. So the system
+text changes only when the window moves; what is recalled stands before the question, and is stored nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from duihua.fragments import text_input
+from duihua.memories import Fact, Hit, Note
+from duihua.memory import notes
+from duihua.memory.extract import extract
+from duihua.messages import Attachment, Text, Turn
+from duihua.ports import Dialect, Packed, ToolSpec
+from duihua.tokens import estimate
+
+GAP = "\n\n"
+SHARE = 5
+"""At most this part of a window is notes (1/5), and recalled lines are half as much."""
+LARGE = 2
+"""An input that fills more than this part of a window (1/2) is sent without recalled lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How memory is put into words: see `duihua_prompts.memory`."""
+
+    context: Callable[[str, Sequence[str], str, Sequence[str]], str]
+    recalled: Callable[[str, Sequence[str]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What memory knows for one turn.
+
+    Attributes:
+        locale: the language of the words around it.
+        instructions: standing wishes of the person.
+        notes: of the path up to the window, oldest first, those that are not stored yet included.
+        hits: what was recalled for the question, the best first.
+    """
+
+    locale: str = "zh"
+    instructions: tuple[Fact, ...] = ()
+    notes: tuple[Note, ...] = ()
+    hits: tuple[Hit, ...] = ()
+
+
+NOTHING = Remembered()
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A request's content.
+
+    `memory` is the part of the system text that is not the persona's, `recalled` what stands before the
+    question, `shown` the hits that it tells. `pending` are notes of the turns that left the window just now.
+    """
+
+    packed: Packed
+    persona: str
+    memory: str = ""
+    recalled: str = ""
+    shown: tuple[Hit, ...] = ()
+    pending: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Puts requests together. `tokens`: of recalled lines, at most."""
+
+    words: Words
+    tokens: int = 400
+
+    def compose(
+        self,
+        dialect: Dialect,
+        persona: str,
+        turns: Sequence[Turn],
+        tools: Sequence[ToolSpec] = (),
+        *,
+        remembered: Remembered = NOTHING,
+        start: int = 0,
+        budget: int | None = None,
+        scale: float = 1.0,
+        images: Mapping[str, Attachment] | None = None,
+    ) -> Composition:
+        """The content of a request; arguments as of `Dialect.pack`, the last turn is the current one."""
+        room = _room(dialect, budget)
+        recalled, shown = self._recalled(remembered, turns[-1], room)
+        if recalled:
+            told = (Text(f"{recalled}{GAP}"), *turns[-1].input)
+            turns = (*turns[:-1], replace(turns[-1], input=told, memo={}))
+        memory = self._memory(remembered, remembered.notes, room)
+        packed = dialect.pack(
+            _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
+        )
+        pending = _left(turns, start, packed.start)
+        if pending:  # what has just left the window is told in a note, in this very request
+            memory = self._memory(remembered, (*remembered.notes, *pending), room)
+            packed = dialect.pack(
+                _joined(persona, memory),
+                turns,
+                tools,
+                start=packed.start,
+                budget=budget,
+                scale=scale,
+                images=images,
+            )
+        return Composition(packed, persona, memory, recalled, shown, pending)
+
+    def _memory(self, remembered: Remembered, known: Sequence[Note], room: float) -> str:
+        """The notes that there is room for; instructions always."""
+        kept = notes.fitting(known, room / SHARE)
+        digest = kept[0].text if kept and kept[0].level else ""
+        told = tuple(note.text for note in kept if note.text and not note.level)
+        instructions = tuple(fact.text for fact in remembered.instructions)
+        if not (digest or told or instructions):
+            return ""
+        return self.words.context(remembered.locale, instructions, digest, told)
+
+    def _recalled(self, remembered: Remembered, current: Turn, room: float) -> tuple[str, tuple[Hit, ...]]:
+        if not remembered.hits or estimate(text_input(current.input)) > room / LARGE:
+            return "", ()
+        left = min(float(self.tokens), room / SHARE / 2)
+        shown: list[Hit] = []
+        for hit in remembered.hits:
+            left -= estimate(hit.text)
+            if left < 0:
+                break
+            shown.append(hit)
+        if not shown:
+            return "", ()
+        return self.words.recalled(remembered.locale, tuple(hit.text for hit in shown)), tuple(shown)
+
+
+def _room(dialect: Dialect, budget: int | None) -> float:
+    """Tokens of a whole request, about."""
+    soft = dialect.soft
+    known = [n for n in (budget, soft.tokens, soft.characters // 2 if soft.characters else None) if n]
+    return float(min(known)) if known else 8_000.0
+
+
+def _joined(persona: str, memory: str) -> str:
+    return f"{persona}{GAP}{memory}" if persona and memory else persona or memory
+
+
+def plain(turns: Sequence[Turn]) -> Note:
+    """The note of turns that nobody has summed up."""
+    return notes.note_of(turns, extract(turns))
+
+
+def _left(turns: Sequence[Turn], before: int, now: int) -> tuple[Note, ...]:
+    """Plain notes of the turns that were in the window and are not any more."""
+    first = turns[0].ref.seq
+    if now in (before, first):
+        return ()
+    if before > first and any(turn.ref.seq == before for turn in turns):
+        first = before  # the window had moved earlier, for these turns are from before it
+    gone = [turn for turn in turns[:-1] if first <= turn.ref.seq < now]
+    return tuple(plain(chunk) for chunk in notes.lay((), gone) if not isinstance(chunk, Note))

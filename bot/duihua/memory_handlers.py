@@ -1,0 +1,215 @@
+"""Commands by which people see and rule what is remembered of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from duihua.command import Answer, Command, Confirm, Document, Scene, Show
+from duihua.escapes import clean, one_line
+from duihua.memories import Fact
+from duihua.messages import Turn, TurnRef, text_of
+
+if TYPE_CHECKING:
+    from duihua_prompts import Catalogue
+
+PAGE = 10
+"""Facts on a page of /memory."""
+SHOWN = 8
+"""Things listed before they are forgotten."""
+LINE = 100
+"""Characters of a listed text."""
+
+_SPAN = re.compile(
+    r"(?:last|最近|过去)\s*(\d{1,4})\s*(m|min|minutes?|分钟?|h|hours?|小时|个小时|d|days?|天)", re.IGNORECASE
+)
+_MINUTES = {"m": 1, "分": 1, "h": 60, "小": 60, "个": 60, "d": 1440, "天": 1440}
+_ON, _OFF, _ALL = ("on", "开", "开启"), ("off", "关", "关闭"), ("all", "全部", "所有")
+
+
+# ---------------------------------------------------------------- what is remembered
+
+
+async def _memory(scene: Scene) -> Answer:
+    words, session = scene.words, scene.session
+    wish = scene.args.casefold()
+    if wish in (*_ON, *_OFF):
+        await session.remember(wish in _ON)
+        return Show(words.t("command.memory.on" if wish in _ON else "command.memory.off"))
+    state = words.t("command.memory.is_on" if await session.remembers() else "command.memory.is_off")
+    if wish and not (wish.isascii() and wish.isdigit() and len(wish) < 6):
+        hits = await session.search(scene.args)
+        found = [f"- {clean(hit.text).strip()}" for hit in hits]
+        return Show("\n".join(found) or words.t("command.memory.no_hit"))
+    facts = await session.facts()
+    if not facts:
+        return Show(f"{state}\n{words.t('command.memory.nothing')}")
+    pages = (len(facts) + PAGE - 1) // PAGE
+    page = min(max(1, int(wish or 1)), pages)
+    first = (page - 1) * PAGE
+    listed = facts[first : first + PAGE]
+    sources = await _sources(scene, listed)
+    lines = [
+        words.t(
+            "command.memory.line",
+            number=number,
+            text=one_line(fact.text, LINE),
+            date=_day(fact.last_seen, scene.engine.timezone),
+            source=source,
+        )
+        for number, (fact, source) in enumerate(zip(listed, sources, strict=True), first + 1)
+    ]
+    more = [words.t("command.memory.page", page=page, pages=pages)] if pages > 1 else []
+    return Show("\n".join([state, *lines, *more]))
+
+
+async def _sources(scene: Scene, facts: Sequence[Fact]) -> list[str]:
+    """Where each fact comes from: what the person said last that it rests on."""
+    newest = [fact.sources[-1] for fact in facts if fact.sources]
+    said = {turn.ref: turn for turn in await scene.engine.store.said(newest)}
+    out: list[str] = []
+    for fact in facts:
+        turn = said.get(fact.sources[-1]) if fact.sources else None
+        quoted = one_line(text_of(turn.input), 30) if turn else ""
+        out.append(
+            scene.words.t("command.memory.source", turn=turn.ref.seq, text=quoted)
+            if turn
+            else scene.words.t("command.memory.told")
+        )
+    return out
+
+
+def _day(at: int, zone: tzinfo | None) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).date().isoformat()
+
+
+# ---------------------------------------------------------------- forgetting
+
+
+async def _forget(scene: Scene) -> Answer:
+    wish = scene.args.strip()
+    if not wish:
+        return _forget_session(scene)
+    if wish.casefold() in _ALL:
+        return _forget_all(scene)
+    if span := _SPAN.fullmatch(wish):
+        minutes = int(span[1]) * _MINUTES[span[2][0].lower()]
+        return await _forget_since(scene, minutes)
+    if wish.isascii() and wish.isdigit() and len(wish) < 6:
+        facts = await scene.session.facts()
+        if not 1 <= int(wish) <= len(facts):
+            return Show(scene.words.t("command.forget.no_number", number=wish, count=len(facts)))
+        return _forget_these(scene, [facts[int(wish) - 1]], [])
+    facts, turns = await scene.session.mentions(wish)
+    if not facts and not turns:
+        return Show(scene.words.t("command.forget.no_words", text=one_line(wish, 40)))
+    return _forget_these(scene, facts, turns)
+
+
+def _forget_session(scene: Scene) -> Answer:
+    words = scene.words
+
+    async def proceed() -> Answer:
+        return Show(words.t("command.forget.done", count=await scene.session.forget()))
+
+    return Confirm(words.t("command.forget.ask"), words.t("command.forget.kept"), proceed)
+
+
+def _forget_all(scene: Scene) -> Answer:
+    words = scene.words
+
+    async def proceed() -> Answer:
+        return Show(words.t("command.forget.done_all", count=await scene.session.forget_everything()))
+
+    return Confirm(words.t("command.forget.ask_all"), words.t("command.forget.kept"), proceed)
+
+
+async def _forget_since(scene: Scene, minutes: int) -> Answer:
+    turns = await scene.session.since(minutes * 60)
+    if not turns:
+        return Show(scene.words.t("command.forget.no_turns", minutes=minutes))
+    return _forget_these(scene, [], turns)
+
+
+def _forget_these(scene: Scene, facts: Sequence[Fact], turns: Sequence[Turn]) -> Answer:
+    words = scene.words
+    listed = [f"- {one_line(fact.text, LINE)}" for fact in facts] + [f"- {_line(turn)}" for turn in turns]
+    more = len(listed) - SHOWN
+    if more > 0:
+        listed = [*listed[:SHOWN], words.t("command.forget.more", count=more)]
+    question = words.t("command.forget.ask_these", facts=len(facts), turns=len(turns))
+
+    async def proceed() -> Answer:
+        count = await scene.session.forget_these(
+            [fact.id for fact in facts], [TurnRef(t.ref.session, t.ref.seq) for t in turns]
+        )
+        return Show(words.t("command.forget.done_these", count=count))
+
+    return Confirm("\n".join([*listed, question]), words.t("command.forget.kept"), proceed)
+
+
+def _line(turn: Turn) -> str:
+    return one_line(f"{text_of(turn.input)} -> {turn.text}", LINE)
+
+
+# ---------------------------------------------------------------- seeing
+
+
+async def _export(scene: Scene) -> Answer:
+    from duihua.exporting import markdown
+
+    words = scene.words
+    if scene.session.address.shared:
+        return Show(words.t("command.export.shared"))
+    data = await scene.session.export()
+    text = markdown(data, words)
+    name = f"duihua-{datetime.now(UTC).astimezone(scene.engine.timezone):%Y-%m-%d}.md"
+    return Document(name, text.encode("utf-8", "replace"), "text/markdown", words.t("command.export.done"))
+
+
+async def _context(scene: Scene) -> Answer:
+    words = scene.words
+    view = await scene.session.context(scene.args, count=True)
+    lines = [words.t("command.context.title", model=view.model)]
+    for kind, parts in groupby(view.parts, key=lambda part: part.kind):
+        listed = list(parts)
+        text = clean("\n".join(part.text for part in listed))
+        if kind == "turn":
+            text = words.t("command.context.turns", first=listed[0].turn, last=listed[-1].turn)
+        elif kind == "skills":
+            text = ", ".join(view.skills)
+        lines.append(_part(words, kind, sum(part.tokens for part in listed), text))
+    for hit in view.recalled:
+        date = _day(hit.at, scene.engine.timezone)
+        key = "command.context.from_turn" if hit.ref else "command.context.from_fact"
+        source = words.t(key, turn=hit.ref.seq, date=date) if hit.ref else words.t(key, date=date)
+        lines.append(f"  {source} ({hit.score:.2f}): {one_line(hit.text, 60)}")
+    limit = f"{view.limit:,}" if view.limit else words.t("command.context.no_limit")
+    lines.append(words.t("command.context.total", tokens=f"{view.tokens:,}", limit=limit))
+    if view.counted is not None:
+        lines.append(words.t("command.context.counted", tokens=f"{view.counted:,}"))
+    return Show("\n".join(lines))
+
+
+def _part(words: Catalogue, kind: str, tokens: int, text: str) -> str:
+    head = words.t("command.context.part", name=words.t(f"command.context.{kind}"), tokens=f"{tokens:,}")
+    body = "\n".join(f"  {line}" for line in text.strip().splitlines())
+    return f"{head}\n{body}"
+
+
+async def _private(scene: Scene) -> Answer:
+    on = await scene.session.private(scene.args.casefold() not in _OFF if scene.args else None)
+    return Show(scene.words.t("command.private.on" if on else "command.private.off"))
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("memory", _memory, ("记忆",), takes=True, role="owner"),
+    Command("forget", _forget, ("忘记",), takes=True, role="owner"),
+    Command("export", _export, ("导出",), role="owner"),
+    Command("context", _context, ("上下文",), takes=True),
+    Command("private", _private, ("私聊", "无痕"), takes=True, role="owner"),
+)
+"""In the order of /help."""

@@ -1,0 +1,143 @@
+"""What the next request of a conversation would hold, part by part: where tokens go, and what is known why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil
+from typing import Any, Literal, cast
+
+import orjson
+
+from duihua.brief import Brief, window_limit
+from duihua.calibrations import Calibrations
+from duihua.composition import NOTHING
+from duihua.memories import Hit
+from duihua.messages import Text, Turn, TurnRef
+from duihua.ports import SessionInfo, Store
+from duihua.recollection import Recollection
+from duihua.tokens import estimate
+
+PartKind = Literal["persona", "memory", "skills", "turn", "recalled", "question"]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPart:
+    """One part of a request. `tokens` are estimated; `turn`: its number, 0 if it comes from none."""
+
+    kind: PartKind
+    text: str
+    tokens: int
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContextView:
+    """What the next request would hold.
+
+    Attributes:
+        model: `provider/model`.
+        system: the system text, as far as the wire has a field for it.
+        messages: as they are sent.
+        turns: messages[i] comes from this turn, None: from none.
+        skills: names of those that are offered.
+        tokens: of all, estimated.
+        limit: tokens that a request of this model may have, None: not documented.
+        start: number of the turn at which the window starts.
+        parts: the same in its parts, in the order of the request.
+        recalled: where each recalled line comes from.
+        counted: tokens by the platform's own count, None: it was not asked, or does not count.
+    """
+
+    model: str
+    system: str
+    messages: tuple[Mapping[str, Any], ...]
+    turns: tuple[int | None, ...]
+    skills: tuple[str, ...]
+    tokens: int
+    limit: int | None
+    start: int
+    parts: tuple[ContextPart, ...] = ()
+    recalled: tuple[Hit, ...] = ()
+    counted: int | None = None
+
+    @property
+    def text(self) -> str:
+        """All that is sent as text: the system text and the messages' contents."""
+        said = [_content(message) for message in self.messages]
+        return "\n".join(part for part in (self.system, *said) if part)
+
+
+async def preview(
+    store: Store,
+    recollection: Recollection,
+    calibrations: Calibrations,
+    brief: Brief,
+    info: SessionInfo | None,
+    content: str,
+) -> ContextView:
+    """What a session's next request would hold if `content` were said; `info` is None for a new session."""
+    dialect = brief.dialect
+    past: Sequence[Turn] = ()
+    current = Turn(TurnRef(info.id if info else 0, 0), input=(Text(content),), state="running")
+    remembered = NOTHING
+    start = info.window_from if info else 0
+    if info is not None:
+        past = await store.path(info.id, info.head, since=start, limit=window_limit(dialect))
+        newest = info.head + 1
+        current = Turn(TurnRef(info.id, newest), info.head, input=(Text(content),), state="running")
+        remembered = await recollection.of(recollection.holder(info), current, past, locale=brief.locale)
+    compose = partial(
+        recollection.composer.compose,
+        dialect,
+        brief.system,
+        (*past, current),
+        brief.tools,
+        remembered=remembered,
+        start=start,
+    )
+    composed = compose(scale=calibrations.scale(dialect.name, current.ref.session))
+    if scale := calibrations.corrected(dialect, current.ref.session, composed.packed, None):
+        composed = compose(scale=scale)
+    packed = composed.packed
+    messages = tuple(orjson.loads(message) for message in packed.messages)
+    parts = [_part("persona", composed.persona), _part("memory", composed.memory)]
+    parts += [_part("skills", orjson.dumps(dict(tool.schema)).decode()) for tool in brief.tools]
+    for message, ref in zip(messages, packed.rounds, strict=True):
+        if ref is not None and ref != current.ref:
+            parts.append(_part("turn", _content(message), ref.seq))
+    parts += [_part("recalled", composed.recalled), _part("question", content)]
+    return ContextView(
+        model=dialect.name,
+        system=orjson.loads(packed.system) if packed.system else "",
+        messages=messages,
+        turns=tuple(_seq(ref, current) for ref in packed.rounds),
+        skills=tuple(tool.name for tool in brief.tools),
+        tokens=packed.tokens,
+        limit=dialect.soft.tokens,
+        start=packed.start if packed.start != current.ref.seq else 0,
+        parts=tuple(part for part in parts if part.text),
+        recalled=composed.shown,
+    )
+
+
+def _part(kind: PartKind, text: str, turn: int = 0) -> ContextPart:
+    return ContextPart(kind, text, ceil(estimate(text)), turn)
+
+
+def _seq(ref: TurnRef | None, current: Turn) -> int | None:
+    return None if ref is None or ref == current.ref else ref.seq
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    """The text of a message in whatever form its wire has, its calls as JSON."""
+    content = message.get("content")
+    if isinstance(content, str):
+        said = content
+    else:
+        blocks = cast("list[Any]", content) if isinstance(content, list) else []
+        texts = (cast("dict[str, Any]", block).get("text") for block in blocks if isinstance(block, dict))
+        said = "\n".join(str(text) for text in texts if text)
+    calls = message.get("function_call") or message.get("tool_calls")
+    return f"{said}\n{orjson.dumps(calls).decode()}" if calls else said

@@ -1,0 +1,193 @@
+"""What memory knows for a turn before it is answered: notes of its path, standing wishes, what is recalled.
+
+Notes are derived from turns and may be missing, because the window moved a moment ago or a process died
+before it wrote them: then they are made here, plainly, and upkeep writes them down later.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from duihua.composition import Composer, Remembered, plain
+from duihua.errors import DuihuaError
+from duihua.memories import Fact, Hit, Note, Recall, Remembers
+from duihua.memory import notes as noting
+from duihua.messages import Address, Turn, TurnRef, text_of
+from duihua.ports import SessionInfo, Store, Work
+from duihua.redact import where
+from duihua.remembering import OwnMemory
+
+log = logging.getLogger(__name__)
+
+KEPT = 512
+"""Sessions and owners of which something is kept in memory."""
+THRESHOLD = 0.25
+"""Hits below this score are not told unasked."""
+HITS = 6
+"""Hits at most that are told unasked."""
+LONGEST = 2_000
+"""Characters of an input that are looked up: the beginning and the end of a longer one."""
+FAR = 2_000
+"""Turns that are read at most to find where notes end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose memory a session uses, and whether it does at all.
+
+    `owner` is the person, or minus the session's id where several people share it; `version` is of their
+    facts (0: unknown, they are read each time).
+    """
+
+    session: int
+    generation: int
+    owner: int
+    version: int
+    on: bool
+
+
+def remembers(address: Address, settings: Mapping[str, Any], memory: bool) -> bool:
+    """Whether a conversation uses long-term memory; `memory` is its owner's own switch.
+
+    It is off where the conversation or its owner turned it off, and in shared conversations unless it was
+    turned on for them.
+    """
+    chosen = settings.get("memory")
+    if chosen in ("on", "off"):
+        return chosen == "on" and (memory or address.shared)
+    return memory and not address.shared
+
+
+class Recollection:
+    """Reads memory for turns; keeps notes and standing wishes of the sessions at work.
+
+    Args:
+        store: where they are.
+        recall: finds past turns and facts.
+        composer: puts it into requests.
+        on: whether there is long-term memory at all.
+    """
+
+    def __init__(self, store: Store, recall: Recall, composer: Composer, *, on: bool) -> None:
+        self._store, self._recall, self.composer, self._on = store, recall, composer, on
+        self._notes: OrderedDict[int, tuple[int, tuple[Note, ...]]] = OrderedDict()
+        self._wishes: OrderedDict[int, tuple[int, tuple[Fact, ...]]] = OrderedDict()
+        self._suspects: OrderedDict[int, frozenset[tuple[TurnRef | None, int]]] = OrderedDict()
+
+    def holder(self, of: Work | SessionInfo) -> Holder:
+        """The holder of a session's memory."""
+        if isinstance(of, Work):
+            session, generation, address = of.turn.ref.session, of.fence.generation, of.address
+        else:
+            session, generation, address = of.id, of.generation, of.address
+        on = self._on and remembers(address, of.settings, of.memory)
+        if address.shared:
+            return Holder(session, generation, -session, 0, on)
+        return Holder(session, generation, of.owner, of.version, on)
+
+    async def of(
+        self, holder: Holder, turn: Turn, past: Sequence[Turn], *, locale: str, recall: bool = True
+    ) -> Remembered:
+        """What memory knows for `turn`, whose window holds `past`; with `recall` also what it asks for."""
+        parent = past[0].parent if past else turn.parent
+        notes = await self.notes(holder, parent) if parent else ()
+        if not holder.on:
+            return Remembered(locale, (), notes)
+        window = past[0].ref.seq if past else turn.ref.seq
+        hits = await self._hits(holder, turn, window) if recall else ()
+        return Remembered(locale, await self._instructions(holder), notes, hits)
+
+    async def _hits(self, holder: Holder, turn: Turn, window: int) -> tuple[Hit, ...]:
+        query = text_of(turn.input).strip()
+        if not query or not self.composer.tokens:
+            return ()
+        if len(query) > LONGEST:
+            query = f"{query[: LONGEST // 2]}\n{query[-LONGEST // 2 :]}"
+        before = TurnRef(holder.session, window)
+        try:
+            found = await self._recall.search(holder.owner, query, limit=HITS, before=before)
+        except DuihuaError as e:
+            log.warning("nothing is recalled: %s", e)
+            return ()
+        except Exception as e:  # a memory service of one's own must not cost the answer
+            log.error("nothing is recalled: %s", where(e))
+            return ()
+        return tuple(hit for hit in found if hit.score >= THRESHOLD)
+
+    async def _instructions(self, holder: Holder) -> tuple[Fact, ...]:
+        known = self._wishes.get(holder.owner)
+        if known is not None and holder.version and known[0] == holder.version:
+            return known[1]
+        book = await self._store.facts(holder.owner)
+        wishes = tuple(fact for fact in book.facts if fact.kind == "instruction")
+        _keep(self._wishes, holder.owner, (book.version, wishes))
+        return wishes
+
+    def own(self, holder: Holder, turn: Turn) -> Remembers | None:
+        """The holder's memory for skills; None: it is turned off."""
+        return OwnMemory(self._store, self._recall, holder.owner, turn) if holder.on else None
+
+    # ------------------------------------------------------------ notes
+
+    async def notes(self, holder: Holder, parent: int) -> tuple[Note, ...]:
+        """The notes of a path up to the turn `parent`, which is not in the window any more."""
+        known = self._known(holder)
+        chain = noting.chain(known, parent)
+        if chain:
+            return chain
+        stored = tuple(await self._store.notes(holder.session))
+        chain = noting.chain(stored, parent)
+        if not chain:
+            chain = await self._derived(holder, stored, parent)
+        self.put(holder.session, holder.generation, (*stored, *chain))
+        return chain
+
+    async def _derived(self, holder: Holder, stored: Sequence[Note], parent: int) -> tuple[Note, ...]:
+        """Notes up to `parent`, with a plain one for the turns that have none yet."""
+        path = await self._store.path(holder.session, parent, limit=FAR)
+        return tuple(item if isinstance(item, Note) else plain(item) for item in noting.lay(stored, path))
+
+    def _known(self, holder: Holder) -> tuple[Note, ...]:
+        known = self._notes.get(holder.session)
+        return known[1] if known is not None and known[0] == holder.generation else ()
+
+    def put(self, session: int, generation: int, notes: Sequence[Note]) -> None:
+        """Keeps notes in memory, stored or not, of all paths of a session."""
+        unique = {(note.upto, note.level): note for note in notes}
+        _keep(self._notes, session, (generation, tuple(unique.values())))
+
+    def add(self, holder: Holder, notes: Sequence[Note]) -> None:
+        """Keeps notes that are not stored yet."""
+        self.put(holder.session, holder.generation, (*self._known(holder), *notes))
+
+    def drop(self, session: int) -> None:
+        """Forgets what is kept of a session."""
+        self._notes.pop(session, None)
+
+    def drop_owner(self, owner: int) -> None:
+        """Forgets what is kept of a person."""
+        self._wishes.pop(owner, None)
+        self._suspects.pop(owner, None)
+
+    async def suspect(self, holder: Holder, shown: Sequence[Hit]) -> None:
+        """What was recalled stood in a request that was flagged, which may be its fault or not.
+
+        What does so for the second time is taken out of memory: else it would be recalled again and again.
+        """
+        now = frozenset((hit.ref, hit.fact) for hit in shown)
+        again = now & self._suspects.get(holder.owner, frozenset())
+        _keep(self._suspects, holder.owner, now)
+        if again:
+            refs = [ref for ref, _ in again if ref is not None]
+            await self._store.withdraw(refs, [fact for _, fact in again if fact])
+
+
+def _keep(cache: OrderedDict[int, Any], key: int, value: Any) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > KEPT:
+        cache.popitem(last=False)

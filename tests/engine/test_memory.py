@@ -1,0 +1,274 @@
+"""Memory in the turn: what is recalled, noted, kept off the record, and what never leaves its owner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from duihua import Address, ChatEngine
+from duihua.memories import Hit
+from duihua.messages import TurnRef
+from duihua.ports import Flagged, Limits, Request
+from duihua.testing.scripted import STRICT
+from tests.engine.conftest import Make
+
+SMALL = replace(STRICT, soft=Limits(3_000, 700), hard=Limits(24_000, 6_144))
+
+
+def echo(request: Request) -> str:
+    """Says something of its own to every question."""
+    return "Noted."
+
+
+def sent(model: Any, number: int = -1) -> str:
+    """Everything of a request, as text."""
+    request = model.requests[number]
+    system = orjson.loads(request.packed.system) if request.packed.system else ""
+    return system + "\n" + "\n".join(str(m["content"]) for m in model.sent[number])
+
+
+def of(engine: ChatEngine, chat: str, person: str = "ann", **more: Any) -> Any:
+    return engine.session(Address("embed", chat, **more), external=person)
+
+
+async def told(make: Make, text: str = "My daughter is called Clementine.") -> tuple[ChatEngine, Any]:
+    """An engine whose person ann said something in the conversation `one`."""
+    engine, model = await make(echo)
+    await of(engine, "one").ask(text)
+    await engine.upkeep.flush()
+    return engine, model
+
+
+async def test_what_was_said_in_one_conversation_is_recalled_in_another(make: Make) -> None:
+    engine, model = await told(make)
+    await of(engine, "two").ask("What is my daughter called?")
+    assert "Clementine" in model.sent[-1][-1]["content"]
+    assert "Clementine" not in str(model.requests[-1].packed.system)
+
+
+async def test_nobody_elses_memory_is_recalled(make: Make) -> None:
+    engine, model = await told(make)
+    await of(engine, "two", "bob").ask("What is my daughter called?")
+    assert "Clementine" not in sent(model)
+
+
+async def test_only_the_bare_question_is_stored(make: Make) -> None:
+    engine, _ = await told(make)
+    session = of(engine, "two")
+    await session.ask("What is my daughter called?")
+    [turn] = await session.history()
+    assert [part.text for part in turn.input] == ["What is my daughter called?"]
+
+
+async def test_turns_that_leave_the_window_stay_as_notes(make: Make) -> None:
+    engine, model = await make(echo, dialect=SMALL)
+    session = of(engine, "one")
+    await session.ask("The code of my locker is 4711.")
+    for number in range(30):
+        await session.ask(f"Tell me about the weather of day {number}, in some words, please.")
+    assert "4711" not in str(model.sent[-1][:-1])
+    assert "4711" in str(model.requests[-1].packed.system)
+    await engine.upkeep.flush()
+    info = await engine.store.session(session.address)
+    notes = await engine.store.notes(info.id)
+    assert notes
+    assert all(note.by == "extract" for note in notes)
+
+
+async def test_storing_a_note_does_not_change_the_request(make: Make) -> None:
+    """What is made up on the fly and what upkeep writes down is the same text: the prefix stays."""
+    engine, model = await make(echo, dialect=SMALL)
+    session = of(engine, "one")
+    starts: list[int] = []
+    for number in range(40):
+        await session.ask(f"Tell me about the weather of day {number}, in some words, please.")
+        starts.append((await engine.store.session(session.address)).window_from)
+        if len(starts) > 1 and starts[-1] != starts[-2]:
+            before = model.requests[-1].packed.system
+            await engine.upkeep.flush()
+            engine.recollection.drop((await engine.store.session(session.address)).id)
+            await session.ask("And now?")
+            assert model.requests[-1].packed.system == before
+            return
+    pytest.fail("the window never moved")
+
+
+async def test_a_model_writes_the_note_and_finds_facts(make: Make) -> None:
+    def script(request: Request) -> str:
+        if b'"facts"' in request.packed.system or any(b'\\"facts\\"' in m for m in request.packed.messages):
+            fact = {"kind": "profile", "subject": "pet", "text": "The user has a cat, Miso.", "turn": 1}
+            return orjson.dumps({"note": "They talked about Miso the cat.", "facts": [fact]}).decode()
+        return "Noted."
+
+    engine, model = await make(script, dialect=SMALL, memory_model="")
+    session = of(engine, "one")
+    await session.ask("I have a cat, Miso.")
+    for number in range(30):
+        await session.ask(f"Tell me about the weather of day {number}, in some words, please.")
+    await engine.upkeep.flush()
+    info = await engine.store.session(session.address)
+    notes = await engine.store.notes(info.id)
+    assert "Miso the cat" in notes[0].text
+    assert notes[0].by == "scripted/any"
+    assert any("Miso" in fact.text for fact in await session.facts())
+    await session.ask("Go on.")
+    assert "Miso the cat" in str(model.requests[-1].packed.system)
+
+
+async def test_an_input_cuts_off_the_request_for_a_note(make: Make) -> None:
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    def script(request: Request) -> Any:
+        if b'"facts"' in request.packed.system or any(b'\\"facts\\"' in m for m in request.packed.messages):
+            asked.set()
+            return never
+        return "Noted."
+
+    engine, _ = await make(script, dialect=SMALL, memory_model="")
+    session = of(engine, "one")
+    for number in range(30):
+        await session.ask(f"Tell me about the weather of day {number}, in some words, please.")
+    for _ in range(3):
+        asked.clear()
+        flushing = asyncio.create_task(engine.upkeep.flush())
+        await asyncio.wait_for(asked.wait(), 10)
+        await session.ask("Are you there?")
+        await flushing
+    info = await engine.store.session(session.address)
+    assert not await engine.store.notes(info.id)
+    await engine.upkeep.flush()  # cut three times: now it is a plain extract
+    assert [note.by for note in await engine.store.notes(info.id)] == ["extract"]
+
+
+async def test_what_was_taken_back_is_not_recalled(make: Make) -> None:
+    engine, model = await told(make)
+    await of(engine, "one").undo()
+    await of(engine, "two").ask("What is my daughter called?")
+    assert "Clementine" not in sent(model)
+    assert await of(engine, "one").facts() == []
+
+
+async def test_memory_that_is_off_recalls_and_learns_nothing(make: Make) -> None:
+    engine, model = await told(make)
+    session = of(engine, "two")
+    await session.remember(False)
+    await session.ask("What is my daughter called? My son is called Bartholomew.")
+    assert "Clementine" not in sent(model)
+    await engine.upkeep.flush()
+    await session.remember(True)
+    await of(engine, "three").ask("What are my daughter and my son called?")
+    assert "Clementine" in sent(model)
+    assert "Bartholomew" not in sent(model)
+
+
+async def test_a_shared_conversation_remembers_only_when_told_to_and_only_its_own(make: Make) -> None:
+    engine, model = await told(make)
+    group = of(engine, "group", shared=True)
+    await group.ask("What is my daughter called? Our train leaves from platform seventeen.")
+    assert "Clementine" not in sent(model)
+    await engine.upkeep.flush()
+    assert not await group.remembers()
+    await group.remember(True)
+    await group.ask("What is my daughter called? Our hotel is the Quixote.")
+    assert "Clementine" not in sent(model)
+    await engine.upkeep.flush()
+    assert [hit.ref is not None for hit in await group.search("which hotel")] == [True]
+    await of(engine, "two").ask("Which hotel is ours?")
+    assert "Quixote" not in sent(model)
+
+
+async def test_a_standing_wish_is_part_of_every_request(make: Make) -> None:
+    engine, model = await told(make, "From now on always answer in French.")
+    await of(engine, "two").ask("How are you?")
+    assert "always answer in French" in str(model.requests[-1].packed.system)
+
+
+async def test_what_was_recalled_for_two_flagged_turns_is_recalled_no_more(make: Make) -> None:
+    def script(request: Request) -> Any:
+        if any(b"Clementine" in message for message in request.packed.messages[-1:]):
+            return Flagged("input", -1)
+        return "Noted."
+
+    engine, model = await make(script)
+    await of(engine, "one").ask("About Clem: the daughter is called Clementina or so.")
+    info = await engine.store.session(Address("embed", "one"))
+    await engine.upkeep.flush()
+    model._script = lambda request: (
+        Flagged("input", -1) if b"Clementina" in b"".join(request.packed.messages) else "Noted."
+    )
+    answers: list[str] = []
+    for number in range(3):
+        reply = await of(engine, f"other{number}").ask("What is the daughter called?")
+        answers.append(reply.finish)
+    assert answers == ["flagged", "flagged", "stop"]
+    assert (await engine.store.turn(TurnRef(info.id, 1))).off_record
+
+
+async def test_a_recall_service_that_fails_costs_no_answer(make: Make) -> None:
+    engine, _ = await make(["ok"])
+
+    class Broken:
+        async def search(
+            self, owner: int, query: str, *, limit: int = 8, before: TurnRef | None = None
+        ) -> Sequence[Hit]:
+            raise RuntimeError("out of order")
+
+    engine.recollection._recall = Broken()
+    assert (await of(engine, "one").ask("hello")).text == "ok"
+
+
+async def test_a_private_conversation_stores_and_recalls_nothing(make: Make) -> None:
+    engine, model = await told(make)
+    session = of(engine, "one")
+    assert await session.private()
+    await session.ask("My daughter and I have a secret, Xanadu.")
+    assert "Clementine" not in sent(model)
+    await session.ask("What is the secret?")
+    assert "Xanadu" in sent(model)
+    assert not await session.private()
+    assert len(await session.history()) == 1
+    await session.ask("What is the secret?")
+    assert "Xanadu" not in sent(model)
+    export = orjson.dumps(dict(await session.export()), default=str)
+    assert b"Xanadu" not in export
+
+
+async def test_upkeep_that_a_process_left_is_taken_up_by_the_next(make: Make) -> None:
+    engine, _ = await make(echo)
+    engine.upkeep._closing = True  # as after kill -9: nothing is done any more
+    await of(engine, "one").ask("My daughter is called Clementine.")
+    engine.upkeep._turns.clear()
+    other, model = await make(echo)
+    await other.upkeep.take_up()
+    await of(other, "two").ask("What is my daughter called?")
+    assert "Clementine" in sent(model)
+
+
+async def test_what_upkeep_made_of_erased_turns_is_not_written(make: Make) -> None:
+    engine, _ = await make(echo)
+    session = of(engine, "one")
+    await session.ask("My daughter is called Clementine.")
+    info = await engine.store.session(session.address)
+    chore = await engine.store.chore(info.id)
+    kept = await engine.upkeep._kept(chore)
+    assert kept.documents
+    await session.forget()
+    assert not await engine.store.keep(chore, kept)
+    assert await session.search("Clementine daughter") == []
+
+
+async def test_the_context_is_what_is_sent_with_all_its_parts(make: Make) -> None:
+    engine, model = await told(make, "From now on always answer in French. My daughter is called Clementine.")
+    session = of(engine, "two")
+    await session.ask("Good morning")
+    view = await session.context("What is my daughter called?")
+    await session.ask("What is my daughter called?")
+    assert list(view.messages) == model.sent[-1]
+    assert view.system == orjson.loads(model.requests[-1].packed.system)
+    assert {"persona", "memory", "turn", "recalled", "question"} <= {part.kind for part in view.parts}
+    assert [hit for hit in view.recalled if hit.ref or hit.fact]
