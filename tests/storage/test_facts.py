@@ -29,7 +29,9 @@ async def known(store: SqlStore, owner: int = 1, **fields: Any) -> list[str]:
 
 async def test_a_fact_is_kept_as_it_was_found(store: SqlStore) -> None:
     await talk(store, "a", "b")
-    finding = Finding("event", "plan", "我下周三去\ud800上海", (TurnRef(1, 1), TurnRef(1, 2)), 0.7, 5, 9 * 10**12)
+    finding = Finding(
+        "event", "plan", "我下周三去\ud800上海", (TurnRef(1, 1), TurnRef(1, 2)), 0.7, 5, 9 * 10**12
+    )
     assert await put(store, FactChange(finding))
     [fact] = (await store.facts(1)).facts
     assert fact == Fact(
