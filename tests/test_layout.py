@@ -36,7 +36,8 @@ LAYERS = [
     VALUES,
     LOGIC,
     {"providers", "skills", "relay", "history", "delivery"},
-    {"lanes", "brief", "remembering", "recollection", "running", "preview", "calling", "contexts", "able"},
+    {"lanes", "brief", "remembering", "recollection", "running", "preview", "calling", "able"}
+    | {"contexts", "calibrations"},
     {"turn", "tasking", "summarising", "upkeep"},
     {"memory_session", "session", "engine", "compare"},
     {
@@ -51,7 +52,15 @@ LAYERS = [
         "comparison",
     },
     {"terminal", "screen", "drawings"},
-    {"doctor", "program", "arguments", "ability_commands", "model_commands", "task_commands"},
+    {
+        "doctor",
+        "program",
+        "arguments",
+        "ability_commands",
+        "model_commands",
+        "task_commands",
+        "memory_commands",
+    },
     {"cli", "__main__"},
 ]
 HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")

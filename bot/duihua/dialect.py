@@ -26,7 +26,7 @@ from duihua.fragments import (
     text_input,
     to_json,
 )
-from duihua.memory.window import HIGH, Size, advance, fits
+from duihua.memory.window import HIGH, NOTHING, Size, advance, fits
 from duihua.messages import Attachment, Part, Turn
 from duihua.options import ModelOptions
 from duihua.pictures import placed, refuse_unseen
@@ -112,7 +112,7 @@ class ChatDialect:
         """
         if not turns:
             raise ValueError("nothing to pack: a conversation has at least the current turn")
-        text, fixed = self._fixed(system, tuple(tools))
+        text, fixed, schemas = self._fixed(system, tuple(tools))
         limits = self._limits(budget, scale)
         shape = self._shape
         first = _index(turns, start)
@@ -129,7 +129,7 @@ class ChatDialect:
                 current, lambda tried: fits(_sum(fixed, self._joined(past, tried, turns).size), limits)
             )
             out = self._joined(past, current, turns)
-        packed = self._packed(text, out, fixed, turns[first].ref.seq, scale)
+        packed = self._packed(text, out, fixed, turns[first].ref.seq, scale, schemas)
         return placed(packed, turns, images, self.images) if images else packed
 
     @property
@@ -165,8 +165,8 @@ class ChatDialect:
         """The offered skills as this wire's JSON array; empty if there are none or the wire has no field."""
         return _lowered(tuple(tools), self.calls) if tools and self.functions == "native" else b""
 
-    def _fixed(self, system: str, tools: tuple[ToolSpec, ...]) -> tuple[str, Size]:
-        """The system text as it is sent, and the size of all that is sent besides the turns."""
+    def _fixed(self, system: str, tools: tuple[ToolSpec, ...]) -> tuple[str, Size, float]:
+        """The system text as it is sent, the size of all besides the turns, the tokens of schemas in it."""
         text = system if system.strip() else ""
         if tools and self.functions == "text":
             lines = described(tools, chinese=is_chinese(text))
@@ -176,10 +176,9 @@ class ChatDialect:
             tokens += PER_MESSAGE
         if text and self.system == "user":
             characters += len(_GAP)
-        if schemas := self.lower(tools):
-            size = _size(schemas)
-            tokens, characters = tokens + size.tokens, characters + size.characters
-        return text, Size(tokens, characters)
+        offered = _size(schemas) if (schemas := self.lower(tools)) else NOTHING
+        size = Size(tokens + offered.tokens, characters + offered.characters)
+        return text, size, float(offered.tokens)
 
     def _limits(self, budget: int | None, scale: float) -> Limits:
         tokens, characters = self.soft.tokens, self.soft.characters
@@ -205,7 +204,9 @@ class ChatDialect:
         out.close()
         return out
 
-    def _packed(self, text: str, out: Transcript, fixed: Size, seq: int, scale: float) -> Packed:
+    def _packed(
+        self, text: str, out: Transcript, fixed: Size, seq: int, scale: float, schemas: float
+    ) -> Packed:
         messages, rounds, joined = tuple(out.messages), tuple(out.rounds), tuple(out.joined)
         system = b""
         if text and self.system == "field":
@@ -217,7 +218,8 @@ class ChatDialect:
             opening = orjson.loads(messages[0])["content"]
             messages = (message("user", f"{text}{_GAP}{opening}"), *messages[1:])
         size = _sum(fixed, out.size)
-        return Packed(system, messages, rounds, ceil(size.tokens * scale), size.characters, seq, joined)
+        tokens = ceil(size.tokens * scale)
+        return Packed(system, messages, rounds, tokens, size.characters, seq, joined, scale, schemas)
 
 
 def _sum(*sizes: Size) -> Size:

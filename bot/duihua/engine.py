@@ -16,12 +16,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import orjson
 
 from duihua.brief import Brief, Rules
+from duihua.calibrations import Calibrations
 from duihua.compare import Piece, Result, compare, expanded
 from duihua.composition import Composer, Words
 from duihua.config import Settings
 from duihua.contexts import Contexts, fitted, measurable
 from duihua.delivery import Delivery
-from duihua.errors import ConfigError, DuihuaError, InvalidOptions
+from duihua.errors import ConfigError, DuihuaError, InvalidOptions, NotFound
 from duihua.events import AnyEvent
 from duihua.history import History
 from duihua.lanes import Lanes
@@ -113,6 +114,7 @@ class ChatEngine(Tasking):
         self._beginning = asyncio.Lock()
         self.store: Store = store or self._make_store()
         self.contexts = Contexts(self.store, self._refit)
+        self.calibrations = Calibrations(self.store)
         self._starting: set[int] = set()
         self.resolve_all(self.model)
         self.personas.get(self.settings.persona)
@@ -151,6 +153,7 @@ class ChatEngine(Tasking):
             ),
             self._circuits,
             self.recollection,
+            self.calibrations,
             opened=self._opened,
             finished=self.delivery.poke,
         )
@@ -162,6 +165,7 @@ class ChatEngine(Tasking):
         for provider, model, _ in [self.resolve(name) for name in names(self.model)]:
             if measurable(provider):
                 await self.contexts.load(f"{provider.name}/{model}")
+            await self.calibrations.load(f"{provider.name}/{model}")
         self._open = True
         self.lanes.open()
         self.upkeep.open()
@@ -189,6 +193,7 @@ class ChatEngine(Tasking):
             self.relay.close()
             await self.delivery.aclose()
             await self.contexts.aclose()
+            await self.calibrations.aclose()
             for task in self._views:
                 task.cancel()
             await asyncio.gather(*self._views, *self._keeping, return_exceptions=True)
@@ -312,6 +317,21 @@ class ChatEngine(Tasking):
         await self.store.scrub()
         return count
 
+    async def export_user(
+        self, front: str, external: str, tenant: str = "main", *, files: bool = False
+    ) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data; `files`: with the bytes of attachments.
+
+        `exporting.to_json` and `exporting.markdown` write it out.
+
+        Raises:
+            NotFound: nobody is known by this id at this front end.
+        """
+        user = await self.store.user(tenant, front, external)
+        if user is None:
+            raise NotFound("user", f"{front}/{external}")
+        return await self.store.export(user, files=files)
+
     # ------------------------------------------------------------ for handles
 
     def check_open(self) -> None:
@@ -406,7 +426,7 @@ class ChatEngine(Tasking):
         """What the next request of a session would hold if `name` said `content`."""
         info = await self.store.session(address)
         brief = self._make(info.settings if info else {}, name, None)
-        view = await preview(self.store, self.recollection, brief, info, content)
+        view = await preview(self.store, self.recollection, self.calibrations, brief, info, content)
         if not count:
             return view
         counted = await self.count_tokens(view.text, model=brief.dialect.name)

@@ -222,6 +222,20 @@ class Kept:
     title: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person as one front end knows them. One `user` (users.id) may have several."""
+
+    user: int
+    front: str
+    external: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        """For example `telegram/42`."""
+        return f"{self.front}/{self.external}"
+
+
 class MemoryStore(Protocol):
     """What a store keeps for memory: one method, one transaction. Nothing of an erased turn is written."""
 
@@ -311,6 +325,18 @@ class MemoryStore(Protocol):
         """
         ...
 
-    async def export(self, user: int) -> Mapping[str, Any]:
-        """Everything stored about a person, as plain data."""
+    async def identities(self, tenant: str, external: str = "", *, limit: int = 10_000) -> Sequence[Identity]:
+        """Who is known at the front ends; `external`: only those of this id there."""
+        ...
+
+    async def export(self, user: int, *, files: bool = False) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data: texts, numbers, lists, times as ISO 8601 UTC.
+
+        It holds `person`, `sessions` with their turns on all branches, `elsewhere` (what they said in others'
+        sessions), `facts` with sources and history, `reminders`, `tasks`, `usage`, and what else is derived.
+        `files`: attachments with their bytes, as base64.
+
+        Raises:
+            NotFound: there is no such person.
+        """
         ...

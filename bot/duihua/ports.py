@@ -55,7 +55,8 @@ class Packed:
     be joined. `rounds[i]` is the turn that message i comes from (None: made up to satisfy the platform);
     it is the manifest for `ban_round`. `start` is the seq of the first turn kept: hand it back next time.
     `joined` names the turns without an answer whose input stands in message i, before that of `rounds[i]`.
-    `tokens` are estimated (times the scale); skills and system text are counted.
+    `tokens` are estimated, times `scale`; skills and system text are counted. `schemas` is the part of the
+    offered skills, without the scale.
     """
 
     system: bytes
@@ -65,6 +66,8 @@ class Packed:
     characters: int
     start: int = 0
     joined: tuple[tuple[int, TurnRef], ...] = ()
+    scale: float = 1.0
+    schemas: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 
 from duihua.brief import Brief, window_limit
+from duihua.calibrations import Calibrations
 from duihua.composition import NOTHING
 from duihua.memories import Hit
 from duihua.messages import Text, Turn, TurnRef
@@ -68,7 +70,12 @@ class ContextView:
 
 
 async def preview(
-    store: Store, recollection: Recollection, brief: Brief, info: SessionInfo | None, content: str
+    store: Store,
+    recollection: Recollection,
+    calibrations: Calibrations,
+    brief: Brief,
+    info: SessionInfo | None,
+    content: str,
 ) -> ContextView:
     """What a session's next request would hold if `content` were said; `info` is None for a new session."""
     dialect = brief.dialect
@@ -81,9 +88,18 @@ async def preview(
         newest = info.head + 1
         current = Turn(TurnRef(info.id, newest), info.head, input=(Text(content),), state="running")
         remembered = await recollection.of(recollection.holder(info), current, past, locale=brief.locale)
-    composed = recollection.composer.compose(
-        dialect, brief.system, (*past, current), brief.tools, remembered=remembered, start=start
+    compose = partial(
+        recollection.composer.compose,
+        dialect,
+        brief.system,
+        (*past, current),
+        brief.tools,
+        remembered=remembered,
+        start=start,
     )
+    composed = compose(scale=calibrations.scale(dialect.name, current.ref.session))
+    if scale := calibrations.corrected(dialect, current.ref.session, composed.packed, None):
+        composed = compose(scale=scale)
     packed = composed.packed
     messages = tuple(orjson.loads(message) for message in packed.messages)
     parts = [_part("persona", composed.persona), _part("memory", composed.memory)]
@@ -120,7 +136,8 @@ def _content(message: Mapping[str, Any]) -> str:
     if isinstance(content, str):
         said = content
     else:
-        blocks: list[Any] = content if isinstance(content, list) else []
-        said = "\n".join(str(b.get("text") or "") for b in blocks if isinstance(b, Mapping))
+        blocks = cast("list[Any]", content) if isinstance(content, list) else []
+        texts = (cast("dict[str, Any]", block).get("text") for block in blocks if isinstance(block, dict))
+        said = "\n".join(str(text) for text in texts if text)
     calls = message.get("function_call") or message.get("tool_calls")
     return f"{said}\n{orjson.dumps(calls).decode()}" if calls else said

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from duihua.errors import MissingKey
@@ -12,6 +13,7 @@ from duihua.errors import MissingKey
 if TYPE_CHECKING:
     from duihua.config import Settings
     from duihua.engine import ChatEngine
+    from duihua.ports import Store
     from duihua_prompts import Catalogue
 
 
@@ -91,3 +93,16 @@ def _model_with_key(settings: Settings) -> str | None:
         return None
     known = (info for info in registry.models(settings) if "chat" in info.abilities)
     return next((m.name for m in known if registry.has_key(m.name.partition("/")[0], settings)), None)
+
+
+@asynccontextmanager
+async def store_alone(settings: Settings) -> AsyncGenerator[Store]:
+    """The database alone: what stands in it needs no platform."""
+    from duihua_storage import open_store
+
+    store = open_store(settings.database_url, synchronous=settings.sqlite_synchronous)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.aclose()

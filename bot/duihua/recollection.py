@@ -149,9 +149,7 @@ class Recollection:
     async def _derived(self, holder: Holder, stored: Sequence[Note], parent: int) -> tuple[Note, ...]:
         """Notes up to `parent`, with a plain one for the turns that have none yet."""
         path = await self._store.path(holder.session, parent, limit=FAR)
-        return tuple(
-            item if isinstance(item, Note) else plain(item) for item in noting.lay(stored, path)
-        )
+        return tuple(item if isinstance(item, Note) else plain(item) for item in noting.lay(stored, path))
 
     def _known(self, holder: Holder) -> tuple[Note, ...]:
         known = self._notes.get(holder.session)

@@ -10,9 +10,11 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from duihua.brief import Brief, Rules, window_limit
+from duihua.calibrations import Calibrations
 from duihua.codec import sound
 from duihua.composition import NOTHING
 from duihua.errors import DuihuaError, ProviderError, StorageError, Superseded
@@ -96,11 +98,13 @@ class Running:
         rules: Rules,
         circuits: Circuits,
         recollection: Recollection,
+        calibrations: Calibrations,
         work: Work,
         channel: Channel,
     ) -> None:
         self.store, self.history, self.rules, self.circuits = store, history, rules, circuits
         self.recollection, self.holder = recollection, recollection.holder(work)
+        self.calibrations = calibrations
         self.work, self.channel = work, channel
         self.fence, self.turn = work.fence, work.turn
         self.steps: list[Step] = list(work.turn.steps)
@@ -150,10 +154,13 @@ class Running:
     async def _composed(self, tools: Sequence[ToolSpec], budget: int | None, *, alone: bool) -> Packed:
         """The next request. `alone`: nothing but the input, to see whether it is what was flagged."""
         brief = self._brief
-        past, remembered = ((), NOTHING) if alone else (self.past, self.remembered)
+        past: tuple[Turn, ...] = () if alone else self.past
+        remembered = NOTHING if alone else self.remembered
         current = replace(self.turn, steps=tuple(self.steps), memo={}) if self.steps else self.turn
         turns = (*past, current)
-        composed = self.recollection.composer.compose(
+        images = await self._images(turns) if brief.dialect.sees else None
+        compose = partial(
+            self.recollection.composer.compose,
             brief.dialect,
             brief.system,
             turns,
@@ -161,8 +168,14 @@ class Running:
             remembered=remembered,
             start=self.start,
             budget=budget,
-            images=await self._images(turns) if brief.dialect.sees else None,
+            images=images,
         )
+        session = self.turn.ref.session
+        composed = compose(scale=self.calibrations.scale(brief.dialect.name, session))
+        if not images and (
+            scale := self.calibrations.corrected(brief.dialect, session, composed.packed, budget)
+        ):
+            composed = compose(scale=scale)
         self.shown = composed.shown
         if not alone and not self.replaced:  # a smaller window elsewhere shortens this one for nobody
             self.start = composed.packed.start

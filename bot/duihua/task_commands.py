@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +12,12 @@ from duihua.ability_commands import Command, add_drawing, keep, on_engine, show,
 from duihua.arguments import Parser, whole
 from duihua.errors import NotFound
 from duihua.escapes import aligned, one_line
-from duihua.program import complain, load_settings
+from duihua.program import complain, load_settings, store_alone
 from duihua.tasking import told
 
 if TYPE_CHECKING:
     from duihua.config import Settings
     from duihua.engine import ChatEngine
-    from duihua.ports import Store
     from duihua_prompts import Catalogue
 
 TENANT = "main"
@@ -79,7 +76,7 @@ def _show(given: argparse.Namespace, words: Catalogue) -> int:
     settings = load_settings()
 
     async def run() -> None:
-        async with _store(settings) as store:
+        async with store_alone(settings) as store:
             row = await store.task(TENANT, given.id)
         if row is None:
             raise NotFound("task", given.id)
@@ -130,7 +127,7 @@ def _plain(task: Task) -> dict[str, Any]:
 
 def _list(given: argparse.Namespace, words: Catalogue) -> int:
     async def run() -> None:
-        async with _store(load_settings()) as store:
+        async with store_alone(load_settings()) as store:
             tasks = [told(row) for row in await store.tasks(TENANT)]
         if given.json:
             for task in tasks:
@@ -156,7 +153,7 @@ def _row(task: Task, words: Catalogue) -> list[str]:
 
 def _forget(given: argparse.Namespace, words: Catalogue) -> int:
     async def run() -> None:
-        async with _store(load_settings()) as store:
+        async with store_alone(load_settings()) as store:
             if not await store.forget_task(TENANT, given.id):
                 raise NotFound("task", given.id)
             await store.scrub()
@@ -164,16 +161,3 @@ def _forget(given: argparse.Namespace, words: Catalogue) -> int:
 
     asyncio.run(run())
     return 0
-
-
-@asynccontextmanager
-async def _store(settings: Settings) -> AsyncGenerator[Store]:
-    """The database alone: what stands in it needs no platform."""
-    from duihua_storage import open_store
-
-    store = open_store(settings.database_url, synchronous=settings.sqlite_synchronous)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.aclose()

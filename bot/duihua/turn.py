@@ -20,6 +20,7 @@ from typing import Any, Literal
 from duihua import moderation
 from duihua.actions import ActionParser
 from duihua.brief import Brief, Rules
+from duihua.calibrations import Calibrations
 from duihua.calling import Calling
 from duihua.errors import DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
@@ -35,6 +36,7 @@ from duihua.lanes import Lane
 from duihua.messages import (
     Decision,
     Step,
+    Usage,
 )
 from duihua.ports import (
     CallDelta,
@@ -77,13 +79,14 @@ class Turns:
         rules: Rules,
         circuits: Circuits,
         recollection: Recollection,
+        calibrations: Calibrations,
         *,
         opened: Callable[[Channel, Work], None] = lambda channel, work: None,
         finished: Callable[[], None] = lambda: None,
     ) -> None:
         self.store, self.relay, self.history = store, relay, history
         self._brief, self.rules, self.circuits = brief, rules, circuits
-        self.recollection = recollection
+        self.recollection, self.calibrations = recollection, calibrations
         self._opened, self._finished = opened, finished
 
     def open(self, work: Work) -> Channel:
@@ -98,7 +101,14 @@ class Turns:
         """Answers one turn and ends it; returns the session's next one, claimed with the same lease."""
         channel = self.open(work)
         answer = _Answer(
-            self.store, self.history, self.rules, self.circuits, self.recollection, work, channel
+            self.store,
+            self.history,
+            self.rules,
+            self.circuits,
+            self.recollection,
+            self.calibrations,
+            work,
+            channel,
         )
         lane.stop = answer.stop
         try:
@@ -301,10 +311,16 @@ class _Answer(Calling):
         elif isinstance(delta, Finish):
             said.finish = delta
             self.usage += delta.usage
+            self._learn(delta.usage)
             if price := self._brief.price:
                 cost = price.cost(delta.usage)
                 said.micros = cost.micros
                 self.costs.append(cost)
+
+    def _learn(self, usage: Usage) -> None:
+        """What the request's tokens were; those of images are another matter."""
+        if self.said.packed and not self._pictures:
+            self.calibrations.learn(self._brief.dialect.name, self.turn.ref.session, self.said.packed, usage)
 
     def _finished(self, said: Said, finish: Finish) -> Outcome:
         reason = finish.reason if finish.reason in ("stop", "length") else "stop"

@@ -226,9 +226,7 @@ class Upkeep:
         while len(self._windows) > FAR:
             self._windows.pop(next(iter(self._windows)))
 
-    async def _write(
-        self, chore: Chore, stored: tuple[Note, ...], gap: Sequence[Turn]
-    ) -> tuple[Note, ...]:
+    async def _write(self, chore: Chore, stored: tuple[Note, ...], gap: Sequence[Turn]) -> tuple[Note, ...]:
         """Writes the note of some turns, and the digest if one is due; returns what is stored then.
 
         Nothing: something was erased meanwhile.

@@ -167,25 +167,34 @@ _NO_SOURCES_SOME = Statement(_some_of(fact_sources))
 _NO_FACTS = Statement(
     delete(facts)
     .where(F.id.op("IN")(numbers("fs")), ~select(X.fact_id).where(X.fact_id == F.id).exists())
-    .returning(F.id, F.owner_id)
+    .returning(F.id, F.owner_id, F.superseded_by)
 )
-_REVIVE = Statement(
+_NO_SHARED_FACTS = Statement(delete(facts).where(F.owner_id == -number("s")))
+_INHERIT = Statement(
     update(facts)
-    .values(superseded_by=null())
-    .where(F.owner_id.op("IN")(numbers("us")), F.superseded_by.op("IN")(numbers("fs")))
+    .values(superseded_by=number("by"))
+    .where(F.owner_id == bindparam("u"), F.superseded_by == bindparam("f"))
 )
 
 
 def _erase_facts(session: int, seqs: str | None) -> Tx[None]:
-    """Drops the facts that rest on the erased turns alone; what one of them replaced is valid again."""
+    """Drops the facts that rest on the erased turns alone; what one of them replaced is valid again.
+
+    Unless that had been replaced in its turn by one that stays. With a whole session goes all that is known
+    of it as one that people share.
+    """
     where = {"s": session} if seqs is None else {"s": session, "qs": seqs}
     found = yield (_FACTS_OF_ALL if seqs is None else _FACTS_OF_SOME), where
-    if not found:
-        return
-    yield (_NO_SOURCES if seqs is None else _NO_SOURCES_SOME), where
-    gone = yield _NO_FACTS, {"fs": _list(row[0] for row in found)}
-    if gone:
-        yield _REVIVE, {"fs": _list(row[0] for row in gone), "us": _list({row[1] for row in gone})}
+    if found:
+        yield (_NO_SOURCES if seqs is None else _NO_SOURCES_SOME), where
+        rows = yield _NO_FACTS, {"fs": _list(row[0] for row in found)}
+        later = {fact: by for fact, _, by in rows}
+        for fact, owner, by in rows:
+            while by in later:
+                by = later[by]
+            yield _INHERIT, {"u": owner, "f": fact, "by": by}
+    if seqs is None:
+        yield _NO_SHARED_FACTS, {"s": session}
 
 
 # ---------------------------------------------------------------- a session

@@ -1,9 +1,6 @@
-"""People: their switches, the codes that join two identities, and everything stored about one of them."""
+"""People: their switches, and the codes that join two identities."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 from duihua_storage.statement import Tx
 
@@ -22,11 +19,5 @@ def offer(user: int, code: str, seconds: int) -> Tx[None]:
 
 def link(user: int, code: str) -> Tx[int | None]:
     """Joins a person to the one whose code it is; the code is used up. None: no such code."""
-    raise NotImplementedError
-    yield
-
-
-def export(user: int) -> Tx[Mapping[str, Any]]:
-    """Everything stored about a person, as plain data."""
     raise NotImplementedError
     yield

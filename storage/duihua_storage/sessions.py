@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import Column, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Column, bindparam, case, func, insert, null, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from duihua.errors import NotFound
+from duihua.memories import Identity
 from duihua.messages import Address
 from duihua.ports import SessionInfo
-from duihua_storage.expressions import const, now, number
+from duihua_storage.expressions import const, now, number, word
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import identities, sessions, turns, users
 
@@ -116,6 +117,20 @@ def person(tenant: str, front: str, external: str, name: str = "") -> Tx[int]:
     if name and clean(name) != known_as:
         yield from rename(tenant, front, external, name)
     return int(user)
+
+
+_IDENTITIES = Statement(
+    select(P.user_id, P.front, P.external, P.name)
+    .where(P.tenant == bindparam("te"), or_(word("ex").is_(null()), P.external == word("ex")))
+    .order_by(P.front, P.external)
+    .limit(number("n"))
+)
+
+
+def identities_of(tenant: str, external: str, limit: int) -> Tx[Sequence[Identity]]:
+    """Identities at all front ends; `external`: those of this id alone."""
+    rows = yield _IDENTITIES, {"te": tenant, "ex": external or None, "n": limit}
+    return [Identity(user, front, external, name or "") for user, front, external, name in rows]
 
 
 def rename(tenant: str, front: str, external: str, name: str) -> Tx[None]:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from duihua.codec import encode
 from duihua.errors import StorageError
-from duihua.memories import Chore, FactBook, FactChange, Kept, Matches, Note, Place
+from duihua.memories import Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
 from duihua.messages import Address, Attachment, CallState, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
@@ -31,6 +31,7 @@ from duihua.ports import (
 )
 from duihua_storage import (
     erasure,
+    export,
     facts,
     files,
     fork,
@@ -292,9 +293,13 @@ class SqlStore:
         self._known.clear()
         return joined
 
-    async def export(self, user: int) -> Mapping[str, Any]:
-        """Everything stored about a person, as plain data."""
-        return await self._db.read(lambda: people.export(user))
+    async def identities(self, tenant: str, external: str = "", *, limit: int = 10_000) -> Sequence[Identity]:
+        """Who is known at the front ends; `external`: only those of this id there."""
+        return await self._db.read(lambda: sessions.identities_of(tenant, external, limit))
+
+    async def export(self, user: int, *, files: bool = False) -> Mapping[str, Any]:
+        """Everything stored about a person, as plain data; `files`: with the bytes of attachments."""
+        return await self._db.read(lambda: export.export(user, files))
 
     # ------------------------------------------------------------ what was said
 

@@ -1,9 +1,11 @@
 import pytest
 
 from duihua.errors import Superseded
-from duihua.messages import Author, Step, Text, Usage, call_id
+from duihua.memories import Document
+from duihua.messages import Author, Step, Text, TurnRef, Usage, call_id
 from duihua.ports import Outcome
 from duihua_storage import SqlStore
+from duihua_storage.segments import build, encode
 from tests.leftovers import leftovers, run, tables
 from tests.storage.talk import (
     NOTHING,
@@ -36,11 +38,19 @@ def derive(url: str, session: int, seq: int, *, word: str = SECRET, owner: int =
     )
     fact = fact_of(url, owner, word)
     run(url, "INSERT INTO fact_sources (fact_id, session_id, seq) VALUES (?, ?, ?)", fact, session, seq)
+    segment = encode(build([Document(TurnRef(session, seq), 1, {word: 1})]))
     run(
         url,
-        "INSERT INTO postings (owner_id, term, session_id, seq, field, tf) VALUES (?, ?, ?, ?, 0, 1)",
-        *(owner, word, session, seq),
+        "INSERT INTO segments (owner_id, weight, session_from, session_to, seq_from, seq_to, body) "
+        "VALUES (?, 1, ?, ?, ?, ?, ?)",
+        *(owner, session, session, seq, seq, segment),
     )
+    run(
+        url,
+        "INSERT INTO vectors (session_id, seq, model, owner_id, vector) VALUES (?, ?, 'm', ?, ?)",
+        *(session, seq, owner, data),
+    )
+    run(url, "INSERT INTO links (code, user_id, expires) VALUES (?, ?, 1)", f"{session}.{seq}", owner)
     run(
         url,
         "INSERT INTO attachments (id, session_id, seq, sha256, mime, name, size, data, at) "
@@ -199,6 +209,34 @@ async def test_a_fact_stays_while_another_turn_says_so(store: SqlStore, database
     assert [row[0] for row in run(database_url, "SELECT id FROM facts")] == [older]
 
 
+async def test_what_an_erased_fact_replaced_is_replaced_by_what_still_holds(
+    store: SqlStore, database_url: str
+) -> None:
+    await talk(store, "a", "b", "c", "d")
+    last = fact_of(database_url, 1, "last")
+    third = fact_of(database_url, 1, "third", superseded_by=last)
+    second = fact_of(database_url, 1, "second", superseded_by=third)
+    first = fact_of(database_url, 1, "first", superseded_by=second)
+    for seq, fact in enumerate((first, second, third, last), 1):
+        run(database_url, "INSERT INTO fact_sources (fact_id, session_id, seq) VALUES (?, 1, ?)", fact, seq)
+    await store.erase(1, [2, 3])
+    assert run(database_url, "SELECT id, superseded_by FROM facts ORDER BY id") == [
+        (last, None),
+        (first, last),
+    ]
+    await store.erase(1, [4])
+    assert run(database_url, "SELECT id, superseded_by FROM facts") == [(first, None)]
+
+
+async def test_what_is_known_of_a_shared_session_goes_with_it(store: SqlStore, database_url: str) -> None:
+    await talk(store, "a")
+    told, own = fact_of(database_url, -1, "told outright"), fact_of(database_url, 1, "my own")
+    await store.erase(1, [1])
+    assert sorted(row[0] for row in run(database_url, "SELECT id FROM facts")) == [told, own]
+    await store.erase(1)
+    assert [row[0] for row in run(database_url, "SELECT id FROM facts")] == [own]
+
+
 async def test_erasing_the_running_turn_lets_the_next_one_go_on(store: SqlStore) -> None:
     work = await say(store, "a")
     waiting = await queue(store, "b")
@@ -335,7 +373,9 @@ async def test_forgetting_a_person_leaves_nothing_of_them(store: SqlStore, datab
             ("users", "id"),
             ("identities", "user_id"),
             ("facts", "owner_id"),
-            ("postings", "owner_id"),
+            ("segments", "owner_id"),
+            ("vectors", "owner_id"),
+            ("links", "user_id"),
             ("reminders", "owner_id"),
         )
     }

@@ -29,9 +29,7 @@ _USER = {True: "用户：", False: "User: "}
 _ASSISTANT = {True: "助手：", False: "Assistant: "}
 _MARK = re.compile("|".join((*_USER.values(), *_ASSISTANT.values())))
 _BREAK = 0.5  # tokens of a line's end, a little more than it takes
-_SENTENCE = re.compile(
-    r"[。！？!?；;\n]+|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)(?<!\bSt)(?<!\b[A-Z])\.(?=\s|$)"
-)
+_SENTENCE = re.compile(r"[。！？!?；;\n]+|(?<!Mr)(?<!Ms)(?<!Mrs)(?<!Dr)(?<!St)(?<!\b[A-Z])\.(?=\s|$)")
 _CLAUSE = re.compile(r"[，,、：—]+|(?<=\s)(?=(?:and|but|because|so)\s)")
 _At = tuple[int, int, int]  # source, 0 or 1 for what answers it, sentence: the order of lines
 

@@ -20,7 +20,7 @@ FACTS = 20
 
 _KINDS = frozenset(get_args(FactKind))
 _TRIES = 50  # opening brackets at which an object may begin
-_TRAILING = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|$))|,(?=\s*[}\]])', re.DOTALL)
+_TRAILING = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|,(?=\s*[}\]])', re.DOTALL)
 _SUBJECT, _TEXT = 40, 200  # characters
 
 

@@ -1,0 +1,80 @@
+"""How people ask for what is known about them: facts answer by their words and by what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from duihua.memories import Fact
+from duihua.memory.questions import Question
+from duihua.memory.terms import plain, query_terms, terms
+
+ASKED = 0.9
+"""The least score of a fact that was asked for with one of its phrases."""
+
+# A fact's subject, or what follows the last colon in it, and the words by which it is asked for.
+ASKING: Mapping[str, str] = {
+    "name": "名字 姓名 全名 叫 称呼 name called call | 我是谁 | who am i",
+    "nickname": "昵称 外号 小名 绰号 称呼 叫 nickname name called call",
+    "home": "住 住在 家 家在 居住 城市 地址 搬 搬家 live home city town address moved place",
+    "origin": "老家 家乡 籍贯 出生 来自 从哪里来 hometown from born grow origin | 哪里人 | 哪儿人"
+    " | where am i from",
+    "birthday": "生日 出生 出生日期 生辰 过生日 birthday birth born date",
+    "age": "岁 几岁 多大 年纪 年龄 岁数 old age years | how old am i",
+    "job": "工作 职业 上班 公司 行业 职位 做什么 干什么 job work profession occupation career company"
+    " | for a living",
+    "study": "学 专业 大学 学校 读书 study major school university college degree",
+    "allergy": "过敏 忌口 不能吃 不能碰 饮食 allergy allergic eat avoid food",
+    "no allergy": "过敏 忌口 allergy allergic",
+    "like": "喜欢 最喜欢 爱 爱好 兴趣 喜好 口味 偏好 like love enjoy favorite favourite hobby interest",
+    "dislike": "不喜欢 讨厌 不爱 怕 不吃 忌口 dislike hate avoid afraid",
+    "taste": "喜欢 爱 爱吃 爱好 讨厌 不吃 like love favorite favourite hate prefer",
+    "have": "有 养 宠物 孩子 家里 pet child own family",
+    "is": "吃 饮食 婚姻 血型 星座 diet eat married vegetarian",
+    "instruction": "要求 规则 规矩 习惯 怎么回答 回答 以后 记住 rule instruction answer reply always",
+}
+
+
+@cache
+def _asking(topic: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The terms by which a topic is asked for, and the phrases that ask for nothing else."""
+    words, *phrases = ASKING.get(topic, "").split("|")
+    return frozenset(terms(words)), tuple(phrase.strip() for phrase in phrases)
+
+
+def topics(fact: Fact) -> tuple[str, ...]:
+    """The keys of `ASKING` that fit a fact."""
+    wanted = "instruction" if fact.kind == "instruction" else fact.subject.rpartition(":")[2]
+    return (wanted,) if wanted in ASKING else ()
+
+
+def known(
+    facts: Sequence[Fact], question: Question, weights: Sequence[float], now: int
+) -> list[tuple[float, Fact]]:
+    """Facts with the share of the question that they answer, the best first; of the same share the newest.
+
+    Args:
+        facts: of one owner; what has expired by `now` (ms UTC) answers nothing.
+        question: what is asked.
+        weights: how much each of its terms says.
+        now: ms UTC.
+    """
+    words = question.terms[: question.words]
+    total = sum(weights[: len(words)])
+    bare = " ".join(question.text.split()).strip(" ?？!！。.")
+    out: list[tuple[float, Fact]] = []
+    for fact in facts:
+        if 0 < fact.expires <= now or fact.superseded_by:
+            continue
+        held = set(terms(fact.text))
+        held.update(query_terms(plain(fact.subject)))
+        asked = False
+        for topic in topics(fact):
+            by, phrases = _asking(topic)
+            held |= by
+            asked |= any(phrase in bare for phrase in phrases)
+        share = sum(weight for word, weight in zip(words, weights, strict=False) if word in held)
+        score = max(share / total if total else 0.0, ASKED if asked else 0.0)
+        if score:
+            out.append((score, fact))
+    return sorted(out, key=lambda item: (-item[0], -item[1].last_seen, -item[1].id))

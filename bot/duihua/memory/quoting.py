@@ -1,0 +1,65 @@
+"""What is shown of a turn that was found: its day, who said what, of a long text the part that answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
+
+from duihua.memory.terms import spoken
+from duihua.messages import Turn
+
+LIMIT = 240
+"""Characters of what one of them said in a turn."""
+READ = 20_000
+"""Characters of a text in which the part to show is looked for."""
+
+_HAN = re.compile("[\u3400-\u9fff]")
+_SPACES = re.compile(r"\s+")
+_BOUNDARY = re.compile(r"[。！？!?；;\n]|\.\s")
+_NAMES = {"zh": ("用户", "助手", "："), "en": ("User", "Assistant", ": ")}
+
+
+def extract(text: str, terms: Sequence[str], limit: int = LIMIT) -> str:
+    """A text in one line, cut to about `limit` characters around the place where most of the terms stand."""
+    if len(text) <= limit:
+        return _SPACES.sub(" ", text).strip()
+    lower = text[:READ].lower()
+    lower = lower if len(lower) == len(text[:READ]) else text[:READ]
+    places: list[tuple[int, int]] = []
+    for number, term in enumerate(terms):
+        at = lower.find(term)
+        while at >= 0 and len(places) < 400:
+            places.append((at, number))
+            at = lower.find(term, at + limit // 4)
+    places.sort()
+    start, most = 0, 0
+    for first, (at, _) in enumerate(places):
+        near = {number for place, number in places[first : first + 50] if place < at + limit * 3 // 4}
+        if len(near) > most:
+            start, most = at, len(near)
+    begins = [m.end() for m in _BOUNDARY.finditer(text, max(0, start - limit // 4), start)]
+    start = begins[0] if begins else max(0, start - limit // 4)
+    part = text[start : start + limit]
+    ends = [m.end() for m in _BOUNDARY.finditer(part, limit // 2)]
+    whole = part[: ends[-1]] if ends and start + limit < len(text) else part
+    shown = _SPACES.sub(" ", whole).strip()
+    return ("…" if start else "") + shown + ("…" if start + len(whole) < len(text) else "")
+
+
+def day(at: int, zone: tzinfo | None = None) -> str:
+    """A day as `2023-05-02`, in a time zone (None: UTC); empty for 0."""
+    return f"{datetime.fromtimestamp(at / 1000, zone or UTC):%Y-%m-%d}" if 0 < at < 2**47 else ""
+
+
+def quote(turns: Iterable[Turn], terms: Sequence[str], at: int, zone: tzinfo | None, locale: str) -> str:
+    """Turns that belong together as one text: `2023-05-02 Ann: … / Assistant: …`."""
+    said: list[str] = []
+    person, assistant, colon = _NAMES["zh" if locale.startswith("zh") else "en"]
+    for turn in turns:
+        words, answer = spoken(turn)
+        name = " ".join(turn.author.name.split())[:40] if turn.author else ""
+        for who, text in ((name or person, words), (assistant, answer)):
+            if shown := extract(text, terms):
+                said.append(f"{who}{colon}{shown}")
+    return f"{day(at, zone)} {' / '.join(said)}".strip()

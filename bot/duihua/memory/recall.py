@@ -1,0 +1,232 @@
+"""Recall over a store: plans the question, ranks what the index finds, reads the best and quotes them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from array import array
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from math import hypot
+from operator import mul
+
+from duihua.memories import Found, Hit, Matches, MemoryStore, Place
+from duihua.memory import asking
+from duihua.memory.questions import Question, question
+from duihua.memory.quoting import day, quote
+from duihua.memory.scoring import REACH, rank, weights
+from duihua.memory.terms import spoken
+from duihua.messages import Turn, TurnRef
+
+log = logging.getLogger(__name__)
+
+Embed = Callable[[Sequence[str], bool], Awaitable[Sequence[Sequence[float]]]]
+"""Texts as vectors; True: they ask, and do not answer."""
+
+BLENDED = 50
+"""Turns whose meaning is compared when there is an embedder."""
+LEXICAL = 0.75
+"""The share of the words in a blended score; the rest is the meaning's."""
+BATCH = 16
+"""Texts that are embedded at a time."""
+EMBEDDED = 1_000
+"""Characters of a turn that are embedded."""
+SPARE = 6
+"""Turns that are read beyond those wanted, for some that are gone or say the same."""
+EDGE = 50
+"""Documents that are looked at when only the first or the last of all is asked for."""
+
+
+class LexicalRecall:
+    """Finds past turns and facts by their words, and with `embed` also by their meaning.
+
+    Args:
+        store: where they are.
+        timezone: of the people who ask; None: this machine's.
+        locale: the language in which a quotation says who spoke (`zh`, else English).
+        embed: optional; when it fails, words alone decide.
+        model: whose vectors these are: those of another model are not compared with them.
+        clock: the time now, ms UTC.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        *,
+        timezone: tzinfo | None = None,
+        locale: str = "zh",
+        embed: Embed | None = None,
+        model: str = "",
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._store = store
+        self._zone = timezone or datetime.now().astimezone().tzinfo
+        self._locale = locale
+        self._embed, self._model = embed, model
+        self._clock = clock
+
+    async def search(
+        self, owner: int, query: str, *, limit: int = 8, before: TurnRef | None = None
+    ) -> Sequence[Hit]:
+        """The best hits, the best one first: see `Recall.search`."""
+        if limit < 1 or not query.strip():
+            return ()
+        now = self._clock()
+        asked = question(query, now, self._zone)
+        matches, within = await self._look(owner, asked, now)
+        ranked = [(place, score) for place, score in rank(asked, matches, within) if _past(place, before)]
+        if self._embed and ranked:
+            ranked = await self._blended(self._embed, owner, query, ranked)
+        book = await self._store.facts(owner)
+        known = asking.known(book.facts, asked, weights(matches), now)[:limit]
+        hits = [
+            Hit(
+                score, f"{day(fact.last_seen, self._zone)} {fact.text}".strip(), fact.last_seen, None, fact.id
+            )
+            for score, fact in known
+        ]
+        hits += await self._quoted(asked, ranked, matches.found, limit, before)
+        return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+    # ------------------------------------------------------------ looking
+
+    async def _look(
+        self, owner: int, asked: Question, now: int
+    ) -> tuple[Matches, Mapping[Place, Found] | None]:
+        """What the index knows of the terms, and the documents of the days, if it is asked for days."""
+        within: dict[Place, Found] | None = {} if asked.spans else None
+        for span in asked.spans:
+            within = {**(within or {}), **(await self._store.match(owner, (), between=span)).found}
+        if asked.terms:
+            return await self._store.match(owner, asked.terms), within
+        if asked.order and within is None:
+            return await self._edge(owner, now, oldest=asked.order == "oldest"), None
+        return Matches(0, 0, (), {}), within
+
+    async def _edge(self, owner: int, now: int, *, oldest: bool) -> Matches:
+        """The first or the last documents of all.
+
+        A store gives the newest of a span: so the first are those before a time that has few before it.
+        """
+        found = await self._store.match(owner, (), rows=EDGE, between=(0, now + 1))
+        low, high = 0, now + 1
+        while oldest and len(found.found) >= EDGE and high - low > 1:
+            middle = (low + high) // 2
+            tried = await self._store.match(owner, (), rows=EDGE, between=(0, middle))
+            if tried.found:
+                found, high = tried, middle
+            else:
+                low = middle
+        return found
+
+    # ------------------------------------------------------------ meaning
+
+    async def _blended(
+        self, embed: Embed, owner: int, query: str, ranked: list[tuple[Place, float]]
+    ) -> list[tuple[Place, float]]:
+        """The ranking with the meaning of its best turns, or as it is when the embedder fails."""
+        try:
+            near = await self._nearness(embed, owner, query, [place for place, _ in ranked[:BLENDED]])
+        except Exception as e:  # a platform's trouble must not cost the memory
+            log.warning("nothing was embedded, words alone decide: %s", type(e).__name__)
+            return ranked
+        if not near:
+            return ranked
+        low, high = min(near.values()), max(near.values())
+        share = (1 - LEXICAL) * ranked[0][1] / ((high - low) or 1.0)
+        scores = [(p, LEXICAL * score + share * (near.get(p, low) - low)) for p, score in ranked]
+        return sorted(scores, key=lambda item: -item[1])
+
+    async def _nearness(
+        self, embed: Embed, owner: int, query: str, places: Sequence[Place]
+    ) -> dict[Place, float]:
+        """The cosine between the question and each turn that says something."""
+        refs = [TurnRef(*place) for place in places]
+        kept = await self._store.vectors(refs, self._model)
+        vectors = {place: _unpacked(vector) for place, vector in kept.items()}
+        lacking = [ref for ref in refs if (ref.session, ref.seq) not in vectors]
+        turns = [turn for turn in await self._store.said(lacking) if _shows(turn)] if lacking else []
+        texts = ["\n".join(filter(None, spoken(turn)))[:EMBEDDED] for turn in turns]
+        batches = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
+        (asked, *_), *made = await asyncio.gather(
+            embed([query[:EMBEDDED]], True), *(embed(batch, False) for batch in batches)
+        )
+        new = [array("f", vector) for batch in made for vector in batch]
+        fresh = {(t.ref.session, t.ref.seq): vector for t, vector in zip(turns, new, strict=True)}
+        if fresh:
+            packed = {place: _packed(vector) for place, vector in fresh.items()}
+            await self._store.put_vectors(owner, self._model, packed)
+        question = array("f", asked)
+        return {place: _cosine(question, vector) for place, vector in (vectors | fresh).items()}
+
+    # ------------------------------------------------------------ telling
+
+    async def _quoted(
+        self,
+        asked: Question,
+        ranked: Sequence[tuple[Place, float]],
+        found: Mapping[Place, Found],
+        limit: int,
+        before: TurnRef | None,
+    ) -> list[Hit]:
+        """The best turns that are there, each text once, with the neighbours that add to the answer."""
+        tried = ranked[: limit + SPARE]
+        chosen = {place for place, _ in tried}
+        beside = {p: [n for n in _beside(p, found) if n not in chosen and _past(n, before)] for p in chosen}
+        wanted = chosen.union(*beside.values())
+        turns = await self._store.said([TurnRef(*place) for place in sorted(wanted)]) if wanted else ()
+        there = {(turn.ref.session, turn.ref.seq): turn for turn in turns if _shows(turn)}
+        hits: list[Hit] = []
+        texts: set[tuple[str, str]] = set()
+        for place, score in tried:
+            turn = there.get(place)
+            if turn is None or spoken(turn) in texts or len(hits) == limit:
+                continue
+            texts.add(spoken(turn))
+            together = [there[p] for p in sorted({place, *beside[place]}) if p in there]
+            text = quote(together, asked.terms[: asked.words], turn.at, self._zone, self._locale)
+            hits.append(Hit(score, text, turn.at, turn.ref))
+        return hits
+
+
+def _past(place: Place, before: TurnRef | None) -> bool:
+    """Whether a turn has left the window."""
+    return before is None or place[0] != before.session or place[1] < before.seq
+
+
+def _shows(turn: Turn) -> bool:
+    """Whether a turn may be shown: a neighbour of what was found need not be in the index itself."""
+    return not turn.off_record and turn.state in ("done", "stopped") and any(spoken(turn))
+
+
+def _beside(place: Place, found: Mapping[Place, Found]) -> list[Place]:
+    """The neighbours that hold terms which the turn lacks."""
+    held = set(found[place].counts) if place in found else set[int]()
+    out: list[Place] = []
+    for step in sorted(REACH, key=abs):
+        near = (place[0], place[1] + step)
+        if near in found and not held.issuperset(found[near].counts):
+            held.update(found[near].counts)
+            out.append(near)
+    return out
+
+
+def _cosine(one: array[float], other: array[float]) -> float:
+    size = hypot(*one) * hypot(*other)
+    return sum(map(mul, one, other)) / size if size and len(one) == len(other) else 0.0
+
+
+def _packed(vector: array[float]) -> bytes:
+    out = vector[:]
+    if sys.byteorder == "big":
+        out.byteswap()
+    return out.tobytes()
+
+
+def _unpacked(data: bytes) -> array[float]:
+    vector = array("f", data)
+    if sys.byteorder == "big":
+        vector.byteswap()
+    return vector

@@ -1,0 +1,119 @@
+"""Ranks what an index has found: BM25 over two fields, a turn's own words and those of the turns around it.
+
+What stands around a turn is looked up among what was found, never stored: a turn that comes later costs
+nothing, and a turn that only its neighbours speak for is found through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import log
+
+from duihua.memories import Found, Matches, Place
+from duihua.memory.questions import Question
+
+K1 = 0.9
+"""How soon a repeated term counts no more."""
+B = 0.4
+"""How much a long turn has to say more often what it is about."""
+AROUND = 0.3
+"""The weight of the neighbours' words beside a turn's own."""
+ON_DAY = 0.2
+"""What a turn gains for being of a day that was asked for."""
+OTHER_DAY = 0.5
+"""What remains of the score of a turn of any other day."""
+FIRST = 0.5
+"""What the first (or last) of the turns that answer about as well gains, as a share of the best score."""
+REACH = (-2, -1, 1, 2)
+"""The turns of the same session whose words speak for a turn."""
+
+
+def weights(matches: Matches) -> list[float]:
+    """How much each term says (BM25's idf, never negative); what no turn holds says as much as a rare one."""
+    n = matches.documents
+    return [log(1 + (n - held + 0.5) / (held + 0.5)) for held in matches.holding]
+
+
+def lexical(matches: Matches) -> dict[Place, float]:
+    """The score of every turn that holds one of the terms, or stands beside one that does.
+
+    1 is what a turn of usual length gets that holds each term once, with neighbours that do. It is a share of
+    the question asked, so that a threshold means the same for any question and any memory.
+    """
+    idf = weights(matches)
+    best = sum(idf) * (1 + AROUND)
+    if not best or not matches.found:
+        return {}
+    unit = 1 / best
+    average = matches.length / matches.documents if matches.documents else 1.0
+    base, slope = K1 * (1 - B), K1 * B / max(average, 1.0)
+    gains = [weight * (K1 + 1) * unit for weight in idf]
+    scores: dict[Place, float] = {}
+    around: dict[Place, int] = {}
+    for place, found in matches.found.items():
+        counts = found.counts
+        if not counts:
+            continue
+        norm = base + slope * found.length
+        own, mask = 0.0, 0
+        for term, count in counts.items():
+            own += gains[term] * count / (count + norm)
+            mask |= 1 << term
+        scores[place] = own
+        session, seq = place
+        for step in REACH:
+            beside = (session, seq + step)
+            around[beside] = around.get(beside, 0) | mask
+    shares = {1 << term: weight * unit * AROUND for term, weight in enumerate(idf)}
+    known: dict[int, float] = {}
+    for place, mask in around.items():
+        share = known.get(mask)
+        if share is None:
+            share = known[mask] = sum(shares[bit] for bit in _bits(mask))
+        scores[place] = scores.get(place, 0.0) + share
+    return scores
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        bit = mask & -mask
+        yield bit
+        mask ^= bit
+
+
+def rank(
+    question: Question, matches: Matches, within: Mapping[Place, Found] | None = None
+) -> list[tuple[Place, float]]:
+    """Places with their scores (0..1), the best one first; of the same score the newest first.
+
+    Args:
+        question: what is asked.
+        matches: what the index knows of its terms.
+        within: the documents of the days it names, if it names any: they come before others that answer as
+            well, and count a little for their day alone.
+    """
+    scores = lexical(matches)
+    if within is not None:
+        scores = _on_days(scores, within, alone=not question.words)
+    elif question.order:
+        scores = _by_age(scores or dict.fromkeys(matches.found, 0.5), question.order == "oldest")
+    bounded = [(place, min(score, 1.0)) for place, score in scores.items()]
+    return sorted(bounded, key=lambda item: (-item[1], -item[0][0], -item[0][1]))
+
+
+def _on_days(scores: dict[Place, float], within: Mapping[Place, Found], *, alone: bool) -> dict[Place, float]:
+    """`alone`: nothing but the days was asked for, so that the turns in which most was said come first."""
+    most = max((found.length for found in within.values()), default=1)
+    other = {place: score * OTHER_DAY for place, score in scores.items() if place not in within}
+    if alone:
+        return other | {place: 0.5 + 0.5 * found.length / most for place, found in within.items()}
+    return other | {place: ON_DAY + scores.get(place, 0.0) for place in within}
+
+
+def _by_age(scores: dict[Place, float], oldest: bool) -> dict[Place, float]:
+    """Of the turns that answer about as well as the best, the oldest (or newest) gain the most."""
+    best = max(scores.values(), default=0.0)
+    good = sorted((p for p, score in scores.items() if score >= best / 2), reverse=not oldest)
+    for nth, place in enumerate(good):
+        scores[place] += FIRST * best * (1 - nth / len(good))
+    return scores

@@ -1,0 +1,56 @@
+"""Words that say nothing to search by, those that only make a question, and forms that stems do not join."""
+
+from __future__ import annotations
+
+import re
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FUNCTION_WORDS = _words(
+    """a an the and or but if then than so of at by for with about against between into through during to
+    from up down in out on off over under again as is am are was were be been being have has had having do
+    does did doing will would shall should can could may might must i me my mine myself we us our ours you
+    your yours he him his she her hers it its they them their theirs this that these those there here not
+    no nor too very just also don't doesn't didn't isn't aren't wasn't weren't can't couldn't won't
+    wouldn't haven't hasn't hadn't i'm i've i'll i'd you're you've you'll you'd we're we've we'll we'd
+    they're they've they'll he's she's it's that's there's what's let's who's"""
+)
+"""English words without a meaning of their own: they are no terms at all."""
+
+QUESTION_WORDS = FUNCTION_WORDS | _words(
+    """what which who whom whose when where why how many much long ever remember recall tell told say said
+    mention mentioned talk talked talking chat chatted conversation discuss discussed know please any some
+    something anything kind sort ago before earlier previously once already"""
+)
+"""With those that make a question, or ask for nothing but that something was said."""
+
+QUESTIONS = re.compile(
+    "为什么|為什麼|什么时候|什麼時候|什么样|什麼樣|什么|什麼|啥|哪一?[些个個里裡儿兒位种種部本天次]?|谁"
+    "|誰|怎么样|怎麼樣|怎么|怎麼|怎样|怎樣|如何|多少|多久|几[个個次位]|有没有|有沒有|是不是|对吗|對嗎"
+    "|对不对|还记不记得|还记得|還記得|记得|記得|曾经|曾經|曾|之前|以前|当时|當時|时候|時候|提到|提起"
+    "|说过|說過|告诉|告訴|讲过|講過|聊[了过過到]?|谈[了过過到]|对话|對話|聊天|话题|話題|具体|具體"
+)
+"""The same in Chinese, to be taken out before a text falls into pairs of characters."""
+
+IRREGULAR = {
+    form: line.split()[0]
+    for line in """
+        go went gone; buy bought; see saw seen; take took taken; make made; give gave given; get got gotten
+        eat ate eaten; run ran; meet met; find found; feel felt; think thought; teach taught; bring brought
+        begin began begun; choose chose chosen; come came; drive drove driven; fly flew flown; know knew known
+        leave left; lose lost; sell sold; send sent; sing sang sung; sit sat; sleep slept; speak spoke spoken
+        spend spent; swim swam swum; win won; wear wore worn; write wrote written; build built; catch caught
+        hold held; keep kept; pay paid; break broke broken; grow grew grown; draw drew drawn; hear heard
+        fall fell fallen; ride rode ridden; stand stood; steal stole stolen; throw threw thrown; wake woke
+        wake woken
+        become became; fight fought; forget forgot forgotten; hide hid hidden; lend lent; 
+        understand understood
+        die died dying; child children; person people; man men; woman women; foot feet; tooth teeth
+        mouse mice
+        wife wives""".replace("\n", ";").split(";")
+    for form in line.split()[1:]
+}
+"""From a form that changes within to its base."""
