@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from duihua.ports import Fence
-from duihua_storage import files, index, notes
+from duihua_storage import facts, files, index, notes
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.fence import guarded
 from duihua_storage.history import waiting
@@ -33,7 +33,6 @@ from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import (
     attachments,
     fact_sources,
-    facts,
     identities,
     inbox,
     links,
@@ -47,9 +46,10 @@ from duihua_storage.tables import (
     usage,
     users,
 )
+from duihua_storage.tables import facts as known
 from duihua_storage.tables import notes as noted
 
-S, T, B, F, X = sessions.c, turns.c, inbox.c, facts.c, fact_sources.c
+S, T, B, F, X = sessions.c, turns.c, inbox.c, known.c, fact_sources.c
 _DERIVED = (steps, skill_calls, attachments, fact_sources)
 
 
@@ -121,7 +121,7 @@ def erase_turns(session: int, which: Collection[int] | None, keep: int = 0) -> T
     rows = yield _LOCK, {"s": session}
     head, window = rows[0]
     if which is None:
-        yield from _erase_facts(session, None)
+        yield from facts.erase(session, None)
         yield from index.remove(session, None)
         for statement in _ALL:
             yield statement, {"s": session}
@@ -140,7 +140,7 @@ def erase_turns(session: int, which: Collection[int] | None, keep: int = 0) -> T
         return seq
 
     some: dict[str, Any] = {"s": session, "qs": _list(gone)}
-    yield from _erase_facts(session, _list(gone))
+    yield from facts.erase(session, list(gone))
     yield from index.remove(session, list(gone))
     for statement in (*_SOME, _UNSEND_SOME):
         yield statement, some
@@ -157,44 +157,6 @@ def erase_turns(session: int, which: Collection[int] | None, keep: int = 0) -> T
 
 def _list(seqs: Any) -> str:
     return orjson.dumps(list(seqs)).decode()
-
-
-_FACTS_OF = select(X.fact_id).where(X.session_id == bindparam("s")).distinct()
-_FACTS_OF_ALL = Statement(_FACTS_OF)
-_FACTS_OF_SOME = Statement(_FACTS_OF.where(X.seq.op("IN")(numbers("qs"))))
-_NO_SOURCES = Statement(_all_of(fact_sources))
-_NO_SOURCES_SOME = Statement(_some_of(fact_sources))
-_NO_FACTS = Statement(
-    delete(facts)
-    .where(F.id.op("IN")(numbers("fs")), ~select(X.fact_id).where(X.fact_id == F.id).exists())
-    .returning(F.id, F.owner_id, F.superseded_by)
-)
-_NO_SHARED_FACTS = Statement(delete(facts).where(F.owner_id == -number("s")))
-_INHERIT = Statement(
-    update(facts)
-    .values(superseded_by=number("by"))
-    .where(F.owner_id == bindparam("u"), F.superseded_by == bindparam("f"))
-)
-
-
-def _erase_facts(session: int, seqs: str | None) -> Tx[None]:
-    """Drops the facts that rest on the erased turns alone; what one of them replaced is valid again.
-
-    Unless that had been replaced in its turn by one that stays. With a whole session goes all that is known
-    of it as one that people share.
-    """
-    where = {"s": session} if seqs is None else {"s": session, "qs": seqs}
-    found = yield (_FACTS_OF_ALL if seqs is None else _FACTS_OF_SOME), where
-    if found:
-        yield (_NO_SOURCES if seqs is None else _NO_SOURCES_SOME), where
-        rows = yield _NO_FACTS, {"fs": _list(row[0] for row in found)}
-        later = {fact: by for fact, _, by in rows}
-        for fact, owner, by in rows:
-            while by in later:
-                by = later[by]
-            yield _INHERIT, {"u": owner, "f": fact, "by": by}
-    if seqs is None:
-        yield _NO_SHARED_FACTS, {"s": session}
 
 
 # ---------------------------------------------------------------- a session
@@ -267,7 +229,7 @@ _FORGET_PERSON = [
     *(
         Statement(delete(table).where(column == bindparam("u")))
         for table, column in (
-            (facts, F.owner_id),
+            (known, F.owner_id),
             (links, links.c.user_id),
             (reminders, reminders.c.owner_id),
             (tasks, tasks.c.owner_id),

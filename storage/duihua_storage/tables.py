@@ -56,7 +56,9 @@ users = Table(
     Column("locale", Text),
     Column("tz", Text),
     Column("memory", Text, nullable=False, server_default=text("'on'")),
-    _number("generation", 0),
+    _number("generation", 0),  # raised by every change of what is known about them
+    Column("guesses", SmallInteger, nullable=False, server_default=text("0")),  # codes tried in a row
+    _number("guessed", 0),
     _number("created"),
     sqlite_autoincrement=True,
 )

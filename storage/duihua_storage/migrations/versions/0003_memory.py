@@ -13,6 +13,10 @@ depends_on = None
 
 def upgrade() -> None:
     op.drop_table("postings")  # nothing has ever been written to it
+    op.add_column(
+        "users", sa.Column("guesses", sa.SmallInteger(), server_default=sa.text("0"), nullable=False)
+    )
+    op.add_column("users", sa.Column("guessed", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.add_column("sessions", sa.Column("kept", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     where = sa.text("kept < next_seq - 1")
     op.create_index(
