@@ -30,7 +30,8 @@ from pathlib import Path
 
 from benchmarks.small_talk import talk
 from duihua import ChatEngine, Session, Settings
-from duihua.ports import Limits
+from duihua.messages import Usage
+from duihua.ports import Finish, Limits, Request
 from duihua.testing.scripted import STRICT, ScriptedModel
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
@@ -115,7 +116,13 @@ async def _judged(conversation: Conversation, url: str) -> list[Verdict]:
     """One conversation in a database of its own, so that no other can help it."""
     told = _told(conversation)
     answers: list[str] = []
-    model = ScriptedModel(lambda request: answers[-1], replace(STRICT, soft=WINDOW, hard=WINDOW))
+
+    def answer(request: Request) -> tuple[str, Finish]:
+        """What comes next, with a count of tokens that is just what was estimated."""
+        used = Usage(round(request.packed.tokens / request.packed.scale), 10)
+        return answers[-1], Finish("stop", used, request.model)
+
+    model = ScriptedModel(answer, replace(STRICT, soft=WINDOW, hard=WINDOW))
     settings = Settings.load(env_file=None, database_url=url, memory_model="none", lang=_lang(conversation))
     async with ChatEngine("scripted/any", settings=settings, provider={"scripted": model}) as engine:
         session = engine.session(conversation.id)
