@@ -105,7 +105,7 @@ async def test_help_lists_every_command(session: FakeSession, words: Catalogue) 
 
 
 def test_only_the_owner_of_a_shared_session_may_erase_it() -> None:
-    assert {c.name for c in COMMON if c.role == "owner"} == {"forget", "memory", "export", "private"}
+    assert {c.name for c in COMMON if c.role == "owner"} == {"forget", "memory", "export", "link", "private"}
 
 
 async def test_new_leaves_the_path(session: FakeSession) -> None:

@@ -63,7 +63,17 @@ LAYERS = [
     },
     {"cli", "__main__"},
 ]
-HEAVY = ("alembic", "prompt_toolkit", "rich", "jinja2", "sqlalchemy", "aiohttp", "aiogram", "aiosqlite")
+HEAVY = (
+    "alembic",
+    "prompt_toolkit",
+    "rich",
+    "jinja2",
+    "sqlalchemy",
+    "aiohttp",
+    "aiogram",
+    "aiosqlite",
+    "Stemmer",
+)
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:

@@ -12,6 +12,7 @@ from duihua.command import Answer, Command, Confirm, Document, Scene, Show
 from duihua.escapes import clean, one_line
 from duihua.memories import Fact
 from duihua.messages import Turn, TurnRef, text_of
+from duihua.session import CODE_SECONDS
 
 if TYPE_CHECKING:
     from duihua_prompts import Catalogue
@@ -205,9 +206,21 @@ async def _private(scene: Scene) -> Answer:
     return Show(scene.words.t("command.private.on" if on else "command.private.off"))
 
 
+async def _link(scene: Scene) -> Answer:
+    words, session = scene.words, scene.session
+    if session.address.shared:
+        return Show(words.t("command.link.shared"))
+    if not scene.args:
+        code = await session.link_code()
+        return Show(words.t("command.link.code", code=code, minutes=CODE_SECONDS // 60))
+    joined = await session.link(scene.args)
+    return Show(words.t("command.link.done" if joined else "command.link.wrong"))
+
+
 COMMANDS: tuple[Command, ...] = (
     Command("memory", _memory, ("记忆",), takes=True, role="owner"),
     Command("forget", _forget, ("忘记",), takes=True, role="owner"),
+    Command("link", _link, ("关联",), takes=True, role="owner"),
     Command("export", _export, ("导出",), role="owner"),
     Command("context", _context, ("上下文",), takes=True),
     Command("private", _private, ("私聊", "无痕"), takes=True, role="owner"),

@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 POLL = 0.25
 """Seconds between two looks at a turn that runs in another process."""
 
+CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""Of codes that join identities: none that is taken for another one."""
+CODE_SECONDS = 600
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
@@ -401,6 +405,32 @@ class Session(MemorySession):
         await self._home.store.settings(info.id, {**settings, "private": True} if on else settings)
         self._home.drop(self.address, info.id)
         return on
+
+    async def link_code(self) -> str:
+        """A code by which another identity of the same person joins this one, once, within ten minutes.
+
+        The person is the owner of the conversation: ask for it only where nobody else reads along.
+        """
+        info = await self._home.store.ensure(self.address, self._external, self._name)
+        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
+        code = f"{code[:4]}-{code[4:]}"
+        await self._home.store.offer_link(info.owner, code, seconds=CODE_SECONDS)
+        return code
+
+    async def link(self, code: str) -> bool:
+        """Joins the owner of this conversation to the person who was given `code`, for good.
+
+        Both share conversations, facts and everything else from then on. False: the code is not right, too
+        old or used, or too many were tried.
+        """
+        info = await self._home.store.ensure(self.address, self._external, self._name)
+        await self._home.upkeep.flush(info.id)
+        person = await self._home.store.link(info.owner, code)
+        if person is None:
+            return False
+        for known in await self._home.store.sessions(person):
+            self._home.drop(known.address, known.id)
+        return True
 
     # ------------------------------------------------------------ inside
 

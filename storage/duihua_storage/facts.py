@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import bindparam, case, delete, func, insert, null, select, update
+from sqlalchemy import Float, bindparam, case, delete, func, insert, literal_column, null, select, update
 
 from duihua.memories import Fact, FactBook, FactChange, FactKind, Finding
 from duihua.messages import TurnRef
@@ -117,6 +117,7 @@ _STILL = Statement(
         T.no_recall == const(0),
     )
 )
+_sure = number("c") / literal_column("10000.0", Float())  # bound as a whole number: floats differ by driver
 _NEW = Statement(
     insert(facts)
     .values(
@@ -124,7 +125,7 @@ _NEW = Statement(
         kind=bindparam("k"),
         subject=bindparam("su"),
         content=bindparam("co"),
-        confidence=bindparam("c"),
+        confidence=_sure,
         first_seen=case((number("at") > const(0), number("at")), else_=now()),
         last_seen=case((number("at") > const(0), number("at")), else_=now()),
         expires=bindparam("e"),
@@ -134,7 +135,7 @@ _NEW = Statement(
 _AGAIN = Statement(
     update(facts)
     .values(
-        confidence=case((F.confidence > bindparam("c"), F.confidence), else_=bindparam("c")),
+        confidence=case((F.confidence > _sure, F.confidence), else_=_sure),
         last_seen=case((F.last_seen > bindparam("at"), F.last_seen), else_=bindparam("at")),
         expires=case((F.expires < number("e"), number("e")), else_=F.expires),
     )
@@ -189,7 +190,7 @@ def _claim(owner: int, version: int) -> Tx[bool]:
 
 def _write(owner: int, change: FactChange, sources: Sequence[TurnRef]) -> Tx[None]:
     finding = change.finding
-    seen: dict[str, Any] = {"o": owner, "at": finding.at, "c": finding.confidence}
+    seen: dict[str, Any] = {"o": owner, "at": finding.at, "c": _scaled(finding.confidence)}
     if change.known:
         rows = yield _AGAIN, {**seen, "f": change.known, "e": finding.expires}
     else:
@@ -202,6 +203,10 @@ def _write(owner: int, change: FactChange, sources: Sequence[TurnRef]) -> Tx[Non
         ops.append((_REPLACE, {"f": fact, "fs": _list(change.replaces), "o": owner}))
     if ops:
         yield ops
+
+
+def _scaled(confidence: float) -> int:
+    return round(confidence * 10_000)
 
 
 def _content(finding: Finding) -> Mapping[str, Any]:
@@ -333,7 +338,7 @@ def move(owner: int, to: int, same: Mapping[int, int], replaced: Mapping[int, in
     for fact, confidence, first_seen, last_seen, expires in (yield _SEEN, {"fs": _list(same)}):
         kept = same[fact]
         yield [
-            (_AGAIN, {"o": to, "f": kept, "at": last_seen, "c": confidence, "e": expires or 0}),
+            (_AGAIN, {"o": to, "f": kept, "at": last_seen, "c": _scaled(confidence), "e": expires or 0}),
             (_FIRST, {"f": kept, "at": first_seen}),
             (_FORWARD, {"o": to, "f": fact, "to": kept}),
         ]

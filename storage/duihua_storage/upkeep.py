@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, func, select, update
 from duihua.memories import Chore, Kept
 from duihua.messages import Turn, TurnRef
 from duihua_storage import facts, index
-from duihua_storage.expressions import const, now, number, numbers
+from duihua_storage.expressions import const, now, number, numbers, word
 from duihua_storage.history import rows_of, turns_of
 from duihua_storage.sessions import to_address, to_settings
 from duihua_storage.statement import Statement, Tx
@@ -47,7 +47,7 @@ _ENDED = Statement(
 )
 _KEEP = Statement(
     update(sessions)
-    .values(kept=bindparam("up"), title=func.coalesce(S.title, bindparam("ti")))
+    .values(kept=bindparam("up"), title=func.coalesce(S.title, word("ti")))
     .where(S.id == bindparam("s"), S.generation == bindparam("g"), S.kept == bindparam("k"))
     .returning(S.id)
 )

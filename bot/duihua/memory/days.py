@@ -54,6 +54,7 @@ _NEAR = {
 def read(text: str, today: date, *, past: bool) -> tuple[list[Days], str]:
     """The days that a text in lower case names, in its order, and the text with spaces in their place.
 
+    A bare weekday stays in the text: it may mean any of them ("what do I do on Fridays").
     `past`: a day without its year is the newest one up to today, else the one that lies nearest. What is no
     day (`2月30日`), or one before 1900 or after 2199, stays text.
     """
@@ -69,8 +70,10 @@ def read(text: str, today: date, *, past: bool) -> tuple[list[Days], str]:
                 days = meaning(reader, match)
             except (ValueError, OverflowError, KeyError):  # no such day
                 continue
-            if 1900 <= days[0].year <= days[1].year < 2200:
-                found.append((match.start(), days))
+            if not 1900 <= days[0].year <= days[1].year < 2200:
+                continue
+            found.append((match.start(), days))
+            if meaning not in _RECURRING or match[1]:
                 taken.append(match)
         if taken:
             text = _without(text, taken)
@@ -235,7 +238,7 @@ class _Reader:
 # ---------------------------------------------------------------- rules
 
 _N = "([0-9]{1,2}|[一二三四五六七八九十]{1,3})"
-_MANY = "([0-9]{1,3}|[一二两兩三四五六七八九十]{1,3}|[几幾半])"
+_MANY = "(?<![0-9])([0-9]{1,3}|[一二两兩三四五六七八九十]{1,3}|[几幾半])"
 _UNIT = "(天|日|周|週|星期|礼拜|禮拜|月|年)"
 _WEEKS = "(?:周|週|星期|礼拜|禮拜)"
 _ZH_SHIFT = "(上上|[上这這本下])"
@@ -254,6 +257,7 @@ _MONTH_NAMES = (
     "september october november december"
 )
 _WORDS = re.compile("[a-z]+")
+_RECURRING = (_Reader.zh_weekday, _Reader.en_weekday)
 
 _Meaning = Callable[[_Reader, re.Match[str]], Days]
 

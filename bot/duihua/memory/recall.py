@@ -29,12 +29,12 @@ BLENDED = 50
 """Turns whose meaning is compared when there is an embedder."""
 LEXICAL = 0.75
 """The share of the words in a blended score; the rest is the meaning's."""
-BATCH = 16
-"""Texts that are embedded at a time."""
 EMBEDDED = 1_000
 """Characters of a turn that are embedded."""
 SPARE = 6
 """Turns that are read beyond those wanted, for some that are gone or say the same."""
+APART = 0.5
+"""A neighbour whose score is a larger share of a hit's than this is told as a hit of its own."""
 EDGE = 50
 """Documents that are looked at when only the first or the last of all is asked for."""
 
@@ -132,11 +132,10 @@ class LexicalRecall:
         except Exception as e:  # a platform's trouble must not cost the memory
             log.warning("nothing was embedded, words alone decide: %s", type(e).__name__)
             return ranked
-        if not near:
-            return ranked
-        low, high = min(near.values()), max(near.values())
-        share = (1 - LEXICAL) * ranked[0][1] / ((high - low) or 1.0)
-        scores = [(p, LEXICAL * score + share * (near.get(p, low) - low)) for p, score in ranked]
+        share = (1 - LEXICAL) * ranked[0][1]  # of the best score, as a cosine is of 1
+        scores = [
+            (place, LEXICAL * score + share * max(near.get(place, 0.0), 0.0)) for place, score in ranked
+        ]
         return sorted(scores, key=lambda item: -item[1])
 
     async def _nearness(
@@ -149,12 +148,16 @@ class LexicalRecall:
         lacking = [ref for ref in refs if (ref.session, ref.seq) not in vectors]
         turns = [turn for turn in await self._store.said(lacking) if _shows(turn)] if lacking else []
         texts = ["\n".join(filter(None, spoken(turn)))[:EMBEDDED] for turn in turns]
-        batches = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
-        (asked, *_), *made = await asyncio.gather(
-            embed([query[:EMBEDDED]], True), *(embed(batch, False) for batch in batches)
-        )
-        new = [array("f", vector) for batch in made for vector in batch]
-        fresh = {(t.ref.session, t.ref.seq): vector for t, vector in zip(turns, new, strict=True)}
+        asking = embed([query[:EMBEDDED]], True)
+        made: Sequence[Sequence[float]] = ()
+        if texts:  # clients cut them into as many requests as their model wants
+            (asked,), made = await asyncio.gather(asking, embed(texts, False))
+        else:
+            (asked,) = await asking
+        fresh = {
+            (turn.ref.session, turn.ref.seq): array("f", vector)
+            for turn, vector in zip(turns, made, strict=True)
+        }
         if fresh:
             packed = {place: _packed(vector) for place, vector in fresh.items()}
             await self._store.put_vectors(owner, self._model, packed)
@@ -173,9 +176,16 @@ class LexicalRecall:
     ) -> list[Hit]:
         """The best turns that are there, each text once, with the neighbours that add to the answer."""
         tried = ranked[: limit + SPARE]
-        chosen = {place for place, _ in tried}
-        beside = {p: [n for n in _beside(p, found) if n not in chosen and _past(n, before)] for p in chosen}
-        wanted = chosen.union(*beside.values())
+        scores = dict(tried[:limit])
+        beside = {
+            place: [
+                near
+                for near in _beside(place, found)
+                if _past(near, before) and scores.get(near, 0.0) < score * APART
+            ]
+            for place, score in tried
+        }
+        wanted = set(beside).union(*beside.values())
         turns = await self._store.said([TurnRef(*place) for place in sorted(wanted)]) if wanted else ()
         there = {(turn.ref.session, turn.ref.seq): turn for turn in turns if _shows(turn)}
         hits: list[Hit] = []

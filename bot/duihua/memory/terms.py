@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from duihua.memory.dates import mentioned
-from duihua.memory.words import FUNCTION_WORDS, IRREGULAR, QUESTION_WORDS, QUESTIONS
+from duihua.memory.words import FUNCTION_CHARACTERS, FUNCTION_WORDS, IRREGULAR, QUESTION_WORDS, QUESTIONS
 from duihua.messages import Text, Turn
 
 READ = 8_000
@@ -68,7 +68,9 @@ def _terms(normal: str, dropped: frozenset[str]) -> list[str]:
     if words:
         kept = [w[:LONGEST].removesuffix("'s") for w in words if w not in dropped]
         words = _stemmer()([IRREGULAR.get(w, w) for w in kept])
-    return words + _PAIRS.findall(normal) + _SINGLE.findall(normal)
+    words += _PAIRS.findall(normal)
+    words += (one for one in _SINGLE.findall(normal) if one not in FUNCTION_CHARACTERS)
+    return words
 
 
 def terms(text: str) -> list[str]:

@@ -20,6 +20,11 @@ FUNCTION_WORDS = _words(
 )
 """English words without a meaning of their own: they are no terms at all."""
 
+FUNCTION_CHARACTERS = frozenset(
+    "是在有和与跟也都就还又再要会能可很太不没这那个只给对被把让从到去来上下里之所而但或"
+)
+"""Characters that are no terms when they stand alone."""
+
 QUESTION_WORDS = FUNCTION_WORDS | _words(
     """what which who whom whose when where why how many much long ever remember recall tell told say said
     mention mentioned talk talked talking chat chatted conversation discuss discussed know please any some
@@ -31,7 +36,7 @@ QUESTIONS = re.compile(
     "为什么|為什麼|什么时候|什麼時候|什么样|什麼樣|什么|什麼|啥|哪一?[些个個里裡儿兒位种種部本天次]?|谁"
     "|誰|怎么样|怎麼樣|怎么|怎麼|怎样|怎樣|如何|多少|多久|几[个個次位]|有没有|有沒有|是不是|对吗|對嗎"
     "|对不对|还记不记得|还记得|還記得|记得|記得|曾经|曾經|曾|之前|以前|当时|當時|时候|時候|提到|提起"
-    "|说过|說過|告诉|告訴|讲过|講過|聊[了过過到]?|谈[了过過到]|对话|對話|聊天|话题|話題|具体|具體"
+    "|说过|說過|告诉|告訴|讲过|講過|聊天|聊[了过過到]?|谈[了过過到]|对话|對話|话题|話題|具体|具體"
 )
 """The same in Chinese, to be taken out before a text falls into pairs of characters."""
 
@@ -46,7 +51,7 @@ IRREGULAR = {
         hold held; keep kept; pay paid; break broke broken; grow grew grown; draw drew drawn; hear heard
         fall fell fallen; ride rode ridden; stand stood; steal stole stolen; throw threw thrown; wake woke
         wake woken
-        become became; fight fought; forget forgot forgotten; hide hid hidden; lend lent; 
+        become became; fight fought; forget forgot forgotten; hide hid hidden; lend lent
         understand understood
         die died dying; child children; person people; man men; woman women; foot feet; tooth teeth
         mouse mice
