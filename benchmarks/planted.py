@@ -42,6 +42,8 @@ WINDOW = 5_120
 """Tokens of the window of `qianfan/ernie-3.5-8k`; 2,048 is the smallest that a platform has."""
 MORE = 1_000
 """Turns of small talk at most until what was planted has left the window."""
+SETTLED = 5
+"""Turns of small talk after that."""
 AT_ONCE = 8
 """Conversations that are talked side by side."""
 
@@ -127,11 +129,13 @@ async def _judged(conversation: Conversation, url: str, window: int) -> list[Ver
     settings = Settings.load(env_file=None, database_url=url, memory_model="none", lang=_lang(conversation))
     async with ChatEngine("scripted/any", settings=settings, provider={"scripted": model}) as engine:
         session = engine.session(conversation.id)
-        planted = {one.turn for one in conversation.planted}
+        planted, left = {one.turn for one in conversation.planted}, 0
         for number, (said, answered) in enumerate(told, 1):
             answers.append(answered)
             await session.ask(said)
-            if number >= len(conversation.turns) and planted.isdisjoint((await session.context()).turns):
+            if number >= len(conversation.turns):
+                left += planted.isdisjoint((await session.context()).turns)
+            if left == SETTLED:  # a preview shows the window moved before it has
                 break
         await engine.upkeep.flush()
         return [await _verdict(session, conversation, one) for one in conversation.planted]
