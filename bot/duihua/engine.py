@@ -138,7 +138,9 @@ class ChatEngine(Tasking):
             locale=self.locale,
             prices=self.prices,
         )
-        self.upkeep = Upkeep(self.store, self.recollection, on=on, summarise=summarising)
+        self.upkeep = Upkeep(
+            self.store, self.recollection, on=on, summarise=summarising, timezone=self.timezone
+        )
         self._turns = Turns(
             self.store,
             self.relay,
@@ -156,6 +158,7 @@ class ChatEngine(Tasking):
             self.calibrations,
             opened=self._opened,
             finished=self.delivery.poke,
+            ended=self.upkeep.ended,
         )
 
     # ------------------------------------------------------------ life
@@ -454,7 +457,6 @@ class ChatEngine(Tasking):
         try:
             return await self._turns.run(work, lane)
         finally:
-            self.upkeep.ended(work.turn.ref.session)
             self._measure(str(work.settings.get("model") or self.model))
 
     def _measure(self, models: str) -> None:

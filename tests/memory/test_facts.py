@@ -214,7 +214,9 @@ def test_a_plan_on_an_impossible_day_has_no_day() -> None:
     assert found_in(turn("我13月40号要去上海", at=10**19)) == ()
 
 
-@given(st.text(max_size=300), st.sampled_from(("我叫", "记住，", "always use ", "“", "常常", "my ", "```", ": ")))
+@given(
+    st.text(max_size=300), st.sampled_from(("我叫", "记住，", "always use ", "“", "常常", "my ", "```", ": "))
+)
 @settings(max_examples=8)
 def test_odd_text_is_no_trouble(noise: str, word: str) -> None:
     for text in (noise, word + noise, (word + noise[:7]) * 200, "\ud800" + word):
@@ -402,7 +404,9 @@ def test_different_things_stand_side_by_side(first: str, then: str) -> None:
 
 def test_of_one_batch_the_last_word_counts() -> None:
     shelf = Shelf()
-    shelf.hear(*found_in(turn("我叫小明", 1)), *found_in(turn("说错了，我叫小红", 3)), *found_in(turn("我叫小兰", 2)))
+    shelf.hear(
+        *found_in(turn("我叫小明", 1)), *found_in(turn("说错了，我叫小红", 3)), *found_in(turn("我叫小兰", 2))
+    )
     assert shelf.texts == ["我叫小红"]
     assert shelf.hear(*found_in(turn("我叫小刚", 2))) == ()  # it was said before
 
@@ -424,7 +428,9 @@ heard = st.lists(st.tuples(said, st.integers(1, 6)), max_size=12)
 
 @given(heard, heard)
 @settings(max_examples=25)
-def test_reconciling_again_changes_nothing(before: list[tuple[str, int]], batch: list[tuple[str, int]]) -> None:
+def test_reconciling_again_changes_nothing(
+    before: list[tuple[str, int]], batch: list[tuple[str, int]]
+) -> None:
     shelf = Shelf()
     for text, seq in before:
         shelf.hear(*found_in(turn(text, seq)))
@@ -442,7 +448,9 @@ def test_an_owner_has_so_many_facts_at_most() -> None:
     assert len(shelf.valid) == MOST
     assert shelf.texts[-1] == f"I like band{MOST + 149}x"
     assert "I like band3x" not in shelf.texts  # the weakest that was not seen for longest
-    everything = [Fact(n, 1, "other", "", f"note number {n}", confidence=0.5, last_seen=n) for n in range(1, 5_001)]
+    everything = [
+        Fact(n, 1, "other", "", f"note number {n}", confidence=0.5, last_seen=n) for n in range(1, 5_001)
+    ]
     [change] = reconcile(everything, found_in(turn("我叫小明")), AT)
     assert len(change.replaces) == 5_001 - MOST
 
@@ -454,13 +462,31 @@ def test_what_is_recalled_never_becomes_a_fact_again() -> None:
     shelf = Shelf()
     shelf.told("我叫小明，住在北京", "我对花生过敏", "以后都用英文回答", "my dog is called Rex")
     assert (count := len(shelf.valid)) == 5
-    pasted = ("你之前说过: {}", "你记得的是：\n{}", "> {}", "“{}”是你说的吗", "翻译：{}", "Memory: {}", "如果{}呢", "{}，对吗？")
+    pasted = (
+        "你之前说过: {}",
+        "你记得的是：\n{}",
+        "> {}",
+        "“{}”是你说的吗",
+        "翻译：{}",
+        "Memory: {}",
+        "如果{}呢",
+        "{}，对吗？",
+    )
     for seq in range(1_000, 1_100):
         recalled = "\n".join(f"- 2024-05-06: {text}" for text in shelf.texts)
-        echo = Step((Text(f"我记得：{recalled}\n{'。'.join(shelf.texts)}"), ), (Call("x", "recall", "{}", "done", recalled),))
+        echo = Step(
+            (Text(f"我记得：{recalled}\n{'。'.join(shelf.texts)}"),),
+            (Call("x", "recall", "{}", "done", recalled),),
+        )
         talk = turn(pasted[seq % 8].format(shelf.texts[seq % count]), seq, steps=(echo,))
-        block = Turn(TurnRef(1, seq), input=(Quote(recalled), Text("你好，给我讲个笑话")), steps=(echo,), at=AT + seq)
-        model = [fact(text, number) for number in (1, 2) for text in (*shelf.texts, "用户对猫过敏", *(f"用户说{t}" for t in shelf.texts))]
+        block = Turn(
+            TurnRef(1, seq), input=(Quote(recalled), Text("你好，给我讲个笑话")), steps=(echo,), at=AT + seq
+        )
+        model = [
+            fact(text, number)
+            for number in (1, 2)
+            for text in (*shelf.texts, "用户对猫过敏", *(f"用户说{t}" for t in shelf.texts))
+        ]
         shelf.hear(*found_in(talk), *found_in(block), *from_model(model, (talk, block)))
         assert len(shelf.facts) == count
         assert all(len(f.sources) == 1 for f in shelf.facts.values())
@@ -468,7 +494,11 @@ def test_what_is_recalled_never_becomes_a_fact_again() -> None:
 
 def test_two_people_who_are_one_agree_by_the_same_rules() -> None:
     def of(*said: tuple[int, str]) -> list[Fact]:
-        return [Fact(id_, 1, f.kind, f.subject, f.text, last_seen=id_) for id_, text in said for f in found_in(turn(text))]
+        return [
+            Fact(id_, 1, f.kind, f.subject, f.text, last_seen=id_)
+            for id_, text in said
+            for f in found_in(turn(text))
+        ]
 
     ours = of((1, "我叫小明"), (2, "我住在北京"), (9, "我今年30岁"), (4, "我喜欢茶"))
     theirs = of((5, "我的名字是小明"), (6, "我搬到上海了"), (7, "我29岁"), (8, "我喜欢猫"))

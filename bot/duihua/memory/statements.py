@@ -133,7 +133,7 @@ def _rule(kind: FactKind, subject: str, *, name: bool = False, taste: bool = Fal
 
 
 def _mine(found: re.Match[str]) -> Statement | None:
-    """my X is Y, and what is said of one's people and animals."""
+    """My X is Y, and what is said of one's people and animals."""
     groups = found.groupdict()
     noun, value = canonical(groups["x"]), groups["v"].strip(" .!。;~")
     if not noun or not value or _NOT_A_VALUE.match(value) or _PASSING.match(value):
