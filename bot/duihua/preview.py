@@ -1,4 +1,4 @@
-"""What the next request of a conversation would hold, part by part: where tokens go, and what is known why."""
+"""What the next request of a conversation would hold, part by part: where tokens go, and why it is known."""
 
 from __future__ import annotations
 
@@ -88,18 +88,17 @@ async def preview(
         newest = info.head + 1
         current = Turn(TurnRef(info.id, newest), info.head, input=(Text(content),), state="running")
         remembered = await recollection.of(recollection.holder(info), current, past, locale=brief.locale)
-    compose = partial(
-        recollection.composer.compose,
+    session = current.ref.session
+    composed = recollection.composer.compose(
         dialect,
         brief.system,
         (*past, current),
         brief.tools,
         remembered=remembered,
         start=start,
+        scale=calibrations.scale(dialect.name, session),
+        correct=partial(calibrations.corrected, dialect, session),
     )
-    composed = compose(scale=calibrations.scale(dialect.name, current.ref.session))
-    if scale := calibrations.corrected(dialect, current.ref.session, composed.packed, None):
-        composed = compose(scale=scale)
     packed = composed.packed
     messages = tuple(orjson.loads(message) for message in packed.messages)
     parts = [_part("persona", composed.persona), _part("memory", composed.memory)]

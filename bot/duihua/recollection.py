@@ -171,11 +171,13 @@ class Recollection:
     def drop(self, session: int) -> None:
         """Forgets what is kept of a session."""
         self._notes.pop(session, None)
+        self.composer.forget(session)
 
     def drop_owner(self, owner: int) -> None:
         """Forgets what is kept of a person."""
         self._wishes.pop(owner, None)
         self._suspects.pop(owner, None)
+        self.composer.forget()
 
     async def suspect(self, holder: Holder, shown: Sequence[Hit]) -> None:
         """What was recalled stood in a request that was flagged, which may be its fault or not.

@@ -159,8 +159,8 @@ class Running:
         current = replace(self.turn, steps=tuple(self.steps), memo={}) if self.steps else self.turn
         turns = (*past, current)
         images = await self._images(turns) if brief.dialect.sees else None
-        compose = partial(
-            self.recollection.composer.compose,
+        session, known = self.turn.ref.session, self.calibrations
+        composed = self.recollection.composer.compose(
             brief.dialect,
             brief.system,
             turns,
@@ -168,14 +168,10 @@ class Running:
             remembered=remembered,
             start=self.start,
             budget=budget,
+            scale=known.scale(brief.dialect.name, session),
+            correct=None if images else partial(known.corrected, brief.dialect, session, budget=budget),
             images=images,
         )
-        session = self.turn.ref.session
-        composed = compose(scale=self.calibrations.scale(brief.dialect.name, session))
-        if not images and (
-            scale := self.calibrations.corrected(brief.dialect, session, composed.packed, budget)
-        ):
-            composed = compose(scale=scale)
         self.shown = composed.shown
         if not alone and not self.replaced:  # a smaller window elsewhere shortens this one for nobody
             self.start = composed.packed.start
