@@ -92,7 +92,7 @@ class ChatEngine(Tasking):
         self.settings = settings or Settings.load()
         self.model = model or self.settings.model
         self.locale = language(self.settings.lang)
-        self.timezone = _zone(self.settings.timezone)
+        self.timezone = zone(self.settings.timezone)
         self.prices = Prices.load(self.settings.prices)
         self.registry = Registry(load_bundled(self.settings.skills) if skills is None else skills)
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
@@ -612,7 +612,8 @@ def _limiter() -> Limiter:
     return RateLimiter()
 
 
-def _zone(name: str) -> tzinfo | None:
+def zone(name: str) -> tzinfo | None:
+    """The time zone of `DUIHUA_TIMEZONE`; None for the machine's own. Raises ConfigError."""
     if not name:
         return None
     try:

@@ -27,7 +27,7 @@ LEAST_WEIGHT, MOST_WEIGHT = 0.05, 20.0
 """Tokens of the model per estimated token, for one part alone."""
 LEAST_SCALE, MOST_SCALE = 0.5, 20.0
 """The same for a whole request: no tokenizer needs less, whatever a platform reports."""
-MARGIN = 3.5
+MARGIN = 3.0
 """How many standard deviations a safe count lies above the expected one."""
 PRIOR, FLOOR = 0.12, 0.015
 """Standard deviation of the count's logarithm: before anything is known, and at best."""
@@ -75,7 +75,8 @@ def features(packed: Packed) -> Features:
     """What a request without images consists of; of a long one some messages are looked at, evenly spread."""
     messages, system = packed.messages, packed.system
     size = sum(map(len, messages)) + len(system)
-    text = b"".join(messages[:: size // _SAMPLE + 1]) + system[:_SAMPLE]
+    step = (size // _SAMPLE + 1) | 1  # odd, or else of questions and answers it would see only one
+    text = b"".join(messages[::step]) + system[:_SAMPLE]
     words = text.decode("utf-8", "replace")
     beyond = (len(text) - len(words)) / 2  # a character of three bytes is two more than one
     marks = sum(map(words.count, _MARKS)) if beyond else 0
