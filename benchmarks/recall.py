@@ -46,7 +46,7 @@ LENGTHS = (10, 700, 5_000, 20_000)
 ROWS = 400
 """(term, document) pairs for the comparison of those lengths."""
 PLACES = (700, 10_000)
-AROUND = 1_024
+AROUND = 2_048
 """Turns that are indexed one by one after each of `PLACES`: every merge comes once."""
 ASKED = 400
 POOL = 8_000
@@ -226,10 +226,13 @@ class Memory:
         return spent[0] / count * 1000, spent[1] / count * 1000
 
     async def fill(self, who: int) -> None:
-        """Indexes all that somebody said: in the end as it would be if each turn had come by itself."""
-        seq, count = 1, len(self.people[who])
-        for size in (1024, 128, 16, 1):
-            whole = (count - seq + 1) // size * size
+        """Indexes all that somebody said."""
+        await self.grow(who, 1, len(self.people[who]) + 1)
+
+    async def grow(self, who: int, seq: int, end: int) -> None:
+        """Indexes turns: in the end, about as it would be if each had come by itself."""
+        for size in (*reversed(index.SIZES), 1):
+            whole = (end - seq) // size * size
             await self.add(who, seq, seq + whole, size)
             seq += whole
 
@@ -334,7 +337,7 @@ async def long_talk(folder: Path, pool: Sequence[Said], talk: Talk) -> list[Figu
     at = 1
     try:
         for length in sorted({*LENGTHS, *PLACES}):
-            await memory.add(1, at, length + 1, 16)
+            await memory.grow(1, at, length + 1)
             at = length + 1
             if length in LENGTHS:
                 times: list[float] = []
