@@ -128,19 +128,19 @@ class Conversation:
 
     def request(self, asked: Asked) -> Packed:
         """What is sent for a question."""
-        current = asking(asked)
-        packed = self._pack(current, chain(self.notes, self.past[0].parent if self.past else 0))
-        if packed.start == self.start or not self.past:
+        current, since = asking(asked), self.past
+        notes = chain(self.notes, since[0].parent if since else 0)
+        packed = self._pack(current, notes)
+        while self.past and self.past[0].ref.seq < packed.start:
+            self.moves += 1
             self.start = packed.start
-            return packed
-        left = [turn for turn in self.past if turn.ref.seq < packed.start]
-        laid = lay(self.notes, left)
-        notes = tuple(p if isinstance(p, Note) else note_of(p, extract(p)) for p in laid)
-        self.fresh = [note for note in notes if note not in self.notes]
-        self.moves += bool(left)
+            self.past = tuple(turn for turn in since if turn.ref.seq >= packed.start)
+            laid = lay(self.notes, since[: len(since) - len(self.past)])
+            notes = tuple(p if isinstance(p, Note) else note_of(p, extract(p)) for p in laid)
+            packed = self._pack(current, notes)
         self.start = packed.start
-        self.past = self.past[len(left) :]
-        return self._pack(current, notes)
+        self.fresh = [note for note in notes if note not in self.notes]
+        return packed
 
     def answered(self, asked: Asked) -> None:
         """What upkeep does after the reply, without a model."""

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import make_url
 
 
-def run(url: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """Runs one statement with `?` for values, commits, and returns its rows."""
+@contextmanager
+def connection(url: str) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+    """Runs statements with `?` for values on one connection; commits at the end."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         with closing(sqlite3.connect(str(parsed.database), timeout=5)) as db, db:
-            return db.execute(sql, values).fetchall()
+            yield lambda sql, *values: db.execute(sql, values).fetchall()
+        return
     import psycopg
 
     plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain) as connection:
-        cursor = connection.execute(sql.replace("?", "%s"), values)
-        return cursor.fetchall() if cursor.description else []
+    with psycopg.connect(plain) as server:
+
+        def execute(sql: str, *values: Any) -> list[tuple[Any, ...]]:
+            cursor = server.execute(sql.replace("?", "%s"), values)
+            return cursor.fetchall() if cursor.description else []
+
+        yield execute
+
+
+def run(url: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Runs one statement with `?` for values, commits, and returns its rows."""
+    with connection(url) as execute:
+        return execute(sql, *values)
 
 
 def tables(url: str) -> list[str]:
@@ -36,13 +48,15 @@ def tables(url: str) -> list[str]:
 
 def values(url: str) -> Iterator[tuple[str, bytes]]:
     """(table, value as bytes) of every text and every blob."""
-    for table in tables(url):
-        for row in run(url, f"SELECT * FROM {table}"):
-            for value in row:
-                if isinstance(value, str):
-                    yield table, value.encode()
-                elif isinstance(value, bytes | memoryview):
-                    yield table, bytes(value)
+    names = tables(url)
+    with connection(url) as execute:
+        rows = [(table, row) for table in names for row in execute(f"SELECT * FROM {table}")]
+    for table, row in rows:
+        for value in row:
+            if isinstance(value, str):
+                yield table, value.encode()
+            elif isinstance(value, bytes | memoryview):
+                yield table, bytes(value)
 
 
 def files(url: str) -> list[Path]:

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from duihua import cli
-from duihua.messages import Address, Author
+from duihua.memories import Document, FactChange, Finding, Kept
+from duihua.memory.terms import document_terms
+from duihua.messages import Address, Author, TurnRef
 from duihua_storage import SqlStore
 from tests.leftovers import leftovers
 from tests.storage.talk import end, say
@@ -173,3 +175,78 @@ def test_a_format_that_there_is_not_is_told(run: Run) -> None:
     code, _, err = run("export", "42", "--format", "xml")
     assert code == 2
     assert "xml is neither json nor markdown" in err
+
+
+# ---------------------------------------------------------------- memory
+
+
+@pytest.fixture
+def known(url: str) -> None:
+    """Facts about Alice, one of them replaced, and an index of what she said."""
+
+    async def fill(store: SqlStore) -> None:
+        user = await store.user("main", "embed", "alice")
+        assert user is not None
+        [session] = await store.sessions(user)
+        ref = TurnRef(session.id, 1)
+        day = 86_400_000
+        old = FactChange(Finding("profile", "home", "lives in Hangzhou", (ref,), 0.6, at=day))
+        assert await store.put_facts(user, (await store.facts(user)).version, [old])
+        book = await store.facts(user)
+        new = FactChange(
+            Finding("profile", "home", "lives in \x1b[2JShanghai", (ref,), 0.9, at=400 * day),
+            replaces=(book.facts[0].id,),
+        )
+        assert await store.put_facts(user, book.version, [new])
+        chore = await store.chore(session.id)
+        assert chore is not None
+        documents = (Document(ref, chore.turns[0].at, document_terms(chore.turns[0])),)
+        version = (await store.facts(user)).version
+        assert await store.keep(chore, Kept(1, user, version, documents))
+
+    asyncio.run(on(url, fill))
+
+
+@pytest.mark.usefixtures("known")
+def test_facts_are_listed_with_their_dates_and_sources(run: Run) -> None:
+    code, out, _ = run("memory", "list", "--user", "embed/alice")
+    heading, line = out.splitlines()
+    assert code == 0
+    assert heading.split() == ["no.", "last", "said", "kind", "sure", "turns", "fact"]
+    assert line.split() == [
+        "2",
+        "1971-02-05",
+        "about",
+        "the",
+        "person",
+        "90%",
+        "1.1",
+        "lives",
+        "in",
+        "Shanghai",
+    ]
+    everything = run("memory", "list", "--user", "embed/alice", "--all")[1].splitlines()
+    assert everything[1].endswith("lives in Hangzhou (replaced by #2)")
+    [fact] = [
+        json.loads(row) for row in run("memory", "list", "--user", "embed/alice", "--json")[1].splitlines()
+    ]
+    assert (fact["id"], fact["sources"]) == (2, [{"session": 1, "seq": 1}])
+
+
+@pytest.mark.usefixtures("known")
+def test_memory_is_searched(run: Run) -> None:
+    code, out, _ = run("memory", "search", "--user", "embed/alice", "where does she live")
+    assert code == 0
+    assert "lives in Shanghai" in out
+    assert "\x1b" not in out
+    hits = [
+        json.loads(r)
+        for r in run("memory", "search", "--user", "embed/alice", "机密", "--json")[1].splitlines()
+    ]
+    assert [hit["ref"] for hit in hits] == [{"session": 1, "seq": 1}]
+
+
+def test_where_nothing_is_known_it_is_said(run: Run) -> None:
+    assert run("memory", "list", "--user", "42") == (0, "Nothing is known about telegram/42.\n", "")
+    assert run("memory", "search", "--user", "42", "cats") == (0, "Nothing was found.\n", "")
+    assert run("memory", "search", "--user", "42", "cats", "--limit", "0")[0] == 2

@@ -22,6 +22,8 @@ from duihua.tokens import estimate
 GAP = "\n\n"
 SHARE = 5
 """At most this part of a window is notes (1/5), and recalled lines are half as much."""
+MOVES = 4
+"""How often the notes of turns that left may push others out of a window."""
 LARGE = 2
 """An input that fills more than this part of a window (1/2) is sent without recalled lines."""
 
@@ -100,17 +102,15 @@ class Composer:
         packed = dialect.pack(
             _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
         )
-        pending = _left(turns, start, packed.start)
-        if pending:  # what has just left the window is told in a note, in this very request
+        pending: tuple[Note, ...] = ()
+        for _ in range(MOVES):  # what has just left the window is told in a note, in this very request
+            left = _left(turns, start, packed.start, room)
+            if not left:
+                break
+            pending, start = (*pending, *left), packed.start
             memory = self._memory(remembered, (*remembered.notes, *pending), room)
             packed = dialect.pack(
-                _joined(persona, memory),
-                turns,
-                tools,
-                start=packed.start,
-                budget=budget,
-                scale=scale,
-                images=images,
+                _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
             )
         return Composition(packed, persona, memory, recalled, shown, pending)
 
@@ -150,12 +150,12 @@ def _joined(persona: str, memory: str) -> str:
     return f"{persona}{GAP}{memory}" if persona and memory else persona or memory
 
 
-def plain(turns: Sequence[Turn]) -> Note:
-    """The note of turns that nobody has summed up."""
-    return notes.note_of(turns, extract(turns))
+def plain(turns: Sequence[Turn], room: float = 8_000) -> Note:
+    """The note of turns that nobody has summed up; a short one where there is little room for it."""
+    return notes.note_of(turns, extract(turns, tokens=min(notes.NOTE, room / 8)))
 
 
-def _left(turns: Sequence[Turn], before: int, now: int) -> tuple[Note, ...]:
+def _left(turns: Sequence[Turn], before: int, now: int, room: float) -> tuple[Note, ...]:
     """Plain notes of the turns that were in the window and are not any more."""
     first = turns[0].ref.seq
     if now in (before, first):
@@ -163,4 +163,4 @@ def _left(turns: Sequence[Turn], before: int, now: int) -> tuple[Note, ...]:
     if before > first and any(turn.ref.seq == before for turn in turns):
         first = before  # the window had moved earlier, for these turns are from before it
     gone = [turn for turn in turns[:-1] if first <= turn.ref.seq < now]
-    return tuple(plain(chunk) for chunk in notes.lay((), gone) if not isinstance(chunk, Note))
+    return tuple(plain(chunk, room) for chunk in notes.lay((), gone) if not isinstance(chunk, Note))

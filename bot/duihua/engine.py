@@ -92,7 +92,7 @@ class ChatEngine(Tasking):
         self.settings = settings or Settings.load()
         self.model = model or self.settings.model
         self.locale = language(self.settings.lang)
-        self.timezone = _zone(self.settings.timezone)
+        self.timezone = zone(self.settings.timezone)
         self.prices = Prices.load(self.settings.prices)
         self.registry = Registry(load_bundled(self.settings.skills) if skills is None else skills)
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
@@ -138,7 +138,9 @@ class ChatEngine(Tasking):
             locale=self.locale,
             prices=self.prices,
         )
-        self.upkeep = Upkeep(self.store, self.recollection, on=on, summarise=summarising)
+        self.upkeep = Upkeep(
+            self.store, self.recollection, on=on, summarise=summarising, timezone=self.timezone
+        )
         self._turns = Turns(
             self.store,
             self.relay,
@@ -156,6 +158,7 @@ class ChatEngine(Tasking):
             self.calibrations,
             opened=self._opened,
             finished=self.delivery.poke,
+            ended=self.upkeep.ended,
         )
 
     # ------------------------------------------------------------ life
@@ -454,7 +457,6 @@ class ChatEngine(Tasking):
         try:
             return await self._turns.run(work, lane)
         finally:
-            self.upkeep.ended(work.turn.ref.session)
             self._measure(str(work.settings.get("model") or self.model))
 
     def _measure(self, models: str) -> None:
@@ -610,7 +612,8 @@ def _limiter() -> Limiter:
     return RateLimiter()
 
 
-def _zone(name: str) -> tzinfo | None:
+def zone(name: str) -> tzinfo | None:
+    """The time zone of `DUIHUA_TIMEZONE`; None for the machine's own. Raises ConfigError."""
     if not name:
         return None
     try:

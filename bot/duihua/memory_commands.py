@@ -8,21 +8,22 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from duihua.ability_commands import Command, show_json
-from duihua.arguments import Parser
+from duihua.arguments import Parser, whole
 from duihua.codec import sound
 from duihua.errors import ConfigError
 from duihua.escapes import aligned, one_line
 from duihua.exporting import Extent, extent, markdown, to_json
+from duihua.memory.recall import LexicalRecall
 from duihua.program import complain, load_settings, store_alone
 
 if TYPE_CHECKING:
     from duihua.config import Settings
-    from duihua.memories import Fact, Identity
+    from duihua.memories import Fact, Hit, Identity, Recall
     from duihua.messages import TurnRef
     from duihua.ports import Store
     from duihua_prompts import Catalogue
@@ -51,7 +52,11 @@ def add(command: Command, words: Catalogue) -> None:
     below = memory.add_subparsers(title=words.t("cli.commands"), metavar="COMMAND", parser_class=Parser)
     listing = command("list", _list, below, "cli.memory.list")
     listing.add_argument("--all", action="store_true", help=words.t("cli.memory.all"))
-    for parser in (listing,):
+    search = command("search", _search, below, "cli.memory.search")
+    search.add_argument("query", metavar="QUERY", help=words.t("cli.memory.query"))
+    limit = whole(words, "cli.memory.limit_range", 1, 100)
+    search.add_argument("--limit", metavar="N", type=limit, default=8, help=words.t("cli.memory.limit"))
+    for parser in (listing, search):
         parser.add_argument("--user", metavar="USER", required=True, help=words.t("cli.person.help"))
         parser.add_argument("--json", action="store_true", help=words.t("cli.able.json"))
 
@@ -161,10 +166,7 @@ def _export(given: argparse.Namespace, words: Catalogue) -> int:
             return who, await store.export(who.user, files=given.attachments)
 
     who, data = asyncio.run(run())
-    if given.format == "json":
-        text = to_json(data)
-    else:
-        text = markdown(data, words, datetime.now().astimezone().tzinfo)
+    text = to_json(data) if given.format == "json" else markdown(data, words, _zone(settings))
     if given.output is None:
         print(sound(text), end="")
     else:
@@ -188,8 +190,10 @@ def _write(path: str, text: str) -> None:
 
 
 def _list(given: argparse.Namespace, words: Catalogue) -> int:
+    settings = load_settings()
+
     async def run() -> None:
-        async with store_alone(load_settings()) as store:
+        async with store_alone(settings) as store:
             who = await find(store, given.user, words)
             facts = (await store.facts(who.user, superseded=given.all)).facts
         if given.json:
@@ -198,7 +202,7 @@ def _list(given: argparse.Namespace, words: Catalogue) -> int:
         elif facts:
             names = ("number", "date", "kind", "sure", "source", "text")
             heading = [words.t(f"cli.memory.{name}") for name in names]
-            for line in aligned([heading, *(_fact(fact, words) for fact in facts)]):
+            for line in aligned([heading, *(_fact(fact, words, _zone(settings)) for fact in facts)]):
                 print(line)
         else:
             print(words.t("cli.memory.none", user=one_line(str(who))))
@@ -207,13 +211,13 @@ def _list(given: argparse.Namespace, words: Catalogue) -> int:
     return 0
 
 
-def _fact(fact: Fact, words: Catalogue) -> list[str]:
+def _fact(fact: Fact, words: Catalogue, zone: tzinfo) -> list[str]:
     text = one_line(fact.text, 500)
     if fact.superseded_by:
         text += f" ({words.t('export.superseded', number=fact.superseded_by)})"
     return [
         str(fact.id),
-        _date(fact.last_seen or fact.first_seen),
+        _date(fact.last_seen or fact.first_seen, zone),
         words.t(f"memory.kind.{fact.kind}"),
         f"{fact.confidence:.0%}",
         _places(fact.sources),
@@ -221,8 +225,43 @@ def _fact(fact: Fact, words: Catalogue) -> list[str]:
     ]
 
 
-def _date(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000).astimezone():%Y-%m-%d}" if ms else "-"
+def _search(given: argparse.Namespace, words: Catalogue) -> int:
+    settings = load_settings()
+    zone = _zone(settings)
+
+    async def run() -> None:
+        async with store_alone(settings) as store:
+            who = await find(store, given.user, words)
+            recall: Recall = LexicalRecall(store, timezone=zone, locale=words.lang)
+            hits = await recall.search(who.user, given.query, limit=given.limit)
+        if given.json:
+            for hit in hits:
+                show_json(asdict(hit))
+        elif hits:
+            heading = [words.t(f"cli.memory.{name}") for name in ("score", "date", "source", "found")]
+            for line in aligned([heading, *(_hit(hit, zone) for hit in hits)]):
+                print(line)
+        else:
+            print(words.t("cli.memory.nothing"))
+
+    asyncio.run(run())
+    return 0
+
+
+def _hit(hit: Hit, zone: tzinfo) -> list[str]:
+    place = _places([hit.ref]) if hit.ref else f"#{hit.fact}"
+    return [f"{hit.score:.2f}", _date(hit.at, zone), place, one_line(hit.text, 500)]
+
+
+def _date(ms: int, zone: tzinfo) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, zone):%Y-%m-%d}" if ms else "-"
+
+
+def _zone(settings: Settings) -> tzinfo:
+    """The zone of shown times: that of the settings, or the machine's."""
+    from duihua.engine import zone
+
+    return zone(settings.timezone) or datetime.now().astimezone().tzinfo or UTC
 
 
 def _places(refs: Sequence[TurnRef]) -> str:

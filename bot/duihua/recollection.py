@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 KEPT = 512
 """Sessions and owners of which something is kept in memory."""
-THRESHOLD = 0.25
+THRESHOLD = 0.2
 """Hits below this score are not told unasked."""
 HITS = 6
 """Hits at most that are told unasked."""
@@ -98,10 +98,13 @@ class Recollection:
         if not holder.on:
             return Remembered(locale, (), notes)
         window = past[0].ref.seq if past else turn.ref.seq
-        hits = await self._hits(holder, turn, window) if recall else ()
-        return Remembered(locale, await self._instructions(holder), notes, hits)
+        instructions = await self._instructions(holder)
+        hits = await self._hits(holder, turn, window, instructions) if recall else ()
+        return Remembered(locale, instructions, notes, hits)
 
-    async def _hits(self, holder: Holder, turn: Turn, window: int) -> tuple[Hit, ...]:
+    async def _hits(
+        self, holder: Holder, turn: Turn, window: int, instructions: Sequence[Fact]
+    ) -> tuple[Hit, ...]:
         query = text_of(turn.input).strip()
         if not query or not self.composer.tokens:
             return ()
@@ -116,7 +119,8 @@ class Recollection:
         except Exception as e:  # a memory service of one's own must not cost the answer
             log.error("nothing is recalled: %s", where(e))
             return ()
-        return tuple(hit for hit in found if hit.score >= THRESHOLD)
+        wishes = {fact.id for fact in instructions}  # they stand in the request already
+        return tuple(hit for hit in found if hit.score >= THRESHOLD and hit.fact not in wishes)
 
     async def _instructions(self, holder: Holder) -> tuple[Fact, ...]:
         known = self._wishes.get(holder.owner)

@@ -83,11 +83,12 @@ class Turns:
         *,
         opened: Callable[[Channel, Work], None] = lambda channel, work: None,
         finished: Callable[[], None] = lambda: None,
+        ended: Callable[[int], None] = lambda session: None,
     ) -> None:
         self.store, self.relay, self.history = store, relay, history
         self._brief, self.rules, self.circuits = brief, rules, circuits
         self.recollection, self.calibrations = recollection, calibrations
-        self._opened, self._finished = opened, finished
+        self._opened, self._finished, self._ended = opened, finished, ended
 
     def open(self, work: Work) -> Channel:
         """The channel of a claimed turn; opened before it runs, its first reader misses nothing."""
@@ -120,6 +121,7 @@ class Turns:
 
     async def _finish(self, work: Work, answer: _Answer, outcome: Outcome) -> Work | None:
         following = await self.store.finish(work.fence, outcome, lease=int(self.rules.lease * 1000))
+        self._ended(work.turn.ref.session)  # before anybody hears of it
         await answer.ended(outcome)
         if outcome.sends:
             self._finished()

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime, tzinfo
 
 from duihua.composition import plain
 from duihua.errors import DuihuaError, StorageError
@@ -58,11 +59,20 @@ class Upkeep:
         store: where it is written.
         recollection: keeps the notes in memory.
         on: whether there is long-term memory at all.
+        timezone: of the people who talk; None: this machine's.
         summarise: asks a model; None answers mean that there is none, or that it does not answer.
     """
 
-    def __init__(self, store: Store, recollection: Recollection, *, on: bool, summarise: Summarise) -> None:
-        self._store, self._recollection, self._on = store, recollection, on
+    def __init__(
+        self,
+        store: Store,
+        recollection: Recollection,
+        *,
+        on: bool,
+        summarise: Summarise,
+        timezone: tzinfo | None = None,
+    ) -> None:
+        self._store, self._recollection, self._on, self._zone = store, recollection, on, timezone
         self._summarise = summarise
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -194,7 +204,8 @@ class Upkeep:
             return Kept(upto, off_record=silent, title=title)
         owner = -chore.session if chore.address.shared else chore.owner
         told = [turn for turn in chore.turns if on_record(turn)]
-        documents = [Document(turn.ref, turn.at, document_terms(turn)) for turn in told]
+        zone = self._zone or datetime.now().astimezone().tzinfo
+        documents = [Document(turn.ref, turn.at, document_terms(turn, zone)) for turn in told]
         findings = [one for turn in told for one in finding.found_in(turn)]
         version, changes = await self._changes(owner, findings) if findings else (0, ())
         return Kept(upto, owner, version, tuple(documents), changes, title=title)

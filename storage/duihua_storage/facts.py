@@ -136,7 +136,7 @@ _AGAIN = Statement(
     update(facts)
     .values(
         confidence=case((F.confidence > _sure, F.confidence), else_=_sure),
-        last_seen=case((F.last_seen > bindparam("at"), F.last_seen), else_=bindparam("at")),
+        last_seen=case((F.last_seen > number("at"), F.last_seen), else_=number("at")),
         expires=case((F.expires < number("e"), number("e")), else_=F.expires),
     )
     .where(F.id == bindparam("f"), F.owner_id == bindparam("o"))

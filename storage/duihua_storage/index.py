@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, delete, insert, null, select, union_all, update
+from sqlalchemy import bindparam, case, delete, insert, null, select, union_all, update
 
 from duihua.memories import Document, Matches, Place
 from duihua_storage.cache import SegmentCache
-from duihua_storage.expressions import number, numbers
+from duihua_storage.expressions import const, number, numbers
 from duihua_storage.segments import Segment, build, decode, encode, merge, search
 from duihua_storage.statement import Op, Statement, Tx
 from duihua_storage.tables import segments, sessions, turns, users, vectors
@@ -31,9 +31,15 @@ _LOCK_PERSON = Statement(
     select(users.c.id).where(users.c.id == bindparam("o")).with_for_update(key_share=True)
 )
 _LOCK_SESSION = Statement(select(S.id).where(S.id == bindparam("o")).with_for_update(key_share=True))
+_known = (  # its turns lie in a box of sessions and seqs: whether some that are to be added can be among them
+    (G.session_from <= number("s2"))
+    & (G.session_to >= number("s1"))
+    & (G.seq_from <= number("q2"))
+    & (G.seq_to >= number("q1"))
+)
 _ROWS = Statement(
-    select(G.id, G.weight, G.session_from, G.session_to, G.seq_from, G.seq_to)
-    .where(G.owner_id == bindparam("o"))
+    select(G.id, G.weight, case((_known, const(1)), else_=const(0)))
+    .where(G.owner_id == bindparam("o"), (G.weight < number("top")) | _known)
     .order_by(G.id)
 )
 _IDS = Statement(select(G.id).where(G.owner_id == bindparam("o")).order_by(G.id))
@@ -52,25 +58,6 @@ _INSERT = Statement(
 _DELETE = Statement(delete(segments).where(G.id.op("IN")(numbers("ids"))))
 
 
-class _Row(NamedTuple):
-    """A segment without its body: its turns lie in a box of sessions and seqs."""
-
-    id: int
-    weight: int
-    session_from: int
-    session_to: int
-    seq_from: int
-    seq_to: int
-
-    def meets(self, other: _Row) -> bool:
-        return (
-            self.session_from <= other.session_to
-            and other.session_from <= self.session_to
-            and self.seq_from <= other.seq_to
-            and other.seq_from <= self.seq_to
-        )
-
-
 def _level(weight: int) -> int:
     return bisect(SIZES, weight)
 
@@ -87,12 +74,12 @@ def add(owner: int, documents: Sequence[Document]) -> Tx[None]:
     """Indexes documents; one that is there already stays as it is. Nothing for an owner who is gone."""
     if not documents or not (yield from _lock(owner)):
         return
-    rows = yield from _rows(owner)
     new = {(d.ref.session, d.ref.seq): d for d in reversed(documents)}
-    around = _Row(0, 0, min(new)[0], max(new)[0], min(q for _, q in new), max(q for _, q in new))
-    for segment in (yield from _read(row.id for row in rows if row.meets(around))).values():
+    found = yield _ROWS, {"o": owner, "top": SIZES[-1], **_box(*zip(*new, strict=True))}
+    for segment in (yield from _read(id_ for id_, _, known in found if known)).values():
         for place in segment.places():
             new.pop(place, None)
+    rows: dict[int, int] = {id_: weight for id_, weight, _ in found}
     for some in _portions(sorted(new.values(), key=lambda d: (d.at, d.ref.session, d.ref.seq))):
         yield from _settle(owner, rows, build(some), sum(map(_weight, some)))
 
@@ -109,31 +96,38 @@ def _portions(documents: Sequence[Document]) -> Iterable[Sequence[Document]]:
         yield documents[start:]
 
 
-def _settle(owner: int, rows: list[_Row], segment: Segment, weight: int) -> Tx[None]:
-    """Writes a segment, merged with others of its size when there are enough. The merged leave `rows`."""
-    gone: set[int] = set()
+def _settle(owner: int, rows: dict[int, int], segment: Segment, weight: int) -> Tx[None]:
+    """Writes a segment, merged with others of its size when there are enough.
+
+    `rows` are the owner's segments with their weights; what is merged leaves them.
+    """
+    gone: list[int] = []
     while (level := _level(weight)) < len(SIZES):
-        peers: list[_Row] = []
+        peers: list[int] = []
         together = weight
-        for row in rows:
-            if together < SIZES[level] and _level(row.weight) == level:
-                together += row.weight
-                peers.append(row)
+        for id_, other in rows.items():
+            if together < SIZES[level] and _level(other) == level:
+                together += other
+                peers.append(id_)
         if together < SIZES[level]:
             break
-        merged = {row.id for row in peers}
-        segment = merge([*(yield from _read(merged)).values(), segment])
-        weight, gone = together, gone | merged
-        rows[:] = [row for row in rows if row.id not in merged]
+        segment = merge([*(yield from _read(peers)).values(), segment])
+        weight = together
+        gone += peers
+        for id_ in peers:
+            del rows[id_]
     if gone:
         yield _DELETE, {"ids": _list(gone)}
     yield _insertion(owner, segment, weight)
 
 
 def _insertion(owner: int, segment: Segment, weight: int) -> Op:
-    sessions, seqs = segment.sessions, segment.seqs
-    box = {"s1": min(sessions), "s2": max(sessions), "q1": min(seqs), "q2": max(seqs)}
+    box = _box(segment.sessions, segment.seqs)
     return _INSERT, {"o": owner, "w": weight, **box, "b": encode(segment)}
+
+
+def _box(sessions: Sequence[int], seqs: Sequence[int]) -> dict[str, int]:
+    return {"s1": min(sessions), "s2": max(sessions), "q1": min(seqs), "q2": max(seqs)}
 
 
 # ---------------------------------------------------------------- erasing and moving
@@ -161,6 +155,21 @@ _NO_VECTORS_SOME = Statement(
 )
 _DROP = Statement(delete(segments).where(G.owner_id == bindparam("o")))
 _DROP_VECTORS = Statement(delete(vectors).where(V.owner_id == bindparam("o")))
+_other = segments.alias()
+_BOTH = Statement(
+    select(G.id, G.weight)
+    .where(G.owner_id == bindparam("o"))
+    .where(
+        select(_other.c.id)
+        .where(
+            _other.c.owner_id == number("to"),
+            *(G.session_from <= _other.c.session_to, G.session_to >= _other.c.session_from),
+            *(G.seq_from <= _other.c.seq_to, G.seq_to >= _other.c.seq_from),
+        )
+        .exists()
+    )
+    .order_by(G.id)
+)
 _MOVE = Statement(update(segments).values(owner_id=bindparam("to")).where(G.owner_id == bindparam("o")))
 _MOVE_VECTORS = Statement(
     update(vectors).values(owner_id=bindparam("to")).where(V.owner_id == bindparam("o"))
@@ -200,12 +209,12 @@ def move(owner: int, to: int) -> Tx[None]:
     """Gives all of an owner's index to another one. What both have stays once; sizes settle later."""
     for one in sorted((owner, to)):
         yield from _lock(one)
-    rows, others = (yield from _rows(owner)), (yield from _rows(to))
-    near = [row for row in rows if any(row.meets(other) for other in others)]
+    mine = yield _BOTH, {"o": owner, "to": to}
+    theirs = yield _BOTH, {"o": to, "to": owner}
     known: set[Place] = set()
-    for segment in (yield from _read(o.id for o in others if any(o.meets(row) for row in near))).values():
+    for segment in (yield from _read(row[0] for row in theirs)).values():
         known.update(segment.places())
-    weights = {row.id: row.weight for row in near}
+    weights: dict[int, int] = dict(mine)
     for id_, segment in (yield from _read(weights)).items():
         yield from _without(owner, id_, weights[id_], segment, known.intersection(segment.places()))
     yield _MOVE, {"o": owner, "to": to}
@@ -244,10 +253,6 @@ def match(
 def _lock(owner: int) -> Tx[bool]:
     """Nobody else changes the owner's segments until this transaction ends. False: there is no such owner."""
     return bool((yield _LOCK_PERSON, {"o": owner}) if owner > 0 else (yield _LOCK_SESSION, {"o": -owner}))
-
-
-def _rows(owner: int) -> Tx[list[_Row]]:
-    return [_Row(*row) for row in (yield _ROWS, {"o": owner})]
 
 
 def _read(ids: Iterable[int]) -> Tx[dict[int, Segment]]:

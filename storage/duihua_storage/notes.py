@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import bindparam, delete, select, update
 
 from duihua.memories import Note
+from duihua.memory.notes import without
 from duihua_storage.statement import Insert, Statement, Tx
 from duihua_storage.tables import notes, sessions
 
@@ -78,8 +79,6 @@ def put(session: int, generation: int, new: Sequence[Note], gone: Sequence[Note]
 def drop_over(session: int, gone: Mapping[int, int], window: int) -> Tx[int]:
     """Drops every note over an erased turn; returns where the window starts now that its turns are back.
 
-    A note that began right after an erased turn begins after what is left before that one.
-
     Args:
         session: whose row is locked.
         gone: the erased turns with their parents.
@@ -87,15 +86,12 @@ def drop_over(session: int, gone: Mapping[int, int], window: int) -> Tx[int]:
     """
     kept = yield from read(session)
     for note in kept:
-        spans = note.covers or ((note.first, note.upto),)
-        if any(first <= seq <= last for first, last in spans for seq in gone):
+        left = without(note, gone)
+        if left is None:
             yield _DROP, _key(session, note)
             window = min(window, note.first)
-        elif note.after in gone:
-            after = note.after
-            while after in gone:
-                after = gone[after]
-            yield _MOVE, {**_key(session, note), "a": after}
+        elif left is not note:
+            yield _MOVE, {**_key(session, note), "a": left.after}
     return window
 
 

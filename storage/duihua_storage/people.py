@@ -135,24 +135,24 @@ _COLUMNS = (
     (turns, "author_id"),
     (inbox, "author_id"),
 )
-_GIVE = [
-    Statement(
-        update(skill_calls)
-        .values({column: bindparam("to")})
-        .where(C.session_id.in_(_MINE), C[column] == bindparam("u"))
-    )
-    for column in ("asker_id", "approver_id")
-]
-_GIVE += [
-    Statement(update(table).values({name: bindparam("to")}).where(table.c[name] == bindparam("u")))
-    for table, name in _COLUMNS
-]
-_GIVE.append(
+_GIVE = (  # first what is found by whose session it is
+    *(
+        Statement(
+            update(skill_calls)
+            .values({column: bindparam("to")})
+            .where(C.session_id.in_(_MINE), C[column] == bindparam("u"))
+        )
+        for column in ("asker_id", "approver_id")
+    ),
+    *(
+        Statement(update(table).values({name: bindparam("to")}).where(table.c[name] == bindparam("u")))
+        for table, name in _COLUMNS
+    ),
     Statement(
         update(turns)
         .values(stop_by=bindparam("to"))
         .where(T.state == const("running"), T.stop_by == bindparam("u"))
-    )
+    ),
 )
 _SUMS = ("turns", "input", "cached", "output", "reasoning", "micros", "reserved")
 
@@ -205,7 +205,7 @@ def _join(user: int, to: int) -> Tx[None]:
     same, replaced = joined(ours.facts, theirs.facts)
     yield from facts.move(user, to, same, replaced)
     yield from index.move(user, to)
-    yield [(statement, both) for statement in _GIVE]  # first what is found by whose session it is
+    yield [(statement, both) for statement in _GIVE]
     yield _SESSIONS, both
     for statement in (*_USAGE, _LINKS, _PERSON, _GONE):
         yield statement, both

@@ -21,9 +21,11 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise, repeat
+from itertools import accumulate, chain, compress, repeat
+from operator import ne
 from typing import Literal, NamedTuple
 
 from duihua.memories import Document, Found, Matches, Place
@@ -97,13 +99,20 @@ def build(documents: Iterable[Document]) -> Segment:
     )
     keys: list[int] = []
     for number, head in enumerate(heads):
-        counts: dict[int, int] = {}
-        for term, count in head[4].items():
-            name = hashed(term)
-            counts[name] = counts.get(name, -1) + count  # a posting counts from 0
         low = number << 4
-        keys += [name << 16 | low | (n if n < _MOST else _MOST - 1) for name, n in counts.items() if n >= 0]
+        counts = _counts(head[4])
+        keys += [name << 16 | low | (n - 1 if 0 < n < _MOST else _MOST - 1) for name, n in counts.items()]
     return _packed([head[:4] for head in heads], keys)
+
+
+def _counts(terms: Mapping[str, int]) -> dict[int, int]:
+    names = [zlib.crc32(term.encode("utf-8", "surrogatepass")) for term in terms]
+    counts = dict(zip(names, terms.values(), strict=True))
+    if len(counts) < len(names):  # terms that share their number share their posting
+        counts = dict.fromkeys(names, 0)
+        for name, count in zip(names, terms.values(), strict=True):
+            counts[name] += count
+    return counts
 
 
 def merge(segments: Sequence[Segment], without: Container[Place] = ()) -> Segment:
@@ -131,17 +140,17 @@ def _packed(heads: Sequence[_Head], keys: list[int]) -> Segment:
     keys.sort()
     terms = [key >> 16 for key in keys]
     found = array("H", [key & 0xFFFF for key in keys])
-    starts = [0, *(i for i, (a, b) in enumerate(pairwise(terms), 1) if a != b), len(terms)]
-    singles, lone, shared = array("I"), array("H"), array("I")
-    ends, postings = array("I"), array("H")
-    for start, end in pairwise(starts):
-        if end - start == 1:
-            singles.append(terms[start])
-            lone.append(found[start])
-        elif start != end:
-            shared.append(terms[start])
-            postings += found[start:end]
-            ends.append(len(postings))
+    starts = [0, *compress(range(1, len(keys)), map(ne, terms, terms[1:]))]
+    ranges = list(zip(starts, [*starts[1:], len(keys)], strict=True))
+    alone = [start for start, end in ranges if end - start == 1]
+    several = [(start, end) for start, end in ranges if end - start > 1]
+    singles = array("I", [terms[start] for start in alone])
+    lone = array("H", [found[start] for start in alone])
+    shared = array("I", [terms[start] for start, _ in several])
+    ends = array("I", accumulate(end - start for start, end in several))
+    postings = array("H")
+    for start, end in several:
+        postings += found[start:end]
     at, sessions = (array("q", [head[i] for head in heads]) for i in (0, 1))
     seqs, lengths = (array("I", [head[i] for head in heads]) for i in (2, 3))
     return _segment(at, sessions, seqs, lengths, singles, lone, shared, ends, postings)
@@ -228,31 +237,28 @@ def search(
                 runs.append(_Run(nth, postings, start, end))
         if runs:
             held.append((wanted, i, runs))
-    counts: list[dict[int, dict[int, int]]] = [{} for _ in segments]  # number, term, how often
+    if between and not terms:
+        everything = [_Run(i, range(0, b << 4, 16), a, b) for i, (a, b) in enumerate(spans) if a < b]
+        held.append((sum(run.end - run.start for run in everything), -1, everything))
+    counts = [defaultdict[int, dict[int, int]](dict) for _ in segments]  # of a number's terms
     left = rows
     for wanted, i, runs in sorted(held, key=lambda one: one[:2]):
         if wanted > left < rows:
             break
         left -= wanted
-        for nth, posting in _newest(segments, runs, rows) if wanted > rows else _all(runs):
-            counts[nth].setdefault(posting >> 4, {})[i] = (posting & 15) + 1
-    if between and not terms:
-        runs = [_Run(i, range(0, b << 4, 16), a, b) for i, (a, b) in enumerate(spans) if a < b]
-        for nth, posting in _newest(segments, runs, rows):
-            counts[nth][posting >> 4] = {}
+        for nth, postings, start, end in _newest(segments, runs, rows) if wanted > rows else runs:
+            documents = counts[nth]
+            for posting in postings[start:end]:
+                documents[posting >> 4][i] = (posting & 15) + 1
     found = {
-        (s.sessions[n], s.seqs[n]): Found(s.at[n], s.lengths[n], held)
+        (s.sessions[n], s.seqs[n]): Found(s.at[n], s.lengths[n], held if terms else {})
         for s, documents in zip(segments, counts, strict=True)
         for n, held in documents.items()
     }
     return Matches(sum(map(len, segments)), sum(s.length for s in segments), holding, found)
 
 
-def _all(runs: list[_Run]) -> Iterator[tuple[int, int]]:
-    return ((run.nth, posting) for run in runs for posting in run.postings[run.start : run.end])
-
-
-def _newest(segments: Sequence[Segment], runs: list[_Run], rows: int) -> Iterator[tuple[int, int]]:
+def _newest(segments: Sequence[Segment], runs: list[_Run], rows: int) -> list[_Run]:
     """The postings of the newest documents, `rows` of them at most."""
 
     def when(run: _Run) -> int:
@@ -268,4 +274,4 @@ def _newest(segments: Sequence[Segment], runs: list[_Run], rows: int) -> Iterato
             pool.append((s.at[n], s.sessions[n], s.seqs[n], run.nth, posting))
         pool.sort(reverse=True)
         del pool[rows:]
-    return ((nth, posting) for *_, nth, posting in pool)
+    return [_Run(nth, (posting,), 0, 1) for *_, nth, posting in pool]

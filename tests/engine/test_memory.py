@@ -17,12 +17,20 @@ from duihua.ports import Flagged, Limits, Request
 from duihua.testing.scripted import STRICT
 from tests.engine.conftest import Make
 
-SMALL = replace(STRICT, soft=Limits(3_000, 700), hard=Limits(24_000, 6_144))
+SMALL = replace(STRICT, soft=Limits(6_000, 1_200), hard=Limits(24_000, 6_144))
 
 
 def echo(request: Request) -> str:
     """Says something of its own to every question."""
     return "Noted."
+
+
+def wants_note(request: Request) -> bool:
+    return b'\\"facts\\"' in request.packed.system
+
+
+def smalltalk(number: int) -> str:
+    return f"Tell me about the weather of day {number}, in some words, please. " + "It is long ago. " * 12
 
 
 def sent(model: Any, number: int = -1) -> str:
@@ -69,8 +77,8 @@ async def test_turns_that_leave_the_window_stay_as_notes(make: Make) -> None:
     engine, model = await make(echo, dialect=SMALL)
     session = of(engine, "one")
     await session.ask("The code of my locker is 4711.")
-    for number in range(30):
-        await session.ask(f"Tell me about the weather of day {number}, in some words, please.")
+    for number in range(12):
+        await session.ask(smalltalk(number))
     assert "4711" not in str(model.sent[-1][:-1])
     assert "4711" in str(model.requests[-1].packed.system)
     await engine.upkeep.flush()
@@ -86,7 +94,7 @@ async def test_storing_a_note_does_not_change_the_request(make: Make) -> None:
     session = of(engine, "one")
     starts: list[int] = []
     for number in range(40):
-        await session.ask(f"Tell me about the weather of day {number}, in some words, please.")
+        await session.ask(smalltalk(number))
         starts.append((await engine.store.session(session.address)).window_from)
         if len(starts) > 1 and starts[-1] != starts[-2]:
             before = model.requests[-1].packed.system
@@ -100,39 +108,44 @@ async def test_storing_a_note_does_not_change_the_request(make: Make) -> None:
 
 async def test_a_model_writes_the_note_and_finds_facts(make: Make) -> None:
     def script(request: Request) -> str:
-        if b'"facts"' in request.packed.system or any(b'\\"facts\\"' in m for m in request.packed.messages):
-            fact = {"kind": "profile", "subject": "pet", "text": "The user has a cat, Miso.", "turn": 1}
-            return orjson.dumps({"note": "They talked about Miso the cat.", "facts": [fact]}).decode()
+        if wants_note(request):
+            fact = {
+                "kind": "profile",
+                "subject": "hobby",
+                "text": "The user keeps bees on the roof.",
+                "turn": 1,
+            }
+            return orjson.dumps({"note": "They talked about the bees on the roof.", "facts": [fact]}).decode()
         return "Noted."
 
     engine, model = await make(script, dialect=SMALL, memory_model="")
     session = of(engine, "one")
-    await session.ask("I have a cat, Miso.")
-    for number in range(30):
-        await session.ask(f"Tell me about the weather of day {number}, in some words, please.")
+    await session.ask("I keep bees on my roof, near the chimney.")
+    for number in range(12):
+        await session.ask(smalltalk(number))
     await engine.upkeep.flush()
     info = await engine.store.session(session.address)
     notes = await engine.store.notes(info.id)
-    assert "Miso the cat" in notes[0].text
+    assert "the bees on the roof" in notes[0].text
     assert notes[0].by == "scripted/any"
-    assert any("Miso" in fact.text for fact in await session.facts())
+    assert any("bees" in fact.text for fact in await session.facts())
     await session.ask("Go on.")
-    assert "Miso the cat" in str(model.requests[-1].packed.system)
+    assert "the bees on the roof" in str(model.requests[-1].packed.system)
 
 
 async def test_an_input_cuts_off_the_request_for_a_note(make: Make) -> None:
     asked, never = asyncio.Event(), asyncio.Event()
 
     def script(request: Request) -> Any:
-        if b'"facts"' in request.packed.system or any(b'\\"facts\\"' in m for m in request.packed.messages):
+        if wants_note(request):
             asked.set()
             return never
         return "Noted."
 
     engine, _ = await make(script, dialect=SMALL, memory_model="")
     session = of(engine, "one")
-    for number in range(30):
-        await session.ask(f"Tell me about the weather of day {number}, in some words, please.")
+    for number in range(12):
+        await session.ask(smalltalk(number))
     for _ in range(3):
         asked.clear()
         flushing = asyncio.create_task(engine.upkeep.flush())

@@ -147,6 +147,17 @@ async def test_forget_beside_a_running_turn_wins(make: Make, database_url: str) 
     assert (await session.ask("second")).text == "two"
 
 
+async def test_a_user_is_exported(make: Make) -> None:
+    engine, _ = await make(["one xyzzy", "two"])
+    await engine.session(Address("group", "g"), external="ann", name="Ann").ask("hello")
+    await engine.ask("other", "hello")
+    data = await engine.export_user("group", "ann")
+    [session] = data["sessions"]
+    assert session["turns"][0]["steps"][0]["parts"] == [{"t": "text", "text": "one xyzzy"}]
+    with pytest.raises(NotFound, match="group/nobody"):
+        await engine.export_user("group", "nobody")
+
+
 async def test_forgetting_a_user_takes_all_their_sessions(make: Make, database_url: str) -> None:
     engine, _ = await make(["one xyzzy", "two plugh", "three"])
     for topic in ("x", "y"):

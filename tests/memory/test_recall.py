@@ -143,6 +143,11 @@ async def test_the_same_text_is_told_once() -> None:
     assert len(await recall(*again).search(1, "绿禾公园")) == 1
 
 
+async def test_no_score_is_above_1() -> None:
+    again = turn(1, "绿禾公园，绿禾公园，绿禾公园", session=11, at=ms("2023-06-19T09:00"))
+    assert (await best("昨天的绿禾公园", again, *CHINESE)).score == 1.0
+
+
 async def test_small_talk_recalls_nothing_that_counts() -> None:
     hits = await recall(*CHINESE, *ENGLISH).search(1, "谢谢你，今天辛苦了！")
     assert all(hit.score < 0.25 for hit in hits)

@@ -39,11 +39,17 @@ def test_neighbours_speak_for_a_turn() -> None:
 
 
 def test_all_words_once_with_neighbours_that_say_them_too_is_one() -> None:
-    everything = {0: 1, 1: 1, 2: 1}
+    everything = {0: 1, 1: 1, 2: 1}  # much is asked for here, and all of it is said
     scores = lexical(matches({(1, 1): everything, (1, 2): everything}))
     assert abs(scores[1, 1] - 1) < 1e-9
     alone = lexical(matches({(1, 1): everything}))
     assert abs(alone[1, 1] - 1 / (1 + AROUND)) < 1e-9
+
+
+def test_who_asks_for_next_to_nothing_gets_little() -> None:
+    common = Matches(100, 1_000, [60], {(1, n * 10): Found(1, 10, {0: 1}) for n in range(1, 61)})
+    rare = Matches(100, 1_000, [1], {(1, 10): Found(1, 10, {0: 1})})
+    assert lexical(common, 1)[1, 10] < 0.1 < 0.5 < lexical(rare, 1)[1, 10]
 
 
 def test_what_no_turn_says_lowers_the_score() -> None:
@@ -53,7 +59,7 @@ def test_what_no_turn_says_lowers_the_score() -> None:
 
 
 def test_a_day_that_was_asked_for_goes_before_other_days() -> None:
-    found = matches({(1, 10): {0: 1, 1: 1}, (2, 10): {0: 1}})
+    found = matches({(1, 10): {0: 1, 1: 1}, (2, 10): {0: 1, 2: 1}})
     day = {(2, 10): Found(1, 10, {}), (2, 20): Found(1, 10, {})}
     assert [place for place, _ in rank(asked(), found, day)][:2] == [(2, 10), (1, 10)]
     assert (2, 20) in dict(rank(asked(), found, day))
@@ -80,11 +86,11 @@ def test_the_first_or_the_last_of_those_that_answer() -> None:
     ),
     st.integers(1, 500),
 )
-def test_scores_lie_between_0_and_1_and_ties_have_an_order(
+def test_every_turn_found_has_a_score_and_ties_have_an_order(
     found: dict[tuple[int, int], dict[int, int]], length: int
 ) -> None:
     ranked = rank(asked(), matches(found, length))
-    assert all(0 < score <= 1 for _, score in ranked)
+    assert all(0 < score < 3 for _, score in ranked)
     assert set(found) <= {place for place, _ in ranked}
     turned = rank(asked(), matches(dict(reversed(found.items())), length))
     assert [place for place, _ in turned] == [place for place, _ in ranked]

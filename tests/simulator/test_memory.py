@@ -118,7 +118,8 @@ def test_notes_in_the_system_text_are_known(locale: str) -> None:
     )
     assert "小明" in answer("我叫什么名字?", system=system)
     assert "杭州" in answer("我住在哪里?", system=system)
-    assert "不知道" in answer("我叫什么名字?", system=context_text(locale, ["以后都简短"], "", []))
+    other = context_text(locale, ["以后都简短"], "用户：今天刮了一天风，我去江边走了走。", [])
+    assert "不知道" in answer("我叫什么名字?", system=other)
 
 
 @pytest.mark.parametrize("wish", ["以后都用英文回答", "From now on, answer in English."])

@@ -133,7 +133,7 @@ def test_the_index_answers_what_a_dictionary_would(random: Random) -> None:
 
 
 async def test_both_databases_answer_alike_through_every_merge(store: SqlStore) -> None:
-    await play(store, Random(11), 80)
+    await play(store, Random(11), 200)
 
 
 def test_a_body_is_read_back_as_it_was_written() -> None:
@@ -160,6 +160,26 @@ def test_terms_of_one_hash_count_as_one() -> None:
     assert zlib.crc32(b"plumless") == zlib.crc32(b"buckeroo")
     found = search([build([document(1, 1, plumless=2, buckeroo=1)])], ["plumless"], 9, None)
     assert found == Matches(1, 3, [1], {(1, 1): Found(0, 3, {0: 3})})
+
+
+def test_the_newest_are_found_in_segments_whose_times_overlap() -> None:
+    times = [(1, 9, 20), (2, 8, 30), (3, 4, 5)]
+    parts = [build(document(nth, at, at, word=1) for at in some) for nth, some in enumerate(times)]
+    for rows in range(10):
+        newest = sorted((at for some in times for at in some), reverse=True)[:rows]
+        for terms, between in ((["word"], None), ([], (0, 99))):
+            found = search(parts, terms, rows, between).found
+            assert sorted((seq for _, seq in found), reverse=True) == newest
+
+
+async def test_what_two_owners_both_have_is_there_once_when_one_gets_it_all(store: SqlStore) -> None:
+    await talk(store, "hi", chat="one")
+    await talk(store, "hi", chat="two")
+    for owner, seqs in ((1, (1, 2, 3)), (2, (3, 4)), (1, (9,))):
+        await write(store, index.add(owner, [document(1, seq, word=1) for seq in seqs]))
+    await write(store, index.move(1, 2))
+    assert (await store.match(2, ["word"])).holding == [5]
+    assert (await store.match(1, ["word"])).holding == [0]
 
 
 async def test_a_long_document_is_merged_no_more_often_than_its_size_asks_for(

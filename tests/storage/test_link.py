@@ -51,8 +51,17 @@ async def test_everything_of_one_becomes_the_others(store: SqlStore, database_ur
         await remember(store, user)
     await store.put_vectors(web, "m", {(2, 1): b"1234"})
     await store.new_task("main", web, "drawing", "p", "m")
-    run(database_url, "INSERT INTO reminders (session_id, owner_id, due, tz, state) VALUES (2, ?, 1, 'UTC', 'armed')", web)  # fmt: skip
-    run(database_url, "INSERT INTO skill_calls (session_id, seq, step, idx, name, effect, state, arguments, asker_id, approver_id) VALUES (4, 1, 0, 0, 'x', 'read', 'held', ?, ?, ?)", b"{}", web, web)  # fmt: skip
+    run(
+        database_url,
+        "INSERT INTO reminders (session_id, owner_id, due, tz, state) VALUES (2, ?, 1, 'UTC', 'armed')",
+        web,
+    )
+    run(
+        database_url,
+        "INSERT INTO skill_calls (session_id, seq, step, idx, name, effect, state, arguments, asker_id,"
+        " approver_id) VALUES (4, 1, 0, 0, 'x', 'read', 'held', ?, ?, ?)",
+        *(b"{}", web, web),
+    )
     turns = [(await store.usage(user))[0][1] for user in (ann, web)]
 
     await store.offer_link(ann, CODE, seconds=600)

@@ -1,7 +1,7 @@
 """What of a message its author claims: clauses without questions, quotations, suppositions and pasted text.
 
-A person's message holds much that they do not claim of themselves: what others said, what is to be translated,
-what would be if. Only a clause that stands for itself may become a fact.
+A person's message holds much that they do not claim of themselves: what others said, what is to be
+translated, what would be if. Only a clause that stands for itself may become a fact.
 """
 
 from __future__ import annotations
@@ -32,9 +32,12 @@ _CLAUSE = re.compile(
     re.IGNORECASE,
 )
 _OPENING = re.compile(
-    r"(?:(?:嗨|嘿|你好|您好|大家好|哈喽|早上好|晚上好|其实|对了|顺便说一下|顺便说一句|顺便|补充一下|说起来|嗯+|哦|噢|啊|哈+|"
-    r"那个|不过|但是|但|可是|而且|并且|另外|还有|然后|所以|因为|因此|虽然|好的|好吧|好|谢谢|首先|我说|我跟你说|我告诉你|告诉你|"
-    r"老实说|说实话|说真的|自我介绍一下|介绍一下|更正一下|不对|不是)(?=[^\w]|我|你|叫|请|以|记|从|每|别|不)[\s,:!~]*"
+    r"(?:(?:嗨|嘿|你好|您好|大家好|哈喽|早上好|晚上好|其实|对了|顺便说一下|顺便说一句|顺便|补充一下|"
+    r"说起来|嗯+|哦|噢|啊|哈+|"
+    r"那个|不过|但是|但|可是|而且|并且|另外|还有|然后|所以|因为|因此|虽然|好的|好吧|好|谢谢|首先|我说|"
+    r"我跟你说|我告诉你|告诉你|"
+    r"老实说|说实话|说真的|自我介绍一下|介绍一下|更正一下|不对|不是)(?=[^\w]|我|你|叫|请|以|记|从|每|"
+    r"别|不)[\s,:!~]*"
     r"|(?:hi|hello|hey|there|well|oh|ok|okay|so|and|but|also|actually|anyway|btw|by the way|honestly|"
     r"to be honest|just so you know|fyi|for the record|ps|p\.s\.|yes|no|yeah|sure|thanks|thank you|"
     r"sorry|because|additionally|besides)(?:[\s,:!]+|$))+",
@@ -42,8 +45,10 @@ _OPENING = re.compile(
 )
 _LABEL = re.compile(r"([^:,\n]{1,40}?)[:](?!\d|//)")
 _OWN_LABEL = re.compile(
-    r"^(?:请|麻烦|帮我|你要|一定要?|千万|,|\s)*(?:记住|记得|记下|记好|牢记|别忘了|不要忘了)(?!的|你|我)|^(?:请)?注意$|关于我|补充|介绍|更正|备注|"
-    r"^另外$|^对了$|^以后|^今后|^从现在|我的[^,:]{1,8}$|^(?:please )?(?:remember|note|keep in mind|don't forget)\b|about me|"
+    r"^(?:请|麻烦|帮我|你要|一定要?|千万|,|\s)*(?:记住|记得|记下|记好|牢记|别忘了|不要忘了)(?!的|你|"
+    r"我)|^(?:请)?注意$|关于我|补充|介绍|更正|备注|"
+    r"^另外$|^对了$|^以后|^今后|^从现在|我的[^,:]{1,8}$|^(?:please )?(?:remember|note|keep in mind|"
+    r"don't forget)\b|about me|"
     r"^fyi|^btw|by the way|^p\.?s\.?$|^correction|^update|^from now on|^always|^my [\w ]{1,24}$",
     re.IGNORECASE,
 )
@@ -53,25 +58,31 @@ _MATERIAL = re.compile(
     r"这(?:句话|段话|段文字|篇文章|封信)|(?:下面|以下|下列)(?:是|的|这|内容|文字|句子)|"
     r"\b(?:translat|proofread|paraphras|rewrite|rephrase|summari[sz]|role-?play|pretend|imagine you|"
     r"the following|this (?:text|sentence|paragraph|e-?mail|letter|phrase|word)\b|text below|as follows|"
-    r"(?:write|tell|compose|make up|create)\b[^,]{0,30}\b(?:story|poem|lyrics|dialogue|essay|letter|e-?mail|song))",
+    r"(?:write|tell|compose|make up|create)\b[^,]{0,30}\b(?:story|poem|lyrics|dialogue|essay|letter|"
+    r"e-?mail|song))",
     re.IGNORECASE,
 )
 _SUPPOSED = re.compile(
-    r"如果|假如|假设|假定|要是|倘若|若是|万一|比如|例如|譬如|比方|想象|设想|就像|好像|仿佛|梦见|梦到|开玩笑|的话$|"
-    r"\b(?:if|suppos(?:e|ing)|imagine|assum(?:e|ing)|say that|let's say|hypothetically|for (?:example|instance)|"
+    r"如果|假如|假设|假定|要是|倘若|若是|万一|比如|例如|譬如|比方|想象|设想|就像|好像|仿佛|梦见|梦到|"
+    r"开玩笑|的话$|"
+    r"\b(?:if|suppos(?:e|ing)|imagine|assum(?:e|ing)|say that|let's say|hypothetically|for (?:example|"
+    r"instance)|"
     r"e\.g\.|i wish|would|dream(?:ed|t)|(?:just|only) (?:kidding|joking))\b",
     re.IGNORECASE,
 )
 _KIN_SAYS = r"(?:我(?:的|家|们)?(?:[^\W\da-z_]{1,4}))"
 _REPORTED = re.compile(
-    rf"(?:(?![我用请别不要每都给])[^,]{{1,8}}?|{_KIN_SAYS}|我听[^,]{{0,6}})(?<!来)(?<!再)(?:说|问|讲|告诉|回答|写道|写着|提到|表示|声称|自称|以为|认为)"
+    rf"(?:(?![我用请别不要每都给])[^,]{{1,8}}?|{_KIN_SAYS}|我听[^,]{{0,6}})(?<!来)(?<!再)(?:说|问|讲|"
+    rf"告诉|回答|写道|写着|提到|表示|声称|自称|以为|认为)"
     r"|(?:你|您)[^,]{0,8}(?:说过|写的|记的|知道)"
-    r"|(?!i\b)(?:[\w']+ ){0,4}(?:said|says|say|told|tells|asked|asks|claims?|claimed|wrote|writes|thinks?|thought|"
+    r"|(?!i\b)(?:[\w']+ ){0,4}(?:said|says|say|told|tells|asked|asks|claims?|claimed|wrote|writes|"
+    r"thinks?|thought|"
     r"heard|replied|answered)\b|according to\b|(?:you|we)\b[^,]{0,30}\b(?:know|remember|mentioned)\b",
     re.IGNORECASE,
 )
 _ASKED = re.compile(
-    r"什么|啥|谁|哪|怎么|怎样|咋|为何|如何|是否|何时|几(?:岁|点|个|时|号|月)|多少|多大|多高|多重|吗\W*$|么\W*$|呢\W*$|"
+    r"什么|啥|谁|哪|怎么|怎样|咋|为何|如何|是否|何时|几(?:岁|点|个|时|号|月)|多少|多大|多高|多重|"
+    r"吗\W*$|么\W*$|呢\W*$|"
     r"([是有会能要对可好])不\1|有没有|\?\s*$"
 )
 _TAG = re.compile(
@@ -165,7 +176,8 @@ def _clauses(text: str, plain: str) -> Iterator[Clause]:
 
 
 _WISH = re.compile(
-    r"(?:请|麻烦|你|您|要|千万|一定){0,3}(?:以后|今后|往后|从现在|从今|记|牢记|每次|始终|永远|一律|总是|别|不要)|"
+    r"(?:请|麻烦|你|您|要|千万|一定){0,3}(?:以后|今后|往后|从现在|从今|记|牢记|每次|始终|永远|一律|"
+    r"总是|别|不要)|"
     r"(?:please\s+)?(?:always|never|remember|from now|don't|do not|keep in mind)",
     re.I,
 )

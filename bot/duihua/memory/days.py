@@ -40,7 +40,16 @@ _WEEKDAYS = {
     **_numbered("1 2 3 4 5 6 7"),
     "天": 6,
 }
-_SHIFTS = {"上上": -2, "上": -1, "last": -1, "past": -1, "previous": -1, "下": 1, "next": 1}  # all else: 0
+_SHIFTS = {
+    "上上": -2,
+    "上": -1,
+    "last": -1,
+    "past": -1,
+    "previous": -1,
+    "下": 1,
+    "下下": 2,
+    "next": 1,
+}  # all else: 0
 _YEARS = {"前年": -2, "去年": -1, "今年": 0, "明年": 1}
 _NEAR = {
     "大前天": -3, "前天": -2, "前日": -2, "前晚": -2, "昨天": -1, "昨日": -1, "昨晚": -1, "昨夜": -1,
@@ -218,6 +227,16 @@ class _Reader:
         day, slack = self.today - WEEK * number, DAY * (10 if vague else 3)
         return day - slack, min(day + DAY + slack, self.today)
 
+    def ahead(self, match: re.Match[str]) -> Days:
+        """In so long: as exactly as it is said."""
+        number, unit = _number(match[1]), match[2]
+        if unit == "month":
+            return _month(self.today.year, self.today.month + number)
+        if unit == "year":
+            return _year(self.today.year + number)
+        day = self.today + (WEEK if unit == "week" else DAY) * number
+        return day, day + (WEEK if unit == "week" else DAY)
+
     def near(self, match: re.Match[str]) -> Days:
         return _one(self.today + DAY * _NEAR[match[1]])
 
@@ -241,7 +260,7 @@ _N = "([0-9]{1,2}|[一二三四五六七八九十]{1,3})"
 _MANY = "(?<![0-9])([0-9]{1,3}|[一二两兩三四五六七八九十]{1,3}|[几幾半])"
 _UNIT = "(天|日|周|週|星期|礼拜|禮拜|月|年)"
 _WEEKS = "(?:周|週|星期|礼拜|禮拜)"
-_ZH_SHIFT = "(上上|[上这這本下])"
+_ZH_SHIFT = "(上上|下下|[上这這本下])"
 _NO_NUMBER = "(?<![0-9一二三四五六七八九十第])"
 _EN_UNIT = "(day|week|month|year)s?"
 _ZH_YEAR = r"(?:(\d{4}年|[前去今明]年)的?)?"
@@ -313,6 +332,7 @@ _RULES = (
         _Reader.en_month,
     ),
     _rule("ago back earlier", rf"\b{_AMOUNT}\s+{_EN_UNIT}\s+(?:ago|back|earlier)\b", _Reader.ago),
+    _rule("in", rf"\b(?:with)?in\s+{_AMOUNT}\s+{_EN_UNIT}(?:'s? time)?\b(?!\s+(?:ago|back))", _Reader.ahead),
     _rule("last past", rf"\b(?:last|past)\s+{_AMOUNT}\s+{_EN_UNIT}\b", _Reader.lately),
     _rule(
         _DAY_NAMES,

@@ -86,7 +86,8 @@ def clip(text: str, tokens: float) -> str:
     whole = bisect_right(ends, tokens, key=lambda end: estimate(text[:end]))
     if whole:
         return text[: ends[whole - 1]].strip()
-    most = bisect_right(range(1, len(text) + 1), tokens - 1, key=lambda end: estimate(text[:end]))
+    room = tokens - estimate("…")
+    most = bisect_right(range(1, len(text) + 1), room, key=lambda end: estimate(text[:end]))
     return f"{text[:most].strip()}…" if most else ""
 
 

@@ -6,7 +6,8 @@ notes are found from its window backwards, so that notes of other branches never
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from duihua.memories import Note, Span
 from duihua.memory.extract import condense
@@ -64,9 +65,10 @@ def lay(notes: Iterable[Note], left: Sequence[Turn]) -> tuple[Note | tuple[Turn,
     bare: list[Turn] = []
     wanted = left[-1].ref.seq if left else 0
     for turn in reversed(left):
-        if turn.ref.seq > wanted:  # inside of a note
+        if turn.ref.seq > wanted:  # a note covers it
             continue
-        if (note := ends.get(turn.ref.seq)) is not None:
+        note = ends.get(turn.ref.seq)
+        if note is not None and (note.after >= left[0].parent or not _broken(ends, note)):
             out += [*reversed(_chunks(bare)), note]
             bare, wanted = [], note.after
         else:
@@ -99,6 +101,22 @@ def fold(notes: Sequence[Note]) -> tuple[Note, tuple[Note, ...]] | None:
     return Note(gone[0].first, gone[-1].upto, gone[0].after, covers, text, level=1, at=at), gone
 
 
+def without(note: Note, gone: Mapping[int, int]) -> Note | None:
+    """A note now that turns are erased: None if it covers one of them, else it begins after what is left.
+
+    Args:
+        note: any note of the session.
+        gone: the erased turns with their parents.
+    """
+    spans = note.covers or ((note.first, note.upto),)
+    if any(first <= seq <= last for first, last in spans for seq in gone):
+        return None
+    after = note.after
+    while after in gone:
+        after = gone[after]
+    return note if after == note.after else replace(note, after=after)
+
+
 def fitting(notes: Sequence[Note], tokens: float) -> tuple[Note, ...]:
     """The notes that have room: the digest first, then the newest ones; oldest first."""
     kept: list[Note] = []
@@ -120,6 +138,13 @@ def _ends(notes: Iterable[Note]) -> dict[int, Note]:
     return {
         note.upto: note for note in sorted(notes, key=lambda note: note.level) if 0 <= note.after < note.upto
     }
+
+
+def _broken(ends: Mapping[int, Note], note: Note) -> bool:
+    """Whether turns before a note, which begins before the turns at hand, have none."""
+    while (before := ends.get(note.after)) is not None:
+        note = before
+    return note.after != 0
 
 
 def _chunks(turns: Sequence[Turn]) -> list[tuple[Turn, ...]]:

@@ -35,6 +35,8 @@ SPARE = 6
 """Turns that are read beyond those wanted, for some that are gone or say the same."""
 APART = 0.5
 """A neighbour whose score is a larger share of a hit's than this is told as a hit of its own."""
+OF_DAYS = 500
+"""Documents that are looked at for their day alone: the newest ones of a longer time."""
 EDGE = 50
 """Documents that are looked at when only the first or the last of all is asked for."""
 
@@ -96,14 +98,16 @@ class LexicalRecall:
         self, owner: int, asked: Question, now: int
     ) -> tuple[Matches, Mapping[Place, Found] | None]:
         """What the index knows of the terms, and the documents of the days, if it is asked for days."""
-        within: dict[Place, Found] | None = {} if asked.spans else None
-        for span in asked.spans:
-            within = {**(within or {}), **(await self._store.match(owner, (), between=span)).found}
-        if asked.terms:
-            return await self._store.match(owner, asked.terms), within
-        if asked.order and within is None:
+        matches = await self._store.match(owner, asked.terms) if asked.terms else Matches(0, 0, (), {})
+        if asked.spans:
+            within: dict[Place, Found] = {}
+            for start, end in asked.spans:
+                within |= {p: found for p, found in matches.found.items() if start <= found.at < end}
+                within |= (await self._store.match(owner, (), rows=OF_DAYS, between=(start, end))).found
+            return matches, within
+        if asked.order and not asked.terms:
             return await self._edge(owner, now, oldest=asked.order == "oldest"), None
-        return Matches(0, 0, (), {}), within
+        return matches, None
 
     async def _edge(self, owner: int, now: int, *, oldest: bool) -> Matches:
         """The first or the last documents of all.
@@ -197,7 +201,7 @@ class LexicalRecall:
             texts.add(spoken(turn))
             together = [there[p] for p in sorted({place, *beside[place]}) if p in there]
             text = quote(together, asked.terms[: asked.words], turn.at, self._zone, self._locale)
-            hits.append(Hit(score, text, turn.at, turn.ref))
+            hits.append(Hit(min(score, 1.0), text, turn.at, turn.ref))
         return hits
 
 

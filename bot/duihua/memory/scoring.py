@@ -18,12 +18,16 @@ B = 0.4
 """How much a long turn has to say more often what it is about."""
 AROUND = 0.3
 """The weight of the neighbours' words beside a turn's own."""
-ON_DAY = 0.2
+LEAST = 1.5
+"""Rare words (such as one turn alone holds) that a question says at least, or its best score is below 1."""
+ON_DAY = 0.19
 """What a turn gains for being of a day that was asked for."""
 OTHER_DAY = 0.5
 """What remains of the score of a turn of any other day."""
 FIRST = 0.5
 """What the first (or last) of the turns that answer about as well gains, as a share of the best score."""
+MOST = 200
+"""Places that are ranked, and all that are as good as the last of them."""
 REACH = (-2, -1, 1, 2)
 """The turns of the same session whose words speak for a turn."""
 
@@ -34,14 +38,17 @@ def weights(matches: Matches) -> list[float]:
     return [log(1 + (n - held + 0.5) / (held + 0.5)) for held in matches.holding]
 
 
-def lexical(matches: Matches) -> dict[Place, float]:
+def lexical(matches: Matches, words: int = 0) -> dict[Place, float]:
     """The score of every turn that holds one of the terms, or stands beside one that does.
 
     1 is what a turn of usual length gets that holds each term once, with neighbours that do. It is a share of
-    the question asked, so that a threshold means the same for any question and any memory.
+    the question asked, so that a threshold means the same for any question and any memory. `words`: how many
+    of the terms are asked for, the first ones (0: all); what matches others comes on top. A question that
+    says less than `LEAST` rare words ("thank you") hardly asks for anything: what it finds gets little.
     """
     idf = weights(matches)
-    best = sum(idf) * (1 + AROUND)
+    rare = log(1 + (matches.documents - 0.5) / 1.5) if matches.documents else 0.0
+    best = max(sum(idf[: words or None]), LEAST * rare) * (1 + AROUND)
     if not best or not matches.found:
         return {}
     unit = 1 / best
@@ -62,7 +69,7 @@ def lexical(matches: Matches) -> dict[Place, float]:
         scores[place] = own
         session, seq = place
         for step in REACH:
-            beside = (session, seq + step)
+            beside = session, seq + step
             around[beside] = around.get(beside, 0) | mask
     shares = {1 << term: weight * unit * AROUND for term, weight in enumerate(idf)}
     known: dict[int, float] = {}
@@ -84,7 +91,9 @@ def _bits(mask: int) -> Iterator[int]:
 def rank(
     question: Question, matches: Matches, within: Mapping[Place, Found] | None = None
 ) -> list[tuple[Place, float]]:
-    """Places with their scores (0..1), the best one first; of the same score the newest first.
+    """Places with their scores, the best one first; of the same score the newest first.
+
+    A score is a share of 1, or more where a turn says again and again what was asked for, or on its very day.
 
     Args:
         question: what is asked.
@@ -92,13 +101,16 @@ def rank(
         within: the documents of the days it names, if it names any: they come before others that answer as
             well, and count a little for their day alone.
     """
-    scores = lexical(matches)
+    scores = lexical(matches, question.words)
     if within is not None:
         scores = _on_days(scores, within, alone=not question.words)
     elif question.order:
         scores = _by_age(scores or dict.fromkeys(matches.found, 0.5), question.order == "oldest")
-    bounded = [(place, min(score, 1.0)) for place, score in scores.items()]
-    return sorted(bounded, key=lambda item: (-item[1], -item[0][0], -item[0][1]))
+    if len(scores) > MOST:
+        least = sorted(scores.values(), reverse=True)[MOST - 1]
+        scores = {place: score for place, score in scores.items() if score >= least}
+    order = sorted((-score, -session, -seq) for (session, seq), score in scores.items())
+    return [((-session, -seq), -score) for score, session, seq in order]
 
 
 def _on_days(scores: dict[Place, float], within: Mapping[Place, Found], *, alone: bool) -> dict[Place, float]:

@@ -16,6 +16,17 @@ _TERM = re.compile(
 _NUMBER = re.compile(r"\d+(?:[:.：/-]\d+)*|[一二两三四五六七八九十百千万]{1,6}[月日号点岁年块元次斤楼路]")
 _NAME = re.compile(r"(?<=[a-z\d,;:)’'\"] )[A-Z][\w’'-]+|《[^》]{1,30}》|[“\"「][^”\"」]{1,30}[”\"」]")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z\d]+")
+_WHEN = re.compile(
+    r"(?:周|星期|礼拜)[一二三四五六日天末]|[明后昨前]天|[明后去前]年|[上下这本]个?(?:月|周|星期)"
+    r"|\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|tomorrow|tonight|yesterday"
+    r"|(?:next|last|this) (?:week|weekend|month|year|spring|summer|autumn|fall|winter)"
+    r"|january|february|march|april|june|july|august|september|october|november|december)\b",
+    re.IGNORECASE,
+)
+_AM = re.compile(
+    r"我(?:们|家)?(?:的|是|有|在|叫|对|从|不)"
+    r"|\b(?:I am|I['’]m an?|I have|I can['’]?t|I don['’]t|my \w+ (?:is|are))\b"
+)
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _SELF = re.compile(r"我|咱|俺|\b(?:I|[Mm]y|[Mm]ine|[Ww]e|[Oo]ur|I['’](?:m|ve|ll|d))\b")
 _TOLD = re.compile(
@@ -23,17 +34,18 @@ _TOLD = re.compile(
     r"|忌口|不吃|不喝|喜欢|喜爱|最爱|讨厌|害怕|养了|结婚|离婚|怀孕|女儿|儿子|孩子|老婆|老公|妻子|丈夫|男友|女友"
     r"|对象|爸|妈|父亲|母亲|哥|姐|弟|妹|爷爷|奶奶|外公|外婆|同事|老板|朋友|邻居|猫|狗|电话|号码|密码|地址|邮箱"
     r"|车牌|航班|火车|高铁|会议|开会|考试|面试|手术|预约|约了|打算|计划|准备去|订了|买了|正在学|会说|擅长|爱好"
-    r"|身高|体重|血型|星座|纪念日|截止"
+    r"|身高|体重|血型|星座|纪念日|截止|出差|旅行|医生|医院|住院|病|药|受伤|受过伤|疼|戒|信[佛教]|退休|创业|加班"
     r"|\b(?:names?|called|live[sd]?|born|birthday|work(?:s|ed|ing)?|job|company|school|stud(?:y|ies|ied|ying)"
     r"|majors?|allergic|vegetarian|vegan|likes?|loves?|hates?|prefers?|favou?rite|afraid|married|divorced"
     r"|pregnant|engaged|daughter|son|kids?|child(?:ren)?|wife|husband|partner|girlfriend|boyfriend|mother|father"
     r"|mom|mum|dad|brother|sister|grand\w+|aunt|uncle|cousin|friend|boss|colleague|neighbou?r|cat|dog|phone"
     r"|number|password|address|e-?mail|flight|train|meeting|exam|interview|surgery|appointment|plan(?:s|ning)?"
-    r"|booked|bought|moved|moving|learning|speaks?|plays?|hobby|hobbies|tall|weighs?|anniversary|deadline)\b",
+    r"|booked|bought|moved|moving|learning|speaks?|plays?|hobby|hobbies|tall|weighs?|anniversary|deadline"
+    r"|doctor|hospital|medicine|pills?|hurt|injured|sprained|broke|pain|grew|retired|visit(?:ing|ed)?|trip)\b",
     re.IGNORECASE,
 )
 _WISH = re.compile(
-    r"记住|记得我|别忘|以后|今后|从现在起|每次|一律|永远|不要再|别再"
+    r"记住|记得我|别忘|以后|今后|从现在起|每次(?:回|都要|都请)|一律|永远|不要再|别再"
     r"|\b(?:remember|don['’]t forget|from now on|always|never|keep in mind)\b",
     re.IGNORECASE,
 )
@@ -43,9 +55,10 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _REQUEST = re.compile(
-    r"^\W*(?:请|帮|给我|替我|麻烦|讲讲|说说|聊聊|介绍|解释|翻译|写一?[段首篇个封]|推荐|告诉我|再来|继续|换|试试)"
-    r"|^\W*(?:please|tell me|give me|show me|write|explain|translate|recommend|suggest|help"
-    r"|continue|go on|list)\b",
+    r"^\W*(?:谢谢|多谢|感谢|哈哈|请|帮|给我|替我|麻烦|讲讲|说说|聊聊|介绍|解释|翻译|写一?[段首篇个封]"
+    r"|推荐|告诉我|再来|继续|换|试试)"
+    r"|^\W*(?:thanks|thank you|lol|haha|please|tell me|give me|show me|write|explain|translate|recommend"
+    r"|suggest|help|continue|go on|list)\b",
     re.IGNORECASE,
 )
 _COMMON = """
@@ -96,6 +109,9 @@ def worth(text: str, about: frozenset[str], often: Mapping[str, int]) -> float:
     total = 0.3 + 0.15 * min(8, sum(1 for term in about if often.get(term, 1) == 1))
     total += 1.3 * min(3, sum(1 for _ in _NUMBER.finditer(text)))
     total += 1.1 * min(3, _names(text))
+    total += 0.8 * min(2, sum(1 for _ in _WHEN.finditer(text)))
+    if _AM.search(text):
+        total += 0.7
     told = min(2, len({match.group().lower() for match in _TOLD.finditer(text)}))
     if _SELF.search(text):
         total += 1.0 + 1.2 * told

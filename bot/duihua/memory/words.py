@@ -28,15 +28,17 @@ FUNCTION_CHARACTERS = frozenset(
 QUESTION_WORDS = FUNCTION_WORDS | _words(
     """what which who whom whose when where why how many much long ever remember recall tell told say said
     mention mentioned talk talked talking chat chatted conversation discuss discussed know please any some
-    something anything kind sort ago before earlier previously once already"""
+    something anything kind sort ago before earlier previously once already thanks thank hello hi hey ok okay
+    yes yeah sure bye goodbye well"""
 )
-"""With those that make a question, or ask for nothing but that something was said."""
+"""With those that make a question, ask for nothing but that something was said, or are mere courtesy."""
 
 QUESTIONS = re.compile(
     "为什么|為什麼|什么时候|什麼時候|什么样|什麼樣|什么|什麼|啥|哪一?[些个個里裡儿兒位种種部本天次]?|谁"
     "|誰|怎么样|怎麼樣|怎么|怎麼|怎样|怎樣|如何|多少|多久|几[个個次位]|有没有|有沒有|是不是|对吗|對嗎"
     "|对不对|还记不记得|还记得|還記得|记得|記得|曾经|曾經|曾|之前|以前|当时|當時|时候|時候|提到|提起"
     "|说过|說過|告诉|告訴|讲过|講過|聊天|聊[了过過到]?|谈[了过過到]|对话|對話|话题|話題|具体|具體"
+    "|谢谢|謝謝|感谢|感謝|你好|您好|好的|好吧|再见|再見|早上好|晚上好|晚安|知道了|明白了|没问题|沒問題|不客气|辛苦了|哈哈+|继续"
 )
 """The same in Chinese, to be taken out before a text falls into pairs of characters."""
 

@@ -123,12 +123,12 @@ ALLERGY = Fact(
 FACTS = (NAME, HOME, LIKING, BIRTHDAY, ALLERGY)
 
 _FIRST_PERSON = (
-    (re.compile(r"用户的(?=名字|姓名)"), "我的"),
-    (re.compile(r"用户(?:名叫|叫做?|是叫|姓名叫)"), "我叫"),
-    (re.compile(r"用户(?:姓名|名字)?(?:是|为|[:：])\s*(?!我)(?=\w{1,8}(?:[,，。;；\s]|$))"), "我叫"),
+    (re.compile(r"(?:用户|\buser)\s*[:：]\s*", _I), ""),  # a speaker's mark
+    (re.compile(r"用户的?(?:姓名|名字)(?:叫做?|是|为|[:：])\s*"), "我叫"),
+    (re.compile(r"用户(?:名叫|叫做?)"), "我叫"),
     (re.compile(r"用户"), "我"),
     (re.compile(r"\b(?:the )?user(?:'s|’s)\b", _I), "my"),
-    (re.compile(r"\b(?:the )?user (is|was|has) ", _I), r"I am "),
+    (re.compile(r"\b(?:the )?user is ", _I), "I am "),
     (re.compile(r"\b(?:the )?user (like|love|live)s\b", _I), r"I \1"),
 )
 

@@ -123,17 +123,17 @@ async def stream(
     A content type in `headers` takes the place of the usual one.
     """
     response = web.StreamResponse(headers={"Content-Type": EVENTS, "Cache-Control": "no-cache", **headers})
-    await response.prepare(request)
-    for i, frame in enumerate(frames):
-        if i == cut_after:
-            drop(request)
-            return response
-        if i:
-            await asyncio.sleep(pause)  # even none lets a reader in the same loop see frame after frame
-        try:
+    try:
+        await response.prepare(request)
+        for i, frame in enumerate(frames):
+            if i == cut_after:
+                drop(request)
+                break
+            if i:
+                await asyncio.sleep(pause)  # even none lets a reader in the same loop see frame after frame
             await response.write(frame)
-        except ConnectionResetError:  # the client has left: nothing to tell it
-            return response
+    except ConnectionResetError:  # the client has left: nothing to tell it
+        pass
     return response
 
 
