@@ -209,16 +209,17 @@ def test_no_request_is_above_the_limit_once_calibrated(weights: tuple[float, ...
     )
     starts, biases, counts = [0, 0], list[float | None]([None, None]), list[int]()
     pasts: list[list[Turn]] = [[], []]
+    lasts: list[Features | None] = [None, None]
     for number in range(160):
         one = number % 2
         text = (ZH, EN)[one] * rng.randint(1, 6)
         turn = Turn(TurnRef(one, len(pasts[one]) + 1), len(pasts[one]), None, (Text(text),), (), "running")
-        turns, scale = (*pasts[one], turn), known.scale(bias=biases[one])
+        turns, scale = (*pasts[one], turn), known.scale(lasts[one], biases[one])
         packed = dialect.pack("", turns, start=starts[one], scale=scale)
         if again := corrected(known, packed, 2_000, biases[one]):
             packed = dialect.pack("", turns, start=starts[one], scale=again)
         starts[one] = packed.start
-        asked = features(packed)
+        asked = lasts[one] = features(packed)
         counts.append(true(weights, asked, rng.gauss(0, 0.01)))
         biases[one], known = known.bias(asked, counts[-1]), known.learnt(asked, counts[-1], biases[one])
         pasts[one].append(Turn(turn.ref, turn.parent, None, turn.input, (Step((Text(text),)),), "done"))
