@@ -138,7 +138,12 @@ def _checked(item: Mapping[str, Any], turns: Sequence[Turn]) -> Finding | None:
         until = plan(as_said(text), turn.at) if kind == "event" else None
         return Finding(kind, named, text, (turn.ref,), _MODEL, turn.at, until or 0)
     return Finding(
-        said.kind if kind != "instruction" else kind, said.subject, text, (turn.ref,), _MODEL, turn.at
+        "instruction" if kind == "instruction" else said.kind,
+        said.subject,
+        text,
+        (turn.ref,),
+        _MODEL,
+        turn.at,
     )
 
 
