@@ -128,7 +128,7 @@ class ChatEngine(Tasking):
         composer = Composer(
             Words(memory.context_text, memory.recalled_text), tokens=self.settings.memory_tokens
         )
-        self.recollection = Recollection(self.store, self.recall, composer, on=on)
+        self.recollection = Recollection(self.store, self.recall, composer, self.calibrations, on=on)
         summarising = Summarising(
             self.store,
             self.resolve,
@@ -429,7 +429,7 @@ class ChatEngine(Tasking):
         """What the next request of a session would hold if `name` said `content`."""
         info = await self.store.session(address)
         brief = self._make(info.settings if info else {}, name, None)
-        view = await preview(self.store, self.recollection, self.calibrations, brief, info, content)
+        view = await preview(self.store, self.recollection, brief, info, content)
         if not count:
             return view
         counted = await self.count_tokens(view.text, model=brief.dialect.name)

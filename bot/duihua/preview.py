@@ -1,22 +1,20 @@
-"""What the next request of a conversation would hold, part by part: where tokens go, and why it is known."""
+"""What the next request of a conversation would hold, part by part: where tokens go, what is known why."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import ceil
 from typing import Any, Literal, cast
 
 import orjson
 
 from duihua.brief import Brief, window_limit
-from duihua.calibrations import Calibrations
 from duihua.composition import NOTHING
 from duihua.memories import Hit
 from duihua.messages import Text, Turn, TurnRef
 from duihua.ports import SessionInfo, Store
-from duihua.recollection import Recollection
+from duihua.recollection import NOBODY, Recollection
 from duihua.tokens import estimate
 
 PartKind = Literal["persona", "memory", "skills", "turn", "recalled", "question"]
@@ -72,7 +70,6 @@ class ContextView:
 async def preview(
     store: Store,
     recollection: Recollection,
-    calibrations: Calibrations,
     brief: Brief,
     info: SessionInfo | None,
     content: str,
@@ -81,23 +78,16 @@ async def preview(
     dialect = brief.dialect
     past: Sequence[Turn] = ()
     current = Turn(TurnRef(info.id if info else 0, 0), input=(Text(content),), state="running")
-    remembered = NOTHING
+    remembered, holder = NOTHING, NOBODY
     start = info.window_from if info else 0
     if info is not None:
         past = await store.path(info.id, info.head, since=start, limit=window_limit(dialect))
         newest = info.head + 1
         current = Turn(TurnRef(info.id, newest), info.head, input=(Text(content),), state="running")
-        remembered = await recollection.of(recollection.holder(info), current, past, locale=brief.locale)
-    session = current.ref.session
-    composed = recollection.composer.compose(
-        dialect,
-        brief.system,
-        (*past, current),
-        brief.tools,
-        remembered=remembered,
-        start=start,
-        scale=calibrations.scale(dialect.name, session),
-        correct=partial(calibrations.corrected, dialect, session),
+        holder = recollection.holder(info)
+        remembered = await recollection.of(holder, current, past, locale=brief.locale)
+    composed, _ = await recollection.compose(
+        holder, brief, (*past, current), brief.tools, remembered=remembered, start=start
     )
     packed = composed.packed
     messages = tuple(orjson.loads(message) for message in packed.messages)

@@ -14,6 +14,8 @@ HIGH = 0.9
 """Above this share of the budget the window moves."""
 LOW = 0.5
 """It moves until it fills at most this share."""
+LEFT = 0.35
+"""Where much is fixed, turns keep this share of what is left for them: else there would be no window."""
 
 
 class Size(NamedTuple):
@@ -33,6 +35,10 @@ def fits(size: Size, budget: Limits, share: float = 1.0) -> bool:
     return budget.characters is None or size.characters <= budget.characters * share
 
 
+def _low(budget: int | None, fixed: float) -> int | None:
+    return None if budget is None else int(max(budget * LOW, fixed + (budget - fixed) * LEFT))
+
+
 def advance(costs: Sequence[Size], budget: Limits, start: int = 0, fixed: Size = NOTHING) -> int:
     """The index at which the window starts now.
 
@@ -49,7 +55,8 @@ def advance(costs: Sequence[Size], budget: Limits, start: int = 0, fixed: Size =
     characters = fixed.characters + sum(cost.characters for cost in costs[start:])
     if fits(Size(tokens, characters), budget, HIGH):
         return start
-    while start < len(costs) - 1 and not fits(Size(tokens, characters), budget, LOW):
+    low = Limits(_low(budget.characters, fixed.characters), _low(budget.tokens, fixed.tokens))
+    while start < len(costs) - 1 and not fits(Size(tokens, characters), low):
         tokens -= costs[start].tokens
         characters -= costs[start].characters
         start += 1
