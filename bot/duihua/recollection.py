@@ -201,8 +201,24 @@ class Recollection:
 
     async def _derived(self, holder: Holder, stored: Sequence[Note], parent: int) -> tuple[Note, ...]:
         """Notes up to `parent`, with a plain one for the turns that have none yet."""
-        path = await self._store.path(holder.session, parent, limit=FAR)
-        return tuple(item if isinstance(item, Note) else plain(item) for item in noting.lay(stored, path))
+        laid = await self.laid(holder.session, stored, parent)
+        return tuple(item if isinstance(item, Note) else plain(item) for item in laid)
+
+    async def laid(
+        self, session: int, stored: Sequence[Note], parent: int
+    ) -> tuple[Note | tuple[Turn, ...], ...]:
+        """What stands before a window, up to the turn `parent`, as `notes.lay` tells it.
+
+        Turns are read from the newest note on; all of them only where that note is of another path, or older
+        ones are missing.
+        """
+        newest = max((note.upto for note in stored if note.upto <= parent), default=0)
+        path = await self._store.path(session, parent, since=newest, limit=FAR)
+        laid = noting.lay(stored, path)
+        whole = laid and isinstance(laid[0], Note) and not laid[0].after
+        if newest and not whole:
+            laid = noting.lay(stored, await self._store.path(session, parent, limit=FAR))
+        return laid
 
     def _known(self, holder: Holder) -> tuple[Note, ...]:
         known = self._notes.get(holder.session)

@@ -225,9 +225,7 @@ class Upkeep:
         if first is None or not first.parent:
             return
         stored = tuple(await self._store.notes(session))
-        path = await self._store.path(session, first.parent, limit=FAR)
-        laid = noting.lay(stored, path)
-        for item in laid:
+        for item in await self._recollection.laid(session, stored, first.parent):
             if isinstance(item, Note):
                 continue
             stored = await self._write(chore, stored, item)
