@@ -17,7 +17,7 @@ from duihua.brief import Brief
 from duihua.calibrations import Calibrations
 from duihua.composition import Composer, Composition, Remembered, plain
 from duihua.errors import DuihuaError
-from duihua.memories import Fact, Hit, Note, Recall, Remembers
+from duihua.memories import Fact, FactBook, Hit, Note, Recall, Remembers
 from duihua.memory import notes as noting
 from duihua.messages import Address, Attachment, Turn, TurnRef, text_of
 from duihua.ports import SessionInfo, Store, ToolSpec, Work
@@ -86,7 +86,7 @@ class Recollection:
         self._store, self._recall, self.composer, self._on = store, recall, composer, on
         self._calibrations = calibrations
         self._notes: OrderedDict[int, tuple[int, tuple[Note, ...]]] = OrderedDict()
-        self._wishes: OrderedDict[int, tuple[int, tuple[Fact, ...]]] = OrderedDict()
+        self._books: OrderedDict[int, tuple[FactBook, tuple[Fact, ...]]] = OrderedDict()
         self._suspects: OrderedDict[int, frozenset[tuple[TurnRef | None, int]]] = OrderedDict()
 
     def holder(self, of: Work | SessionInfo) -> Holder:
@@ -109,7 +109,7 @@ class Recollection:
         if not holder.on:
             return Remembered(locale, (), notes)
         window = past[0].ref.seq if past else turn.ref.seq
-        instructions = await self._instructions(holder)
+        _, instructions = await self._known_of(holder)
         hits = await self._hits(holder, turn, window, instructions) if recall else ()
         return Remembered(locale, instructions, notes, hits)
 
@@ -161,7 +161,10 @@ class Recollection:
             query = f"{query[: LONGEST // 2]}\n{query[-LONGEST // 2 :]}"
         before = TurnRef(holder.session, window)
         try:
-            found = await self._recall.search(holder.owner, query, limit=HITS, before=before)
+            book, _ = await self._known_of(holder)
+            found = await self._recall.search(
+                holder.owner, query, limit=HITS, before=before, least=THRESHOLD, book=book
+            )
         except DuihuaError as e:
             log.warning("nothing is recalled: %s", e)
             return ()
@@ -171,14 +174,15 @@ class Recollection:
         wishes = {fact.id for fact in instructions}  # they stand in the request already
         return tuple(hit for hit in found if hit.score >= THRESHOLD and hit.fact not in wishes)
 
-    async def _instructions(self, holder: Holder) -> tuple[Fact, ...]:
-        known = self._wishes.get(holder.owner)
-        if known is not None and holder.version and known[0] == holder.version:
-            return known[1]
+    async def _known_of(self, holder: Holder) -> tuple[FactBook, tuple[Fact, ...]]:
+        """The holder's facts, and the standing wishes among them."""
+        known = self._books.get(holder.owner)
+        if known is not None and holder.version and known[0].version == holder.version:
+            return known
         book = await self._store.facts(holder.owner)
-        wishes = tuple(fact for fact in book.facts if fact.kind == "instruction")
-        _keep(self._wishes, holder.owner, (book.version, wishes))
-        return wishes
+        known = book, tuple(fact for fact in book.facts if fact.kind == "instruction")
+        _keep(self._books, holder.owner, known)
+        return known
 
     def own(self, holder: Holder, turn: Turn) -> Remembers | None:
         """The holder's memory for skills; None: it is turned off."""
@@ -240,7 +244,7 @@ class Recollection:
 
     def drop_owner(self, owner: int) -> None:
         """Forgets what is kept of a person."""
-        self._wishes.pop(owner, None)
+        self._books.pop(owner, None)
         self._suspects.pop(owner, None)
         self.composer.forget()
 
