@@ -233,6 +233,14 @@ class Recollection:
         unique = {(note.upto, note.level): note for note in notes}
         _keep(self._notes, session, (generation, tuple(unique.values())))
 
+    def made(self, session: int, generation: int, turns: Sequence[Turn]) -> Note | None:
+        """The note of these turns that was made for a request, if it is kept."""
+        known = self._notes.get(session)
+        if known is None or known[0] != generation:
+            return None
+        ends = turns[0].ref.seq, turns[-1].ref.seq, turns[0].parent
+        return next((n for n in known[1] if not n.level and (n.first, n.upto, n.after) == ends), None)
+
     def add(self, holder: Holder, notes: Sequence[Note]) -> None:
         """Keeps notes that are not stored yet."""
         self.put(holder.session, holder.generation, (*self._known(holder), *notes))
