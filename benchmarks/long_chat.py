@@ -208,8 +208,8 @@ def _told(
     print(f"the last turns cost {ratio:.3f} of the first (target {1 - FLAT:.2f} ... {1 + FLAT:.2f})")
     full = next((window for window in windows if (window.first, window.last) == FULL), last)
     print(
-        f"they cost {last.turn / full.turn:.3f} of turns {full.first}-{full.last}: until then the window fills,"
-        " and there is nothing to recall that is not in it"
+        f"they cost {last.turn / full.turn:.3f} of turns {full.first}-{full.last}: before, the window was not"
+        " full, and there was nothing to recall that was not in it"
     )
     for model, sizes in sorted(prompts.items()):
         mean = sizes["total"] / sizes["requests"]
