@@ -28,6 +28,8 @@ MOVES = 4
 """How often the notes of turns that left may push others out of a window."""
 KEPT = 512
 """Sessions of which the memory's text is kept."""
+WISHES = 10
+"""Standing wishes take at most this part of a window (1/10): of more the newest ones hold."""
 LARGE = 2
 """An input that fills more than this part of a window (1/2) is sent without recalled lines."""
 
@@ -159,11 +161,11 @@ class Composer:
         return text
 
     def _told(self, remembered: Remembered, known: Sequence[Note], room: float) -> str:
-        """The notes that there is room for; instructions always."""
+        """The notes and the wishes that there is room for."""
         kept = notes.fitting(known, room / SHARE)
         digest = kept[0].text if kept and kept[0].level else ""
         told = tuple(note.text for note in kept if note.text and not note.level)
-        instructions = tuple(fact.text for fact in remembered.instructions)
+        instructions = _fitting(remembered.instructions, room / WISHES)
         if not (digest or told or instructions):
             return ""
         return self.words.context(remembered.locale, instructions, digest, told)
@@ -181,6 +183,17 @@ class Composer:
         if not shown:
             return "", ()
         return self.words.recalled(remembered.locale, tuple(hit.text for hit in shown)), tuple(shown)
+
+
+def _fitting(wishes: Sequence[Fact], tokens: float) -> tuple[str, ...]:
+    """The texts of the newest wishes that have room, in their order."""
+    kept: list[Fact] = []
+    for wish in sorted(wishes, key=lambda wish: (wish.last_seen, wish.id), reverse=True):
+        tokens -= estimate(wish.text)
+        if tokens < 0:
+            break
+        kept.append(wish)
+    return tuple(wish.text for wish in wishes if wish in kept)
 
 
 def room_of(dialect: Dialect, budget: int | None = None) -> float:
