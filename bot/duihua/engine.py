@@ -30,7 +30,18 @@ from duihua.memories import Recall
 from duihua.memory.recall import LexicalRecall
 from duihua.messages import Address, Cost, Options, Part, Text, Turn, TurnRef, Usage
 from duihua.options import ModelOptions
-from duihua.ports import Accepted, Dialect, Frontend, Input, Limiter, Provider, Skill, Store, Work
+from duihua.ports import (
+    Accepted,
+    Dialect,
+    Frontend,
+    Input,
+    Limiter,
+    Provider,
+    SessionInfo,
+    Skill,
+    Store,
+    Work,
+)
 from duihua.preview import ContextView, preview
 from duihua.prices import Prices
 from duihua.providers.fallback import STATE, Circuits, Health, dump, fitting, load, names
@@ -39,7 +50,7 @@ from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import Reply, Session
 from duihua.skills.registry import Registry, load_bundled
-from duihua.summarising import Summarising
+from duihua.summarising import NONE, Summarising
 from duihua.tasking import Tasking
 from duihua.turn import Turns
 from duihua.upkeep import Upkeep
@@ -131,6 +142,8 @@ class ChatEngine(Tasking):
             Words(memory.context_text, memory.recalled_text), tokens=self.settings.memory_tokens
         )
         self.recollection = Recollection(self.store, self.recall, composer, self.calibrations, on=on)
+        if self.settings.memory_model not in ("", NONE):
+            self.resolve_all(self.settings.memory_model)  # a wrong name is told now
         summarising = Summarising(
             self.store,
             self.resolve,
@@ -426,10 +439,13 @@ class ChatEngine(Tasking):
         return provider
 
     async def context(
-        self, address: Address, content: str, name: str = "", *, count: bool = False
+        self, address: Address, content: str, name: str = "", *, external: str = "", count: bool = False
     ) -> ContextView:
         """What the next request of a session would hold if `name` said `content`."""
         info = await self.store.session(address)
+        if info is None:  # nothing was said there yet, but the person may be known
+            user = await self.store.user(address.tenant, address.front, external or address.chat)
+            info = SessionInfo(0, address.key, address, user, 0, 0, 0) if user else None
         brief = self._make(info.settings if info else {}, name, None)
         view = await preview(self.store, self.recollection, brief, info, content)
         if not count:
@@ -544,7 +560,7 @@ class ChatEngine(Tasking):
     def _embedder(self) -> dict[str, Any]:
         """How recall embeds texts, if a model is set for it."""
         model = self.settings.memory_embed
-        if not model:
+        if model in ("", NONE):
             return {}
         self.resolve(model)  # a wrong name is told now
 
