@@ -16,6 +16,7 @@ from duihua.composition import Composer, Remembered, plain
 from duihua.errors import DuihuaError
 from duihua.memories import Fact, Hit, Note, Recall, Remembers
 from duihua.memory import notes as noting
+from duihua.memory.asking import worth_telling
 from duihua.messages import Address, Turn, TurnRef, text_of
 from duihua.ports import SessionInfo, Store, Work
 from duihua.redact import where
@@ -25,8 +26,6 @@ log = logging.getLogger(__name__)
 
 KEPT = 512
 """Sessions and owners of which something is kept in memory."""
-THRESHOLD = 0.2
-"""Hits below this score are not told unasked."""
 HITS = 6
 """Hits at most that are told unasked."""
 LONGEST = 2_000
@@ -120,7 +119,7 @@ class Recollection:
             log.error("nothing is recalled: %s", where(e))
             return ()
         wishes = {fact.id for fact in instructions}  # they stand in the request already
-        return tuple(hit for hit in found if hit.score >= THRESHOLD and hit.fact not in wishes)
+        return worth_telling(query, [hit for hit in found if hit.fact not in wishes])
 
     async def _instructions(self, holder: Holder) -> tuple[Fact, ...]:
         known = self._wishes.get(holder.owner)
