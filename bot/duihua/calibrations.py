@@ -17,6 +17,7 @@ from duihua.errors import StorageError
 from duihua.memory.calibration import Calibration, Features, corrected, features
 from duihua.messages import Usage
 from duihua.ports import Dialect, Packed, Store
+from duihua.redact import where
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +125,9 @@ class Calibrations:
         except StorageError as e:
             log.info("what was learnt of the tokenizer of %s is not known now: %s", name, e)
             return
+        except Exception as e:  # a store that is not ours
+            log.error("what was learnt of the tokenizer of %s: %s", name, where(e))
+            return
         if stored.count > self._known[name].count:
             self._known[name] = stored
 
@@ -133,6 +137,8 @@ class Calibrations:
             await self._store.put_state(_key(name), self._known[name].dump())
         except StorageError as e:
             log.info("what was learnt of the tokenizer of %s is not kept: %s", name, e)
+        except Exception as e:
+            log.error("what was learnt of the tokenizer of %s: %s", name, where(e))
 
 
 def _key(name: str) -> str:

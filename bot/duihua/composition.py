@@ -93,7 +93,7 @@ class Composer:
         images: Mapping[str, Attachment] | None = None,
     ) -> Composition:
         """The content of a request; arguments as of `Dialect.pack`, the last turn is the current one."""
-        room = _room(dialect, budget)
+        room = room_of(dialect, budget)
         recalled, shown = self._recalled(remembered, turns[-1], room)
         if recalled:
             told = (Text(f"{recalled}{GAP}"), *turns[-1].input)
@@ -139,7 +139,7 @@ class Composer:
         return self.words.recalled(remembered.locale, tuple(hit.text for hit in shown)), tuple(shown)
 
 
-def _room(dialect: Dialect, budget: int | None) -> float:
+def room_of(dialect: Dialect, budget: int | None = None) -> float:
     """Tokens of a whole request, about."""
     soft = dialect.soft
     known = [n for n in (budget, soft.tokens, soft.characters // 2 if soft.characters else None) if n]

@@ -18,7 +18,7 @@ import orjson
 from duihua.brief import Brief, Rules
 from duihua.calibrations import Calibrations
 from duihua.compare import Piece, Result, compare, expanded
-from duihua.composition import Composer, Words
+from duihua.composition import Composer, Words, room_of
 from duihua.config import Settings
 from duihua.contexts import Contexts, fitted, measurable
 from duihua.delivery import Delivery
@@ -53,6 +53,8 @@ log = logging.getLogger(__name__)
 
 REMEMBERED = 4_096
 """Sessions whose settings are kept in memory."""
+OFFERED = 3
+"""Skills take at most this part of a window (1/3): of more only the first ones are offered."""
 
 
 class ChatEngine(Tasking):
@@ -128,7 +130,7 @@ class ChatEngine(Tasking):
         composer = Composer(
             Words(memory.context_text, memory.recalled_text), tokens=self.settings.memory_tokens
         )
-        self.recollection = Recollection(self.store, self.recall, composer, on=on)
+        self.recollection = Recollection(self.store, self.recall, composer, self.calibrations, on=on)
         summarising = Summarising(
             self.store,
             self.resolve,
@@ -429,7 +431,7 @@ class ChatEngine(Tasking):
         """What the next request of a session would hold if `name` said `content`."""
         info = await self.store.session(address)
         brief = self._make(info.settings if info else {}, name, None)
-        view = await preview(self.store, self.recollection, self.calibrations, brief, info, content)
+        view = await preview(self.store, self.recollection, brief, info, content)
         if not count:
             return view
         counted = await self.count_tokens(view.text, model=brief.dialect.name)
@@ -602,8 +604,17 @@ def _checked(
 
 
 def _able(brief: Brief) -> Brief:
-    """Offers no skills if the model has no way to call them; calls that were made still run."""
-    return replace(brief, tools=()) if brief.dialect.functions == "none" else brief
+    """Offers no skills if the model has no way to call them, and the first of them if its window is small.
+
+    Calls that were made still run.
+    """
+    if brief.dialect.functions == "none":
+        return replace(brief, tools=())
+    tools, room = brief.tools, room_of(brief.dialect) / OFFERED
+    question = Turn(TurnRef(0, 1), input=(Text("?"),), state="running")
+    while tools and brief.dialect.pack("", (question,), tools).tokens > room:
+        tools = tools[:-1]
+    return replace(brief, tools=tools) if tools != brief.tools else brief
 
 
 def _limiter() -> Limiter:

@@ -278,7 +278,7 @@ class MemoryStore(Protocol):
         ...
 
     async def match(
-        self, owner: int, terms: Sequence[str], *, rows: int = 2_000, between: tuple[int, int] | None = None
+        self, owner: int, terms: Sequence[str], *, rows: int = 400, between: tuple[int, int] | None = None
     ) -> Matches:
         """The documents that hold the terms.
 

@@ -1,22 +1,20 @@
-"""What the next request of a conversation would hold, part by part: where tokens go, and what is known why."""
+"""What the next request of a conversation would hold, part by part: where tokens go, what is known why."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import ceil
 from typing import Any, Literal, cast
 
 import orjson
 
 from duihua.brief import Brief, window_limit
-from duihua.calibrations import Calibrations
 from duihua.composition import NOTHING
 from duihua.memories import Hit
 from duihua.messages import Text, Turn, TurnRef
 from duihua.ports import SessionInfo, Store
-from duihua.recollection import Recollection
+from duihua.recollection import NOBODY, Recollection
 from duihua.tokens import estimate
 
 PartKind = Literal["persona", "memory", "skills", "turn", "recalled", "question"]
@@ -72,7 +70,6 @@ class ContextView:
 async def preview(
     store: Store,
     recollection: Recollection,
-    calibrations: Calibrations,
     brief: Brief,
     info: SessionInfo | None,
     content: str,
@@ -81,25 +78,17 @@ async def preview(
     dialect = brief.dialect
     past: Sequence[Turn] = ()
     current = Turn(TurnRef(info.id if info else 0, 0), input=(Text(content),), state="running")
-    remembered = NOTHING
+    remembered, holder = NOTHING, NOBODY
     start = info.window_from if info else 0
     if info is not None:
         past = await store.path(info.id, info.head, since=start, limit=window_limit(dialect))
         newest = info.head + 1
         current = Turn(TurnRef(info.id, newest), info.head, input=(Text(content),), state="running")
-        remembered = await recollection.of(recollection.holder(info), current, past, locale=brief.locale)
-    compose = partial(
-        recollection.composer.compose,
-        dialect,
-        brief.system,
-        (*past, current),
-        brief.tools,
-        remembered=remembered,
-        start=start,
+        holder = recollection.holder(info)
+        remembered = await recollection.of(holder, current, past, locale=brief.locale)
+    composed, _ = await recollection.compose(
+        holder, brief, (*past, current), brief.tools, remembered=remembered, start=start
     )
-    composed = compose(scale=calibrations.scale(dialect.name, current.ref.session))
-    if scale := calibrations.corrected(dialect, current.ref.session, composed.packed, None):
-        composed = compose(scale=scale)
     packed = composed.packed
     messages = tuple(orjson.loads(message) for message in packed.messages)
     parts = [_part("persona", composed.persona), _part("memory", composed.memory)]

@@ -9,16 +9,19 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from duihua.composition import Composer, Remembered, plain
+from duihua.brief import Brief
+from duihua.calibrations import Calibrations
+from duihua.composition import Composer, Composition, Remembered, plain
 from duihua.errors import DuihuaError
 from duihua.memories import Fact, Hit, Note, Recall, Remembers
 from duihua.memory import notes as noting
 from duihua.memory.asking import worth_telling
-from duihua.messages import Address, Turn, TurnRef, text_of
-from duihua.ports import SessionInfo, Store, Work
+from duihua.messages import Address, Attachment, Turn, TurnRef, text_of
+from duihua.ports import SessionInfo, Store, ToolSpec, Work
 from duihua.redact import where
 from duihua.remembering import OwnMemory
 
@@ -49,6 +52,10 @@ class Holder:
     on: bool
 
 
+NOBODY = Holder(0, 0, 0, 0, False)
+"""Of a session that is not there yet."""
+
+
 def remembers(address: Address, settings: Mapping[str, Any], memory: bool) -> bool:
     """Whether a conversation uses long-term memory; `memory` is its owner's own switch.
 
@@ -68,11 +75,15 @@ class Recollection:
         store: where they are.
         recall: finds past turns and facts.
         composer: puts it into requests.
+        calibrations: how models' tokenizers count.
         on: whether there is long-term memory at all.
     """
 
-    def __init__(self, store: Store, recall: Recall, composer: Composer, *, on: bool) -> None:
+    def __init__(
+        self, store: Store, recall: Recall, composer: Composer, calibrations: Calibrations, *, on: bool
+    ) -> None:
         self._store, self._recall, self.composer, self._on = store, recall, composer, on
+        self._calibrations = calibrations
         self._notes: OrderedDict[int, tuple[int, tuple[Note, ...]]] = OrderedDict()
         self._wishes: OrderedDict[int, tuple[int, tuple[Fact, ...]]] = OrderedDict()
         self._suspects: OrderedDict[int, frozenset[tuple[TurnRef | None, int]]] = OrderedDict()
@@ -100,6 +111,47 @@ class Recollection:
         instructions = await self._instructions(holder)
         hits = await self._hits(holder, turn, window, instructions) if recall else ()
         return Remembered(locale, instructions, notes, hits)
+
+    async def compose(
+        self,
+        holder: Holder,
+        brief: Brief,
+        turns: Sequence[Turn],
+        tools: Sequence[ToolSpec],
+        *,
+        remembered: Remembered,
+        start: int,
+        budget: int | None = None,
+        images: Mapping[str, Attachment] | None = None,
+    ) -> tuple[Composition, Remembered]:
+        """The next request, and what memory knows then: turns that leave the window with it may be recalled.
+
+        Arguments as of `Composer.compose`; the sizes are by what is known of the model's tokenizer.
+        """
+        session, pending = turns[-1].ref.session, ()
+        while True:
+            compose = partial(
+                self.composer.compose,
+                brief.dialect,
+                brief.system,
+                turns,
+                tools,
+                remembered=remembered,
+                start=start,
+                budget=budget,
+                images=images,
+            )
+            composed = compose(scale=self._calibrations.scale(brief.dialect.name, session))
+            if not images and (
+                scale := self._calibrations.corrected(brief.dialect, session, composed.packed, budget)
+            ):
+                composed = compose(scale=scale)
+            if not composed.pending:
+                return replace(composed, pending=pending), remembered
+            start, pending = composed.packed.start, (*pending, *composed.pending)
+            hits = await self._hits(holder, turns[-1], start, remembered.instructions) if holder.on else ()
+            notes = (*remembered.notes, *composed.pending)
+            remembered = replace(remembered, notes=notes, hits=hits or remembered.hits)
 
     async def _hits(
         self, holder: Holder, turn: Turn, window: int, instructions: Sequence[Fact]

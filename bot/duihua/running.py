@@ -10,13 +10,12 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Literal, TypeVar
 
 from duihua.brief import Brief, Rules, window_limit
 from duihua.calibrations import Calibrations
 from duihua.codec import sound
-from duihua.composition import NOTHING
+from duihua.composition import NOTHING, Remembered
 from duihua.errors import DuihuaError, ProviderError, StorageError, Superseded
 from duihua.events import (
     AnyEvent,
@@ -118,7 +117,7 @@ class Running:
         self.replaced = False  # `brief` is not the one that the turn began with
         self.lessons = 0  # what clients learnt of their models in this turn
         self.reach = 0  # turns that the first model's window holds at most
-        self.remembered = NOTHING
+        self.remembered: Remembered = NOTHING
         self.shown: tuple[Hit, ...] = ()  # what was recalled for the model
         self.ending: list[AnyEvent] = []  # told once the end is stored
         self._pictures: dict[str, Attachment] = {}
@@ -155,33 +154,24 @@ class Running:
         """The next request. `alone`: nothing but the input, to see whether it is what was flagged."""
         brief = self._brief
         past: tuple[Turn, ...] = () if alone else self.past
-        remembered = NOTHING if alone else self.remembered
+        remembered: Remembered = NOTHING if alone else self.remembered
         current = replace(self.turn, steps=tuple(self.steps), memo={}) if self.steps else self.turn
         turns = (*past, current)
-        images = await self._images(turns) if brief.dialect.sees else None
-        compose = partial(
-            self.recollection.composer.compose,
-            brief.dialect,
-            brief.system,
+        composed, known = await self.recollection.compose(
+            self.holder,
+            brief,
             turns,
             tools,
             remembered=remembered,
             start=self.start,
             budget=budget,
-            images=images,
+            images=await self._images(turns) if brief.dialect.sees else None,
         )
-        session = self.turn.ref.session
-        composed = compose(scale=self.calibrations.scale(brief.dialect.name, session))
-        if not images and (
-            scale := self.calibrations.corrected(brief.dialect, session, composed.packed, budget)
-        ):
-            composed = compose(scale=scale)
-        self.shown = composed.shown
         if not alone and not self.replaced:  # a smaller window elsewhere shortens this one for nobody
-            self.start = composed.packed.start
+            self.start, self.remembered = composed.packed.start, known
             if composed.pending:
-                self.remembered = replace(self.remembered, notes=(*remembered.notes, *composed.pending))
                 self.recollection.add(self.holder, composed.pending)
+        self.shown = composed.shown
         return composed.packed
 
     async def _suspect(self, flag: Flagged) -> None:

@@ -436,6 +436,7 @@ class Session(MemorySession):
 
     async def _here(self) -> ChatEngine:
         """The engine that keeps the conversation: one that stores nothing while it is private."""
+        self._home.check_open()
         settings = await self._home.session_settings(self.address)
         return await self._home.aside() if settings.get("private") else self._home
 

@@ -307,7 +307,7 @@ def _cancelled() -> bool:
 
 
 def on_record(turn: Turn) -> bool:
-    """Whether long-term memory may know of a turn: neither flagged, nor withdrawn, nor said off the record."""
+    """Whether long-term memory may know of a turn: it was not flagged, withdrawn or said off the record."""
     return not turn.off_record and turn.state != "cleared" and turn.finish != "flagged"
 
 

@@ -21,8 +21,8 @@ from duihua_storage.segments import Segment, build, decode, encode, merge, searc
 from duihua_storage.statement import Op, Statement, Tx
 from duihua_storage.tables import segments, sessions, turns, users, vectors
 
-SIZES = [16, 128, 1024]
-"""The weights at which segments of the next size begin. Those of the last size are not merged any more."""
+SIZES = [32, 256, 2048]
+"""The weights at which segments of the next size begin; twice the last one is what a segment can hold."""
 _LAST = 2**63 - 1
 
 G, S, T, V = segments.c, sessions.c, turns.c, vectors.c
@@ -56,10 +56,6 @@ _INSERT = Statement(
     )
 )
 _DELETE = Statement(delete(segments).where(G.id.op("IN")(numbers("ids"))))
-
-
-def _level(weight: int) -> int:
-    return bisect(SIZES, weight)
 
 
 def _weight(document: Document) -> int:
@@ -102,14 +98,15 @@ def _settle(owner: int, rows: dict[int, int], segment: Segment, weight: int) -> 
     `rows` are the owner's segments with their weights; what is merged leaves them.
     """
     gone: list[int] = []
-    while (level := _level(weight)) < len(SIZES):
+    while (level := bisect(SIZES, weight)) < len(SIZES):
+        least, enough = [0, *SIZES][level], SIZES[level]
         peers: list[int] = []
         together = weight
         for id_, other in rows.items():
-            if together < SIZES[level] and _level(other) == level:
+            if least <= other < enough and together < enough:
                 together += other
                 peers.append(id_)
-        if together < SIZES[level]:
+        if together < enough:
             break
         segment = merge([*(yield from _read(peers)).values(), segment])
         weight = together

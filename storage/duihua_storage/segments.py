@@ -24,8 +24,8 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, compress, repeat
-from operator import ne
+from itertools import accumulate, chain, compress, islice, repeat
+from operator import gt, ne, not_
 from typing import Literal, NamedTuple
 
 from duihua.memories import Document, Found, Matches, Place
@@ -33,6 +33,7 @@ from duihua.memories import Document, Found, Matches, Place
 CAPACITY = 1 << 12
 """Documents that a segment can hold."""
 _CODES: tuple[Literal["q", "I", "H"], ...] = ("q", "q", "I", "I", "I", "H", "I", "I", "H")
+_NOTHING = array("I"), array("I"), array("H")
 _COUNTS = struct.Struct("<4I")
 _MOST = 16  # a count that is larger is taken for this
 
@@ -139,21 +140,21 @@ def _packed(heads: Sequence[_Head], keys: list[int]) -> Segment:
     """A segment of documents in order, and their postings in any order, each below its term's 32 bits."""
     keys.sort()
     terms = [key >> 16 for key in keys]
-    found = array("H", [key & 0xFFFF for key in keys])
-    starts = [0, *compress(range(1, len(keys)), map(ne, terms, terms[1:]))]
-    ranges = list(zip(starts, [*starts[1:], len(keys)], strict=True))
-    alone = [start for start, end in ranges if end - start == 1]
-    several = [(start, end) for start, end in ranges if end - start > 1]
-    singles = array("I", [terms[start] for start in alone])
-    lone = array("H", [found[start] for start in alone])
-    shared = array("I", [terms[start] for start, _ in several])
-    ends = array("I", accumulate(end - start for start, end in several))
-    postings = array("H")
-    for start, end in several:
-        postings += found[start:end]
-    at, sessions = (array("q", [head[i] for head in heads]) for i in (0, 1))
-    seqs, lengths = (array("I", [head[i] for head in heads]) for i in (2, 3))
-    return _segment(at, sessions, seqs, lengths, singles, lone, shared, ends, postings)
+    found = [key & 0xFFFF for key in keys]
+    if len(heads) == 1:
+        return _segment(*_columns(heads), array("I", terms), array("H", found), *_NOTHING)
+    # Lists as long as `keys`, but no loop in Python and nothing that its garbage collector would look at.
+    last = list(map(ne, terms, chain(islice(terms, 1, None), (-1,))))  # a posting is the last of its term
+    alone = list(map(gt, last, chain((False,), map(not_, last))))  # ... and the only one
+    final, others = list(map(gt, last, alone)), list(map(not_, alone))
+    lone, postings = (array("H", list(compress(found, those))) for those in (alone, others))
+    singles, shared = (array("I", list(compress(terms, those))) for those in (alone, final))
+    ends = array("I", list(compress(accumulate(others), final)))
+    return _segment(*_columns(heads), singles, lone, shared, ends, postings)
+
+
+def _columns(heads: Sequence[_Head]) -> Iterator[array[int]]:
+    return (array(code, [head[i] for head in heads]) for i, code in enumerate(_CODES[:4]))
 
 
 def _segment(*arrays: array[int]) -> Segment:

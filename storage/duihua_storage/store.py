@@ -253,7 +253,7 @@ class SqlStore:
         return await self._db.write(lambda: facts.drop(owner, which), "erase")
 
     async def match(
-        self, owner: int, terms: Sequence[str], *, rows: int = 2_000, between: tuple[int, int] | None = None
+        self, owner: int, terms: Sequence[str], *, rows: int = 400, between: tuple[int, int] | None = None
     ) -> Matches:
         """The documents of an owner that hold the terms, of `rows` pairs at most, the rarest terms first."""
         return await self._db.read(lambda: index.match(self._segments, owner, terms, rows, between))

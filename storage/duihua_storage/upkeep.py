@@ -56,6 +56,12 @@ _OFF = Statement(
     .values(no_recall=const(1))
     .where(T.session_id == bindparam("s"), T.seq.op("IN")(numbers("qs")))
 )
+_SILENT = Statement(
+    select(T.seq).where(
+        T.session_id == bindparam("s"), T.seq.op("IN")(numbers("qs")), T.no_recall == const(1)
+    )
+)
+_LOCK = Statement(select(S.id).where(S.id == bindparam("s")).with_for_update())
 
 
 def unkept(limit: int) -> Tx[Sequence[int]]:
@@ -103,8 +109,10 @@ def keep(chore: Chore, kept: Kept) -> Tx[bool]:
         yield _OFF, {**at, "qs": orjson.dumps(list(kept.off_record)).decode()}
     if kept.changes and not (yield from facts.put(kept.owner, kept.version, kept.changes)):
         raise Outdated
-    if kept.documents:
-        yield from index.add(kept.owner, kept.documents)
+    if kept.documents:  # what was withdrawn meanwhile is not indexed: the session's row is locked by now
+        seqs = orjson.dumps([document.ref.seq for document in kept.documents]).decode()
+        off = {row[0] for row in (yield _SILENT, {**at, "qs": seqs})}
+        yield from index.add(kept.owner, [one for one in kept.documents if one.ref.seq not in off])
     return True
 
 
@@ -154,6 +162,7 @@ def withdraw(refs: Sequence[TurnRef], which: Sequence[int]) -> Tx[None]:
     for ref in refs:
         by_session.setdefault(ref.session, []).append(ref.seq)
     for session, seqs in sorted(by_session.items()):
+        yield _LOCK, {"s": session}
         yield _OFF, {"s": session, "qs": orjson.dumps(seqs).decode()}
         yield from index.remove(session, seqs)
     yield from facts.withdraw(refs, which)

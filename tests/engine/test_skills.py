@@ -229,7 +229,7 @@ async def test_only_a_call_of_this_session_can_be_decided(make: Make) -> None:
     session, _, name = await held(make, ran)
     with pytest.raises(NotFound):
         await session.decide("1.99.0.0", True)
-    other = session._engine.session("b")
+    other = session._home.session("b")
     with pytest.raises(NotFound):
         await other.decide(name, True)
     assert not ran

@@ -29,7 +29,7 @@ class PlainIndex:
             self.documents[place] = Document(turn.ref, turn.at, document_terms(turn))
 
     async def match(
-        self, owner: int, terms: Sequence[str], *, rows: int = 2_000, between: tuple[int, int] | None = None
+        self, owner: int, terms: Sequence[str], *, rows: int = 400, between: tuple[int, int] | None = None
     ) -> Matches:
         found: dict[Place, Found] = {}
         for place, document in self.documents.items():

@@ -50,7 +50,8 @@ _UNSURE = (
 )  # of the weights, at first and at most: what is unseen would grow on
 _RATE = 0.05  # at which variances are renewed
 _SAMPLE = 16_384  # bytes of a request that are looked at
-_CLOSE = 0.3  # of the limit: below it a request fits by any scale, and no window has just moved
+_CLOSE = 0.8  # of the limit: below it a request fits, if it is much like the last one
+_ANY = 0.3  # of the limit: below it any request fits, and no window has moved too soon
 _FORMAT = 1
 _MARKS = "，。、：？！"
 _PARTS = range(4)
@@ -244,12 +245,12 @@ def corrected(known: Calibration, packed: Packed, limit: int | None, bias: float
         known: of the model.
         packed: without images.
         limit: tokens of the request; None: any number.
-        bias: of the session.
+        bias: of the session; with one, it was packed like the session's last request.
 
     Returns:
         None if the request is right as it is, or far from the limit.
     """
-    if limit is None or packed.tokens < limit * _CLOSE:
+    if limit is None or packed.tokens < limit * (_ANY if bias is None else _CLOSE):
         return None
     scale = known.scale(features(packed), bias)
     return None if scale == packed.scale else scale

@@ -108,10 +108,10 @@ def from_model(json_facts: object, turns: Sequence[Turn]) -> tuple[Finding, ...]
     given = (
         cast("Mapping[str, Any]", json_facts).get("facts") if isinstance(json_facts, Mapping) else json_facts
     )
-    if not isinstance(given, list):
+    if not isinstance(given, list | tuple):
         return ()
     found: dict[str, Finding] = {}
-    for item in cast("list[object]", given)[: PER_CHUNK * 5]:
+    for item in cast("Sequence[object]", given)[: PER_CHUNK * 5]:
         finding = _checked(cast("Mapping[str, Any]", item), turns) if isinstance(item, Mapping) else None
         if finding is not None and len(found) < PER_CHUNK:
             found.setdefault(canonical(finding.text), finding)
@@ -120,7 +120,7 @@ def from_model(json_facts: object, turns: Sequence[Turn]) -> tuple[Finding, ...]
 
 def _checked(item: Mapping[str, Any], turns: Sequence[Turn]) -> Finding | None:
     given, subject, text, number = (item.get(name) for name in ("kind", "subject", "text", "turn"))
-    kind = next((one for one in KINDS if one == given), None)
+    kind: FactKind | None = next((one for one in KINDS if one == given), None)
     if kind is None or not isinstance(text, str) or not 2 <= len(text.strip()) <= LONGEST:
         return None
     if type(number) is not int or not 1 <= number <= len(turns):
@@ -138,7 +138,12 @@ def _checked(item: Mapping[str, Any], turns: Sequence[Turn]) -> Finding | None:
         until = plan(as_said(text), turn.at) if kind == "event" else None
         return Finding(kind, named, text, (turn.ref,), _MODEL, turn.at, until or 0)
     return Finding(
-        said.kind if kind != "instruction" else kind, said.subject, text, (turn.ref,), _MODEL, turn.at
+        "instruction" if kind == "instruction" else said.kind,
+        said.subject,
+        text,
+        (turn.ref,),
+        _MODEL,
+        turn.at,
     )
 
 
