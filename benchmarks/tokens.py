@@ -28,6 +28,7 @@ from benchmarks.bytepairs import train
 from benchmarks.texts import Texts
 from duihua.calibrations import Calibrations
 from duihua.dialect import ChatDialect
+from duihua.memory.calibration import rescaled
 from duihua.messages import Step, Text, Turn, TurnRef, Usage
 from duihua.ports import Limits, Packed, Store, ToolSpec
 
@@ -154,13 +155,13 @@ def life(tokenizer: Tokenizer, requests: int, seed: int, tail: int) -> tuple[Tal
     for number, session in zip(range(requests), sessions(Texts(seed, tail)), strict=False):
         turn = session.ask()
 
-        def pack(scale: float, session: Session = session, turn: Turn = turn) -> Packed:
+        def pack(scale: float, start: int, session: Session = session, turn: Turn = turn) -> Packed:
             turns = (*session.turns, turn)
-            return dialect.pack(session.system, turns, session.tools, start=session.start, scale=scale)
+            return dialect.pack(session.system, turns, session.tools, start=start, scale=scale)
 
-        packed = pack(calibrations.scale(dialect.name, session.number))
-        if scale := calibrations.corrected(dialect, session.number, packed, None):
-            packed = pack(scale)
+        packed = pack(calibrations.scale(dialect.name, session.number), session.start)
+        if scale := calibrations.corrected(dialect, session.number, packed):
+            packed = rescaled(packed, scale, LIMIT) or pack(scale, packed.start)  # as `Composer.compose` does
         session.start = packed.start
         true = tokenizer.usage(packed, dialect.lower(session.tools))
         bare.add(ceil(packed.tokens / packed.scale), true)

@@ -77,8 +77,10 @@ class Calibrations:
         seen = self._sessions.get((session, name), _UNSEEN)
         return self.of(name).scale(seen.request, seen.bias)
 
-    def corrected(self, dialect: Dialect, session: int, packed: Packed, budget: int | None) -> float | None:
-        """What to pack with once more, for there is other text in the request than before; None: all is well.
+    def corrected(
+        self, dialect: Dialect, session: int, packed: Packed, *, budget: int | None = None
+    ) -> float | None:
+        """What a request should have been packed with, for there is other text in it than before; None: that.
 
         Args:
             dialect: of the model.

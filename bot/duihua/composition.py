@@ -8,12 +8,14 @@ text changes only when the window moves; what is recalled stands before the ques
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from duihua.fragments import text_input
 from duihua.memories import Fact, Hit, Note
 from duihua.memory import notes
+from duihua.memory.calibration import rescaled
 from duihua.memory.extract import extract
 from duihua.messages import Attachment, Text, Turn
 from duihua.ports import Dialect, Packed, ToolSpec
@@ -24,6 +26,8 @@ SHARE = 5
 """At most this part of a window is notes (1/5), and recalled lines are half as much."""
 MOVES = 4
 """How often the notes of turns that left may push others out of a window."""
+KEPT = 512
+"""Sessions of which the memory's text is kept."""
 LARGE = 2
 """An input that fills more than this part of a window (1/2) is sent without recalled lines."""
 
@@ -72,12 +76,28 @@ class Composition:
     pending: tuple[Note, ...] = ()
 
 
+_Told = tuple[str, tuple[Fact, ...], tuple[Note, ...], float]  # what a session's memory text was made of
+
+
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Puts requests together. `tokens`: of recalled lines, at most."""
+    """Puts requests together. `tokens`: of recalled lines, at most.
+
+    What memory adds to a session's system text is kept, as it is the same until the window moves.
+    """
 
     words: Words
     tokens: int = 400
+    _kept: OrderedDict[int, tuple[_Told, str]] = field(
+        init=False, repr=False, compare=False, default_factory=OrderedDict[int, tuple[_Told, str]]
+    )
+
+    def forget(self, session: int | None = None) -> None:
+        """Drops what is kept of a session; None: of all."""
+        if session is None:
+            self._kept.clear()
+        else:
+            self._kept.pop(session, None)
 
     def compose(
         self,
@@ -90,31 +110,54 @@ class Composer:
         start: int = 0,
         budget: int | None = None,
         scale: float = 1.0,
+        correct: Callable[[Packed], float | None] | None = None,
         images: Mapping[str, Attachment] | None = None,
     ) -> Composition:
-        """The content of a request; arguments as of `Dialect.pack`, the last turn is the current one."""
+        """The content of a request; arguments as of `Dialect.pack`, the last turn is the current one.
+
+        `correct` tells the scale that the packed request should have been packed with, None if it was.
+        """
         room = room_of(dialect, budget)
         recalled, shown = self._recalled(remembered, turns[-1], room)
         if recalled:
             told = (Text(f"{recalled}{GAP}"), *turns[-1].input)
             turns = (*turns[:-1], replace(turns[-1], input=told, memo={}))
-        memory = self._memory(remembered, remembered.notes, room)
-        packed = dialect.pack(
-            _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
-        )
+        session = turns[-1].ref.session
+        memory = self._memory(session, remembered, remembered.notes, room)
         pending: tuple[Note, ...] = ()
-        for _ in range(MOVES):  # what has just left the window is told in a note, in this very request
-            left = _left(turns, start, packed.start, room)
-            if not left:
-                break
-            pending, start = (*pending, *left), packed.start
-            memory = self._memory(remembered, (*remembered.notes, *pending), room)
+        moves = 0
+        while True:
             packed = dialect.pack(
                 _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
             )
+            left = _left(turns, start, packed.start, room) if moves < MOVES else ()
+            start = packed.start
+            if left:  # what has just left the window is told in a note, in this very request
+                moves += 1
+                pending = (*pending, *left)
+                memory = self._memory(session, remembered, (*remembered.notes, *pending), room)
+            elif correct is None or (better := correct(packed)) is None:
+                break
+            elif (same := rescaled(packed, better, budget or dialect.soft.tokens)) is not None:
+                packed = same
+                break
+            else:  # the window stays where it is now: what is left in it may be of another scale than all was
+                scale, correct = better, None
         return Composition(packed, persona, memory, recalled, shown, pending)
 
-    def _memory(self, remembered: Remembered, known: Sequence[Note], room: float) -> str:
+    def _memory(self, session: int, remembered: Remembered, known: tuple[Note, ...], room: float) -> str:
+        told = (remembered.locale, remembered.instructions, known, room)
+        kept = self._kept.get(session)
+        if kept is not None and kept[0] == told:
+            self._kept.move_to_end(session)
+            return kept[1]
+        text = self._told(remembered, known, room)
+        self._kept[session] = told, text
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return text
+
+    def _told(self, remembered: Remembered, known: Sequence[Note], room: float) -> str:
         """The notes that there is room for; instructions always."""
         kept = notes.fitting(known, room / SHARE)
         digest = kept[0].text if kept and kept[0].level else ""

@@ -28,7 +28,7 @@ from duihua.history import History
 from duihua.lanes import Lanes
 from duihua.memories import Recall
 from duihua.memory.recall import LexicalRecall
-from duihua.messages import Address, Cost, Options, Part, TurnRef, Usage
+from duihua.messages import Address, Cost, Options, Part, Text, Turn, TurnRef, Usage
 from duihua.options import ModelOptions
 from duihua.ports import Accepted, Dialect, Frontend, Input, Limiter, Provider, Skill, Store, Work
 from duihua.preview import ContextView, preview

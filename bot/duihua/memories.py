@@ -88,10 +88,14 @@ class FactChange:
 
 @dataclass(frozen=True, slots=True)
 class FactBook:
-    """The facts of an owner that hold now. Changes are written on top of `version` or not at all."""
+    """The facts of an owner that hold now. Changes are written on top of `version` or not at all.
+
+    `memo` keeps what is worked out of these very facts; it is a cache and no part of the value.
+    """
 
     version: int
     facts: tuple[Fact, ...] = ()
+    memo: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
 
 # ---------------------------------------------------------------- recall
@@ -152,7 +156,14 @@ class Recall(Protocol):
     """Where past turns and facts are found: the one seam for a memory service of your own."""
 
     async def search(
-        self, owner: int, query: str, *, limit: int = 8, before: TurnRef | None = None
+        self,
+        owner: int,
+        query: str,
+        *,
+        limit: int = 8,
+        before: TurnRef | None = None,
+        least: float = 0.0,
+        book: FactBook | None = None,
     ) -> Sequence[Hit]:
         """The best hits, the best one first.
 
@@ -161,6 +172,8 @@ class Recall(Protocol):
             query: what was asked, in the person's words.
             limit: hits at most.
             before: turns of this session from this seq on are in the window already and not wanted.
+            least: hits of a lower score are not wanted. Nobody asked to search then: it should take no time.
+            book: the owner's facts, if they are at hand.
         """
         ...
 

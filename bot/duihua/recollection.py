@@ -17,9 +17,9 @@ from duihua.brief import Brief
 from duihua.calibrations import Calibrations
 from duihua.composition import Composer, Composition, Remembered, plain
 from duihua.errors import DuihuaError
-from duihua.memories import Fact, Hit, Note, Recall, Remembers
+from duihua.memories import Fact, FactBook, Hit, Note, Recall, Remembers
 from duihua.memory import notes as noting
-from duihua.memory.asking import worth_telling
+from duihua.memory.asking import least, worth_telling
 from duihua.messages import Address, Attachment, Turn, TurnRef, text_of
 from duihua.ports import SessionInfo, Store, ToolSpec, Work
 from duihua.redact import where
@@ -85,7 +85,7 @@ class Recollection:
         self._store, self._recall, self.composer, self._on = store, recall, composer, on
         self._calibrations = calibrations
         self._notes: OrderedDict[int, tuple[int, tuple[Note, ...]]] = OrderedDict()
-        self._wishes: OrderedDict[int, tuple[int, tuple[Fact, ...]]] = OrderedDict()
+        self._books: OrderedDict[int, tuple[FactBook, tuple[Fact, ...]]] = OrderedDict()
         self._suspects: OrderedDict[int, frozenset[tuple[TurnRef | None, int]]] = OrderedDict()
 
     def holder(self, of: Work | SessionInfo) -> Holder:
@@ -108,7 +108,7 @@ class Recollection:
         if not holder.on:
             return Remembered(locale, (), notes)
         window = past[0].ref.seq if past else turn.ref.seq
-        instructions = await self._instructions(holder)
+        _, instructions = await self._known_of(holder)
         hits = await self._hits(holder, turn, window, instructions) if recall else ()
         return Remembered(locale, instructions, notes, hits)
 
@@ -128,10 +128,10 @@ class Recollection:
 
         Arguments as of `Composer.compose`; the sizes are by what is known of the model's tokenizer.
         """
-        session, pending = turns[-1].ref.session, ()
+        session, known = turns[-1].ref.session, self._calibrations
+        pending: tuple[Note, ...] = ()
         while True:
-            compose = partial(
-                self.composer.compose,
+            composed = self.composer.compose(
                 brief.dialect,
                 brief.system,
                 turns,
@@ -139,13 +139,10 @@ class Recollection:
                 remembered=remembered,
                 start=start,
                 budget=budget,
+                scale=known.scale(brief.dialect.name, session),
+                correct=None if images else partial(known.corrected, brief.dialect, session, budget=budget),
                 images=images,
             )
-            composed = compose(scale=self._calibrations.scale(brief.dialect.name, session))
-            if not images and (
-                scale := self._calibrations.corrected(brief.dialect, session, composed.packed, budget)
-            ):
-                composed = compose(scale=scale)
             if not composed.pending:
                 return replace(composed, pending=pending), remembered
             start, pending = composed.packed.start, (*pending, *composed.pending)
@@ -163,7 +160,10 @@ class Recollection:
             query = f"{query[: LONGEST // 2]}\n{query[-LONGEST // 2 :]}"
         before = TurnRef(holder.session, window)
         try:
-            found = await self._recall.search(holder.owner, query, limit=HITS, before=before)
+            book, _ = await self._known_of(holder)
+            found = await self._recall.search(
+                holder.owner, query, limit=HITS, before=before, least=least(query), book=book
+            )
         except DuihuaError as e:
             log.warning("nothing is recalled: %s", e)
             return ()
@@ -173,14 +173,15 @@ class Recollection:
         wishes = {fact.id for fact in instructions}  # they stand in the request already
         return worth_telling(query, [hit for hit in found if hit.fact not in wishes])
 
-    async def _instructions(self, holder: Holder) -> tuple[Fact, ...]:
-        known = self._wishes.get(holder.owner)
-        if known is not None and holder.version and known[0] == holder.version:
-            return known[1]
+    async def _known_of(self, holder: Holder) -> tuple[FactBook, tuple[Fact, ...]]:
+        """The holder's facts, and the standing wishes among them."""
+        known = self._books.get(holder.owner)
+        if known is not None and holder.version and known[0].version == holder.version:
+            return known
         book = await self._store.facts(holder.owner)
-        wishes = tuple(fact for fact in book.facts if fact.kind == "instruction")
-        _keep(self._wishes, holder.owner, (book.version, wishes))
-        return wishes
+        known = book, tuple(fact for fact in book.facts if fact.kind == "instruction")
+        _keep(self._books, holder.owner, known)
+        return known
 
     def own(self, holder: Holder, turn: Turn) -> Remembers | None:
         """The holder's memory for skills; None: it is turned off."""
@@ -203,8 +204,24 @@ class Recollection:
 
     async def _derived(self, holder: Holder, stored: Sequence[Note], parent: int) -> tuple[Note, ...]:
         """Notes up to `parent`, with a plain one for the turns that have none yet."""
-        path = await self._store.path(holder.session, parent, limit=FAR)
-        return tuple(item if isinstance(item, Note) else plain(item) for item in noting.lay(stored, path))
+        laid = await self.laid(holder.session, stored, parent)
+        return tuple(item if isinstance(item, Note) else plain(item) for item in laid)
+
+    async def laid(
+        self, session: int, stored: Sequence[Note], parent: int
+    ) -> tuple[Note | tuple[Turn, ...], ...]:
+        """What stands before a window, up to the turn `parent`, as `notes.lay` tells it.
+
+        Turns are read from the newest note on; all of them only where that note is of another path, or older
+        ones are missing.
+        """
+        newest = max((note.upto for note in stored if note.upto <= parent), default=0)
+        path = await self._store.path(session, parent, since=newest, limit=FAR)
+        laid = noting.lay(stored, path)
+        whole = laid and isinstance(laid[0], Note) and not laid[0].after
+        if newest and not whole:
+            laid = noting.lay(stored, await self._store.path(session, parent, limit=FAR))
+        return laid
 
     def _known(self, holder: Holder) -> tuple[Note, ...]:
         known = self._notes.get(holder.session)
@@ -215,6 +232,14 @@ class Recollection:
         unique = {(note.upto, note.level): note for note in notes}
         _keep(self._notes, session, (generation, tuple(unique.values())))
 
+    def made(self, session: int, generation: int, turns: Sequence[Turn]) -> Note | None:
+        """The note of these turns that was made for a request, if it is kept."""
+        known = self._notes.get(session)
+        if known is None or known[0] != generation:
+            return None
+        ends = turns[0].ref.seq, turns[-1].ref.seq, turns[0].parent
+        return next((n for n in known[1] if not n.level and (n.first, n.upto, n.after) == ends), None)
+
     def add(self, holder: Holder, notes: Sequence[Note]) -> None:
         """Keeps notes that are not stored yet."""
         self.put(holder.session, holder.generation, (*self._known(holder), *notes))
@@ -222,11 +247,13 @@ class Recollection:
     def drop(self, session: int) -> None:
         """Forgets what is kept of a session."""
         self._notes.pop(session, None)
+        self.composer.forget(session)
 
     def drop_owner(self, owner: int) -> None:
         """Forgets what is kept of a person."""
-        self._wishes.pop(owner, None)
+        self._books.pop(owner, None)
         self._suspects.pop(owner, None)
+        self.composer.forget()
 
     async def suspect(self, holder: Holder, shown: Sequence[Hit]) -> None:
         """What was recalled stood in a request that was flagged, which may be its fault or not.

@@ -137,14 +137,15 @@ class Upkeep:
         if (timer := self._timers.pop(session, None)) is not None:
             timer.cancel()
         if self._turns[session] >= AT_ONCE:
-            self._start(session)
+            self._start(session, busy=True)
         else:
             loop = asyncio.get_running_loop()
             self._timers[session] = loop.call_later(IDLE, self._start, session)
 
-    def _start(self, session: int) -> None:
+    def _start(self, session: int, *, busy: bool = False) -> None:
         self._timers.pop(session, None)
-        task = asyncio.create_task(self._attempt(session), name=f"duihua upkeep {session}")
+        work = self._attempt(session, busy=busy)
+        task = asyncio.create_task(work, name=f"duihua upkeep {session}")
         self._tasks[session] = task
 
         def done(task: asyncio.Task[None]) -> None:
@@ -154,12 +155,12 @@ class Upkeep:
 
         task.add_done_callback(done)
 
-    async def _attempt(self, session: int, *, notes: bool = True) -> None:
+    async def _attempt(self, session: int, *, notes: bool = True, busy: bool = False) -> None:
         self._turns.pop(session, None)
         try:
             chore = await self._index(session)
             if notes and chore is not None:
-                await self._note(chore)
+                await self._note(chore, busy=busy)
         except _Cut:
             pass  # seen again after the next turn
         except (StorageError, DuihuaError) as e:
@@ -216,8 +217,11 @@ class Upkeep:
 
     # ------------------------------------------------------------ notes
 
-    async def _note(self, chore: Chore) -> None:
-        """Writes the notes of turns that have left the window, if there are such."""
+    async def _note(self, chore: Chore, *, busy: bool) -> None:
+        """Writes the notes of turns that have left the window, if there are such.
+
+        `busy`: the next input would cut a request off, so that it is not begun.
+        """
         session, seen = chore.session, (chore.generation, chore.window_from)
         if not chore.window_from or self._windows.get(session) == seen:
             return
@@ -225,11 +229,12 @@ class Upkeep:
         if first is None or not first.parent:
             return
         stored = tuple(await self._store.notes(session))
-        path = await self._store.path(session, first.parent, limit=FAR)
-        laid = noting.lay(stored, path)
-        for item in laid:
+        for item in await self._recollection.laid(session, stored, first.parent):
             if isinstance(item, Note):
                 continue
+            if busy and self._cuts[session] < CUTS:
+                self._cuts[session] += 1
+                return
             stored = await self._write(chore, stored, item)
             if not stored:
                 return
@@ -243,7 +248,7 @@ class Upkeep:
         Nothing: something was erased meanwhile.
         """
         earlier = noting.chain(stored, gap[0].parent)
-        note = plain(gap)
+        note = self._recollection.made(chore.session, chore.generation, gap) or plain(gap)
         due = noting.fold((*earlier, note))
         told = [turn for turn in gap if on_record(turn)]
         summary = await self._asked(chore, told, due[1] if due else ())

@@ -226,9 +226,7 @@ async def test_a_recall_service_that_fails_costs_no_answer(make: Make) -> None:
     engine, _ = await make(["ok"])
 
     class Broken:
-        async def search(
-            self, owner: int, query: str, *, limit: int = 8, before: TurnRef | None = None
-        ) -> Sequence[Hit]:
+        async def search(self, owner: int, query: str, **wanted: Any) -> Sequence[Hit]:
             raise RuntimeError("out of order")
 
     engine.recollection._recall = Broken()

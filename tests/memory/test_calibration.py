@@ -23,6 +23,7 @@ from duihua.memory.calibration import (
     Features,
     corrected,
     features,
+    rescaled,
 )
 from duihua.messages import Step, Text, Turn, TurnRef
 from duihua.ports import Limits, Packed, ToolSpec
@@ -217,7 +218,8 @@ def test_no_request_is_above_the_limit_once_calibrated(weights: tuple[float, ...
         turns, scale = (*pasts[one], turn), known.scale(lasts[one], biases[one])
         packed = dialect.pack("", turns, start=starts[one], scale=scale)
         if again := corrected(known, packed, 2_000, biases[one]):
-            packed = dialect.pack("", turns, start=starts[one], scale=again)
+            same = rescaled(packed, again, 2_000)
+            packed = same or dialect.pack("", turns, start=packed.start, scale=again)
         starts[one] = packed.start
         asked = lasts[one] = features(packed)
         counts.append(true(weights, asked, rng.gauss(0, 0.01)))

@@ -7,10 +7,12 @@ much when they only talk.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
-from duihua.memories import Fact, Hit
+from duihua.memories import Fact, FactBook, Hit
 from duihua.memory.questions import Question
 from duihua.memory.telling import terms as about
 from duihua.memory.telling import worth
@@ -80,50 +82,80 @@ def topics(fact: Fact) -> tuple[str, ...]:
     return (wanted,) if wanted in ASKING else ()
 
 
-def known(
-    facts: Sequence[Fact], question: Question, weights: Sequence[float], now: int
-) -> list[tuple[float, Fact]]:
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of an owner, by what asks for them: terms, and the topics that phrases ask for."""
+
+    facts: Sequence[Fact]
+    by_term: Mapping[str, Sequence[int]]
+    by_topic: Mapping[str, Sequence[int]]
+
+
+def askable(book: FactBook) -> Facts:
+    """The facts of a book; worked out once."""
+    kept: Facts | None = book.memo.get("askable")
+    if kept is not None:
+        return kept
+    by_term, by_topic = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
+    for number, fact in enumerate(book.facts):
+        held = {*terms(fact.text), *query_terms(plain(fact.subject))}
+        for topic in topics(fact):
+            held |= _asking(topic)[0]
+            by_topic[topic].append(number)
+        for term in held:
+            by_term[term].append(number)
+    made = book.memo["askable"] = Facts(book.facts, dict(by_term), dict(by_topic))
+    return made
+
+
+def known(book: FactBook, question: Question, weights: Sequence[float], now: int) -> list[tuple[float, Fact]]:
     """Facts with the share of the question that they answer, the best first; of the same share the newest.
 
     Args:
-        facts: of one owner; what has expired by `now` (ms UTC) answers nothing.
+        book: of one owner; what has expired by `now` (ms UTC) answers nothing.
         question: what is asked.
         weights: how much each of its terms says.
         now: ms UTC.
     """
+    if not book.facts:
+        return []
+    index = askable(book)
     words = question.terms[: question.words]
     total = sum(weights[: len(words)])
+    shares: dict[int, float] = {}
+    for word, weight in zip(words, weights, strict=False):
+        for number in index.by_term.get(word, ()):
+            shares[number] = shares.get(number, 0.0) + weight
+    scores = {number: share / total for number, share in shares.items()} if total else {}
     bare = " ".join(question.text.split()).strip(" ?？!！。.")
-    out: list[tuple[float, Fact]] = []
-    for fact in facts:
-        if 0 < fact.expires <= now or fact.superseded_by:
-            continue
-        held = set(terms(fact.text))
-        held.update(query_terms(plain(fact.subject)))
-        asked = False
-        for topic in topics(fact):
-            by, phrases = _asking(topic)
-            held |= by
-            asked |= any(phrase in bare for phrase in phrases)
-        share = sum(weight for word, weight in zip(words, weights, strict=False) if word in held)
-        score = max(share / total if total else 0.0, ASKED if asked else 0.0)
-        if score:
-            out.append((score, fact))
+    for topic, numbers in index.by_topic.items():
+        if any(phrase in bare for phrase in _asking(topic)[1]):
+            scores.update((number, max(scores.get(number, 0.0), ASKED)) for number in numbers)
+    out = [
+        (score, fact)
+        for number, score in scores.items()
+        if score and not 0 < (fact := index.facts[number]).expires <= now and not fact.superseded_by
+    ]
     return sorted(out, key=lambda item: (-item[0], -item[1].last_seen, -item[1].id))
+
+
+def least(text: str) -> float:
+    """The least score of what is told to an input unasked."""
+    if _ASKS.search(_NOT_ASKED.sub("", text)) is None:
+        return REMARK
+    return OWN if _OWN.search(text) else OPEN
 
 
 def worth_telling(text: str, hits: Sequence[Hit]) -> tuple[Hit, ...]:
     """Those of the hits for an input, the best first, that are told unasked."""
-    asked = _ASKS.search(_NOT_ASKED.sub("", text)) is not None
-    own = asked and _OWN.search(text) is not None
-    least = max(OWN if own else OPEN if asked else REMARK, NEAR * max((hit.score for hit in hits), default=0))
-    told: list[Hit] = []
-    for hit in hits:
-        if hit.score < least or (not own and len(told) == FEW and not asked):
-            break
-        if own or hit.fact or _tells(hit.text) or (asked and len(told) < FEW):
-            told.append(hit)
-    return tuple(told)
+    floor = least(text)
+    near = NEAR * max((hit.score for hit in hits), default=0.0)
+    good = [hit for hit in hits if hit.score >= max(floor, near)]
+    if floor == OWN:
+        return tuple(good)
+    if floor == OPEN:
+        return (*good[:FEW], *(hit for hit in good[FEW:] if hit.fact or _tells(hit.text)))
+    return tuple([hit for hit in good if hit.fact or _tells(hit.text)][:FEW])
 
 
 def _tells(quoted: str) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from duihua.fragments import PER_MESSAGE
+from duihua.memory.window import HIGH
 from duihua.ports import Packed
 from duihua.tokens import HAN, HAN_PUNCTUATION
 
@@ -254,6 +255,20 @@ def corrected(known: Calibration, packed: Packed, limit: int | None, bias: float
         return None
     scale = known.scale(features(packed), bias)
     return None if scale == packed.scale else scale
+
+
+def rescaled(packed: Packed, scale: float, limit: int | None) -> Packed | None:
+    """The same request by another scale; None if its window would move then, or was cut by the old scale.
+
+    Args:
+        packed: without images.
+        scale: what it should have been packed with.
+        limit: tokens of the request; None: any number.
+    """
+    tokens = ceil(packed.tokens / packed.scale * scale)
+    if limit is not None and max(tokens, packed.tokens) > limit * HIGH:
+        return None
+    return replace(packed, tokens=tokens, scale=scale)
 
 
 def _product(rows: tuple[Row, ...], x: Sequence[float]) -> list[float]:

@@ -181,7 +181,7 @@ def _best(lines: Sequence[_Line], tokens: float, kept: Sequence[_Line]) -> tuple
             break
         waiting.remove(best)
         out.append(best)
-        known |= best.terms
+        known.update(best.terms)
         left -= best.cost
     return tuple(out)
 

@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from math import hypot
 from operator import mul
 
-from duihua.memories import Found, Hit, Matches, MemoryStore, Place
+from duihua.memories import FactBook, Found, Hit, Matches, MemoryStore, Place
 from duihua.memory import asking
 from duihua.memory.questions import Question, question
 from duihua.memory.quoting import day, quote
@@ -35,6 +35,8 @@ SPARE = 6
 """Turns that are read beyond those wanted, for some that are gone or say the same."""
 APART = 0.5
 """A neighbour whose score is a larger share of a hit's than this is told as a hit of its own."""
+ASKED, UNASKED = 400, 200
+"""Terms in documents that are looked at for a question; fewer when nobody has asked to search."""
 OF_DAYS = 500
 """Documents that are looked at for their day alone: the newest ones of a longer time."""
 EDGE = 50
@@ -70,24 +72,35 @@ class LexicalRecall:
         self._clock = clock
 
     async def search(
-        self, owner: int, query: str, *, limit: int = 8, before: TurnRef | None = None
+        self,
+        owner: int,
+        query: str,
+        *,
+        limit: int = 8,
+        before: TurnRef | None = None,
+        least: float = 0.0,
+        book: FactBook | None = None,
     ) -> Sequence[Hit]:
         """The best hits, the best one first: see `Recall.search`."""
         if limit < 1 or not query.strip():
             return ()
         now = self._clock()
         asked = question(query, now, self._zone)
-        matches, within = await self._look(owner, asked, now)
-        ranked = [(place, score) for place, score in rank(asked, matches, within) if _past(place, before)]
+        matches, within = await self._look(owner, asked, now, UNASKED if least else ASKED)
+        lowest = 0.0 if self._embed else least
+        ranked = rank(asked, matches, within, least=lowest)
+        ranked = [(place, score) for place, score in ranked if _past(place, before)]
         if self._embed and ranked:
             ranked = await self._blended(self._embed, owner, query, ranked)
-        book = await self._store.facts(owner)
-        known = asking.known(book.facts, asked, weights(matches), now)[:limit]
+        ranked = [(place, score) for place, score in ranked[: limit + SPARE] if score >= least]
+        book = await self._store.facts(owner) if book is None else book
+        known = asking.known(book, asked, weights(matches), now)[:limit]
         hits = [
             Hit(
                 score, f"{day(fact.last_seen, self._zone)} {fact.text}".strip(), fact.last_seen, None, fact.id
             )
             for score, fact in known
+            if score >= least
         ]
         hits += await self._quoted(asked, ranked, matches.found, limit, before)
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
@@ -95,10 +108,12 @@ class LexicalRecall:
     # ------------------------------------------------------------ looking
 
     async def _look(
-        self, owner: int, asked: Question, now: int
+        self, owner: int, asked: Question, now: int, rows: int
     ) -> tuple[Matches, Mapping[Place, Found] | None]:
         """What the index knows of the terms, and the documents of the days, if it is asked for days."""
-        matches = await self._store.match(owner, asked.terms) if asked.terms else Matches(0, 0, (), {})
+        matches = Matches(0, 0, (), {})
+        if asked.terms:
+            matches = await self._store.match(owner, asked.terms, rows=rows)
         if asked.spans:
             within: dict[Place, Found] = {}
             for start, end in asked.spans:
@@ -179,29 +194,32 @@ class LexicalRecall:
         before: TurnRef | None,
     ) -> list[Hit]:
         """The best turns that are there, each text once, with the neighbours that add to the answer."""
-        tried = ranked[: limit + SPARE]
-        scores = dict(tried[:limit])
+        scores = dict(ranked[:limit])
         beside = {
             place: [
                 near
                 for near in _beside(place, found)
                 if _past(near, before) and scores.get(near, 0.0) < score * APART
             ]
-            for place, score in tried
+            for place, score in ranked
         }
-        wanted = set(beside).union(*beside.values())
-        turns = await self._store.said([TurnRef(*place) for place in sorted(wanted)]) if wanted else ()
-        there = {(turn.ref.session, turn.ref.seq): turn for turn in turns if _shows(turn)}
         hits: list[Hit] = []
         texts: set[tuple[str, str]] = set()
-        for place, score in tried:
-            turn = there.get(place)
-            if turn is None or spoken(turn) in texts or len(hits) == limit:
-                continue
-            texts.add(spoken(turn))
-            together = [there[p] for p in sorted({place, *beside[place]}) if p in there]
-            text = quote(together, asked.terms[: asked.words], turn.at, self._zone, self._locale, turn.ref)
-            hits.append(Hit(min(score, 1.0), text, turn.at, turn.ref))
+        for some in (ranked[:limit], ranked[limit:]):  # the others only if some of these tell nothing
+            wanted = {near for place, _ in some for near in (place, *beside[place])}
+            if not wanted or len(hits) == limit:
+                break
+            turns = await self._store.said([TurnRef(*place) for place in sorted(wanted)])
+            there = {(turn.ref.session, turn.ref.seq): turn for turn in turns if _shows(turn)}
+            for place, score in some:
+                turn = there.get(place)
+                if turn is None or (said := spoken(turn)) in texts or len(hits) == limit:
+                    continue
+                texts.add(said)
+                together = [there[p] for p in sorted({place, *beside[place]}) if p in there]
+                words = asked.terms[: asked.words]
+                text = quote(together, words, turn.at, self._zone, self._locale, turn.ref)
+                hits.append(Hit(min(score, 1.0), text, turn.at, turn.ref))
         return hits
 
 

@@ -94,7 +94,11 @@ def _bits(mask: int) -> Iterator[int]:
 
 
 def rank(
-    question: Question, matches: Matches, within: Mapping[Place, Found] | None = None
+    question: Question,
+    matches: Matches,
+    within: Mapping[Place, Found] | None = None,
+    *,
+    least: float = 0.0,
 ) -> list[tuple[Place, float]]:
     """Places with their scores, the best one first; of the same score the newest first.
 
@@ -105,6 +109,7 @@ def rank(
         matches: what the index knows of its terms.
         within: the documents of the days it names, if it names any: they come before others that answer as
             well, and count a little for their day alone.
+        least: places of a lower score are left out.
     """
     scores = lexical(matches, question.words)
     if within is not None:
@@ -112,10 +117,9 @@ def rank(
     elif question.order:
         scores = _by_age(scores or dict.fromkeys(matches.found, 0.5), question.order == "oldest")
     if len(scores) > MOST:
-        least = sorted(scores.values(), reverse=True)[MOST - 1]
-        scores = {place: score for place, score in scores.items() if score >= least}
-    order = sorted((-score, -session, -seq) for (session, seq), score in scores.items())
-    return [((-session, -seq), -score) for score, session, seq in order]
+        least = max(least, sorted(scores.values(), reverse=True)[MOST - 1])
+    found = ((score, place) for place, score in scores.items() if score >= least)
+    return [(place, score) for score, place in sorted(found, reverse=True)]
 
 
 def _on_days(scores: dict[Place, float], within: Mapping[Place, Found], *, alone: bool) -> dict[Place, float]:
