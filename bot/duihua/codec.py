@@ -32,7 +32,7 @@ def decode(data: bytes | memoryview | None) -> tuple[Part, ...]:
         return ()
     value: Any = orjson.loads(data)
     items = cast("list[Any]", value) if isinstance(value, list) else [value]
-    return tuple(_part(item) for item in items)
+    return tuple([_part(item) for item in items])
 
 
 def encode_usage(usage: Usage) -> bytes:
@@ -86,9 +86,9 @@ def _tagged(part: Part) -> dict[str, Any]:
 
 
 def _part(item: Any) -> Part:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return Unknown({"t": "?", "value": item})
-    data = cast("Mapping[str, Any]", item)
+    data = cast("dict[str, Any]", item)
     match data:
         case {"t": "text", "text": str(text)}:
             return Text(text)

@@ -115,6 +115,7 @@ class Composer:
     ) -> Composition:
         """The content of a request; arguments as of `Dialect.pack`, the last turn is the current one.
 
+        With a `budget` of its own a request holds no notes of what leaves the window: less is the point.
         `correct` tells the scale that the packed request should have been packed with, None if it was.
         """
         room = room_of(dialect, budget)
@@ -130,7 +131,7 @@ class Composer:
             packed = dialect.pack(
                 _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
             )
-            left = _left(turns, start, packed.start, room) if moves < MOVES else ()
+            left = _left(turns, start, packed.start, room) if moves < MOVES and budget is None else ()
             start = packed.start
             if left:  # what has just left the window is told in a note, in this very request
                 moves += 1

@@ -225,6 +225,9 @@ class Upkeep:
         session, seen = chore.session, (chore.generation, chore.window_from)
         if not chore.window_from or self._windows.get(session) == seen:
             return
+        if busy and self._cuts[session] < CUTS:
+            self._cuts[session] += 1
+            return
         first = await self._store.turn(TurnRef(session, chore.window_from))
         if first is None or not first.parent:
             return
@@ -232,12 +235,10 @@ class Upkeep:
         for item in await self._recollection.laid(session, stored, first.parent):
             if isinstance(item, Note):
                 continue
-            if busy and self._cuts[session] < CUTS:
-                self._cuts[session] += 1
-                return
             stored = await self._write(chore, stored, item)
             if not stored:
                 return
+        self._cuts.pop(session, None)
         self._windows[session] = seen
         while len(self._windows) > FAR:
             self._windows.pop(next(iter(self._windows)))
