@@ -48,8 +48,8 @@ _DAY = re.compile(r"^\d{4}-\d\d-\d\d ")
 
 # A fact's subject, or what follows the last colon in it, and the words by which it is asked for.
 ASKING: Mapping[str, str] = {
-    "name": "名字 姓名 全名 叫 称呼 喊 name called call address | 我是谁 | who am i",
-    "nickname": "昵称 外号 小名 绰号 称呼 叫 喊 nickname name called call address",
+    "name": "名字 姓名 全名 叫 称呼 name called call | 我是谁 | who am i",
+    "nickname": "昵称 外号 小名 绰号 称呼 叫 nickname name called call",
     "home": "住 住在 家 家在 居住 城市 地址 搬 搬家 live home city town address moved place",
     "origin": "老家 家乡 籍贯 出生 来自 从哪里来 hometown from born grow origin | 哪里人 | 哪儿人"
     " | where am i from",

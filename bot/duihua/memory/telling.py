@@ -15,7 +15,7 @@ _TERM = re.compile(
 )
 _NUMBER = re.compile(
     r"[A-Za-z]*\d+(?:[:.：/,#-]?[A-Za-z\d]+)*"
-    r"|[一二两三四五六七八九十百千万]{1,6}[月日号点岁年块元次斤楼路层片张桌克米]|第[一二两三四五六七八九十百]+"
+    r"|[一二两三四五六七八九十百千万]{1,6}[月日号点岁年块元次斤楼路层克米]|第[一二两三四五六七八九十百]+"
     r"|(?=[一二两三四五六七八九]*[十百千万])(?!千万|万一|十分)[零一二两三四五六七八九十百千万]{2,}"
     r"|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|hundred|thousand|million|dozen"
     r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|twice|third|(?:four|fif|six|seven|eigh|nin|ten)th)\b",
@@ -57,10 +57,10 @@ _WISH = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    r"(?:叫|姓|名|选了?|改成|换成?|定在|约在|搬到|转到|放在|停在|就是|只认|从来|最)(?=[^了过着的]{2})"
+    r"(?:叫|姓|名|选了?|改成|换成?|定在|约在|搬到|放在|就是|从来|最)(?=[^了过着的]{2})"
     r"|^(?!(?:It|This|That|He|She|There|Everything|Everyone|Nothing|Something|What|Who)\b)"
     r"[A-Z][a-z]+ [a-z]+s\b"  # somebody does something
-    r"|\b(?:named?|called|changed to|chose|picked|under|always|never|only|best|most)\b"
+    r"|\b(?:named?|called|changed to|chose|picked|always|never|only|best|most)\b"
 )
 _QUESTION = re.compile(
     r"[?？]\W*$|[吗呢么][。.!！\s]*$|^\W*(?:什么|怎么|怎样|如何|为什么|为啥|谁|哪|几|多少|是不是|有没有|能不能|可不可以)"
