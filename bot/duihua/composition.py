@@ -176,10 +176,10 @@ class Composer:
         left = min(float(self.tokens), room / SHARE / 2)
         shown: list[Hit] = []
         for hit in remembered.hits:
-            left -= estimate(hit.text)
-            if left < 0:
-                break
-            shown.append(hit)
+            cost = estimate(hit.text)
+            if cost <= left:  # else a shorter one may fit
+                left -= cost
+                shown.append(hit)
         if not shown:
             return "", ()
         return self.words.recalled(remembered.locale, tuple(hit.text for hit in shown)), tuple(shown)

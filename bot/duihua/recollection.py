@@ -19,6 +19,7 @@ from duihua.composition import Composer, Composition, Remembered, plain
 from duihua.errors import DuihuaError
 from duihua.memories import Fact, FactBook, Hit, Note, Recall, Remembers
 from duihua.memory import notes as noting
+from duihua.memory.asking import least, worth_telling
 from duihua.messages import Address, Attachment, Turn, TurnRef, text_of
 from duihua.ports import SessionInfo, Store, ToolSpec, Work
 from duihua.redact import where
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 
 KEPT = 512
 """Sessions and owners of which something is kept in memory."""
-THRESHOLD = 0.2
-"""Hits below this score are not told unasked."""
 HITS = 6
 """Hits at most that are told unasked."""
 LONGEST = 2_000
@@ -163,7 +162,7 @@ class Recollection:
         try:
             book, _ = await self._known_of(holder)
             found = await self._recall.search(
-                holder.owner, query, limit=HITS, before=before, least=THRESHOLD, book=book
+                holder.owner, query, limit=HITS, before=before, least=least(query), book=book
             )
         except DuihuaError as e:
             log.warning("nothing is recalled: %s", e)
@@ -172,7 +171,7 @@ class Recollection:
             log.error("nothing is recalled: %s", where(e))
             return ()
         wishes = {fact.id for fact in instructions}  # they stand in the request already
-        return tuple(hit for hit in found if hit.score >= THRESHOLD and hit.fact not in wishes)
+        return worth_telling(query, [hit for hit in found if hit.fact not in wishes])
 
     async def _known_of(self, holder: Holder) -> tuple[FactBook, tuple[Fact, ...]]:
         """The holder's facts, and the standing wishes among them."""

@@ -217,7 +217,8 @@ class LexicalRecall:
                     continue
                 texts.add(said)
                 together = [there[p] for p in sorted({place, *beside[place]}) if p in there]
-                text = quote(together, asked.terms[: asked.words], turn.at, self._zone, self._locale)
+                words = asked.terms[: asked.words]
+                text = quote(together, words, turn.at, self._zone, self._locale, turn.ref)
                 hits.append(Hit(min(score, 1.0), text, turn.at, turn.ref))
         return hits
 
