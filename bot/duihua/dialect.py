@@ -35,6 +35,8 @@ from duihua.ranges import Range
 from duihua.tokens import estimate
 from duihua.transcript import Transcript
 
+_ESTIMATED: dict[tuple[int, int], float] = {}
+_MOST = 1_024
 _GAP = "\n\n"  # between the parts of a system text, and before the question that it stands on
 
 
@@ -157,7 +159,7 @@ class ChatDialect:
         if self.hard.characters is not None and characters > self.hard.characters:
             raise InputTooLong(self.hard.characters, characters, "characters")
         if self.hard.tokens is not None:
-            tokens = ceil(estimate(system) + estimate(text))
+            tokens = ceil(_tokens(system) + estimate(text))
             if tokens > self.hard.tokens:
                 raise InputTooLong(self.hard.tokens, tokens, "tokens")
 
@@ -171,7 +173,7 @@ class ChatDialect:
         if tools and self.functions == "text":
             lines = described(tools, chinese=is_chinese(text))
             text = f"{text}{_GAP}{lines}" if text else lines
-        tokens, characters = estimate(text), len(text)
+        tokens, characters = _tokens(text), len(text)
         if text:
             tokens += PER_MESSAGE
         if text and self.system == "user":
@@ -222,6 +224,20 @@ class ChatDialect:
         size = _sum(fixed, out.size)
         tokens = ceil(size.tokens * scale)
         return Packed(system, messages, rounds, tokens, size.characters, seq, joined, scale, schemas)
+
+
+def _tokens(system: str) -> float:
+    """The estimate of a system text, which is long and the same for many turns.
+
+    It is kept by the text's hash: what is forgotten may be in the text, and nobody would drop it here.
+    """
+    key = hash(system), len(system)
+    known = _ESTIMATED.get(key)
+    if known is None:
+        if len(_ESTIMATED) >= _MOST:
+            _ESTIMATED.clear()
+        known = _ESTIMATED[key] = estimate(system)
+    return known
 
 
 def _sum(*sizes: Size) -> Size:

@@ -49,7 +49,10 @@ def recalled_text(locale: str, lines: Sequence[str]) -> str:
         lines: what was recalled, each with its date; empty: the text is empty.
     """
     shown = [line for line in (" ".join(_lines(line)) for line in lines) if line]
-    return _render("recalled", locale, lines=shown) if shown else ""
+    if not shown:
+        return ""
+    before, between, after = _around(language(locale or "zh"))
+    return f"{before}{between.join(shown)}{after}"
 
 
 def summary_prompt(
@@ -77,6 +80,13 @@ def _part(text: str) -> str:
 
 def _render(name: str, locale: str, **values: object) -> str:
     return _template(name).render(locale=language(locale or "zh"), **values).strip()
+
+
+@lru_cache(maxsize=8)
+def _around(locale: str) -> tuple[str, str, str]:
+    """What stands before, between and after recalled lines, which are put into nearly every request."""
+    before, between, after = _render("recalled", locale, lines=["\0", "\0"]).split("\0")
+    return before, between, after
 
 
 @lru_cache(maxsize=8)

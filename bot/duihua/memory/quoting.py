@@ -52,7 +52,7 @@ def extract(text: str, terms: Sequence[str], limit: int = LIMIT) -> str:
 
 def day(at: int, zone: tzinfo | None = None) -> str:
     """A day as `2023-05-02`, in a time zone (None: UTC); empty for 0."""
-    return f"{datetime.fromtimestamp(at / 1000, zone or UTC):%Y-%m-%d}" if 0 < at < 2**47 else ""
+    return datetime.fromtimestamp(at / 1000, zone or UTC).date().isoformat() if 0 < at < 2**47 else ""
 
 
 def quote(
