@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UV ?= uv
-.PHONY: chat test lint crash fuzz bench providers lock
+.PHONY: chat test lint crash fuzz bench bench-memory memory providers lock
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/.base
@@ -25,6 +25,17 @@ fuzz: $(VENV)/.dev
 bench: $(VENV)/.base
 	@$(BIN)/python -m benchmarks.turns $(ARGS)
 	@$(BIN)/python benchmarks/streams.py 1000 $(filter --check,$(ARGS))
+
+bench-memory: $(VENV)/.base
+	@$(BIN)/python -m benchmarks.memory $(DATA) $(ARGS)
+
+memory: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.window $(filter --check,$(ARGS))
+	@$(BIN)/python -m benchmarks.tokens $(filter --check --small,$(ARGS))
+	@$(BIN)/python -m benchmarks.recall $(filter --check --small,$(ARGS))
+	@$(BIN)/python -m benchmarks.planted $(filter --check,$(ARGS))
+	@$(BIN)/python -m benchmarks.long_chat $(filter --check,$(ARGS)) $(if $(filter --small,$(ARGS)),--turns 600)
+	@$(if $(DATA),$(BIN)/python -m benchmarks.memory $(DATA) $(filter --check,$(ARGS)))
 
 providers: $(VENV)/.dev
 	@$(BIN)/python -m tests.platforms.matrix --write

@@ -28,10 +28,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.small_talk import talk
+from benchmarks.small_talk import Language, talk
 from duihua import ChatEngine, Session, Settings
 from duihua.messages import Usage
 from duihua.ports import Finish, Limits, Request
+from duihua.preview import ContextView
 from duihua.testing.scripted import STRICT, ScriptedModel
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
@@ -69,13 +70,18 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the fact was in the request, or (`early`) its turn was in the window still; how many tokens."""
+    """Whether the fact was in the request, or (`early`) its turn was in the window still; how many tokens.
+
+    `recalled`: tokens of what was recalled for the question, `idle`: for a line of small talk.
+    """
 
     conversation: Conversation
     planted: Planted
     found: bool
     early: bool
     tokens: int
+    recalled: int
+    idle: int
 
 
 def load(file: Path) -> list[Conversation]:
@@ -138,28 +144,34 @@ async def _judged(conversation: Conversation, url: str, window: int) -> list[Ver
             if left == SETTLED:  # a preview shows the window moved before it has
                 break
         await engine.upkeep.flush()
-        return [await _verdict(session, conversation, one) for one in conversation.planted]
+        idle = talk(_lang(conversation), f"beside {conversation.id}")
+        return [await _verdict(session, conversation, one, next(idle)[0]) for one in conversation.planted]
 
 
 def _told(conversation: Conversation) -> Iterator[tuple[str, str]]:
     """The conversation, then small talk that holds none of its facts."""
     yield from conversation.turns
     facts = [one.fact for one in conversation.planted]
-    more = talk("en" if conversation.language == "en" else "zh", f"after {conversation.id}")
+    more = talk(_lang(conversation), f"after {conversation.id}")
     for _ in range(MORE):
         said, answered = next(more)
         if not any(fact in said or fact in answered for fact in facts):
             yield said, answered
 
 
-def _lang(conversation: Conversation) -> str:
+def _lang(conversation: Conversation) -> Language:
     return "en" if conversation.language == "en" else "zh"
 
 
-async def _verdict(session: Session, conversation: Conversation, planted: Planted) -> Verdict:
-    view = await session.context(planted.ask)
+async def _verdict(session: Session, conversation: Conversation, planted: Planted, idle: str) -> Verdict:
+    view, beside = await session.context(planted.ask), await session.context(idle)
     early = planted.turn in view.turns
-    return Verdict(conversation, planted, planted.fact in view.text and not early, early, view.tokens)
+    found = planted.fact in view.text and not early
+    return Verdict(conversation, planted, found, early, view.tokens, _recalled(view), _recalled(beside))
+
+
+def _recalled(view: ContextView) -> int:
+    return sum(part.tokens for part in view.parts if part.kind == "recalled")
 
 
 def report(name: str, verdicts: Sequence[Verdict], *, verbose: bool) -> float:
@@ -175,6 +187,11 @@ def report(name: str, verdicts: Sequence[Verdict], *, verbose: bool) -> float:
     print(
         f"{name}: {sum(v.found for v in verdicts)} of {len(verdicts)} planted facts in the request,"
         f" {share:.1f} % ({parts}); largest request {largest} tokens"
+    )
+    count = max(1, len(verdicts))
+    print(
+        f"{name}: recalled in the mean {sum(v.recalled for v in verdicts) / count:.0f} tokens for a question,"
+        f" {sum(v.idle for v in verdicts) / count:.0f} for small talk"
     )
     for v in verdicts if verbose else ():
         if not v.found:

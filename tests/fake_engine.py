@@ -58,6 +58,9 @@ class FakeSession:
         self.running = False
         self.began = asyncio.Event()
 
+    async def is_private(self) -> bool:
+        return False
+
     async def say(self, text: str, *, options: Any = None) -> AsyncIterator[AnyEvent]:
         if text == "busy":
             raise SessionBusy(50)

@@ -1,5 +1,5 @@
-"""What the documents show is run: Python blocks and duihua's commands against the simulator, make commands
-against the Makefile, settings and prices by what reads them."""
+"""What the documents show is run: Python blocks, duihua's commands and chats against the simulator, make
+commands against the Makefile, settings, prices and data sets by what reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import shlex
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
+from benchmarks.memory import read
 from pydantic import AliasChoices
 
 from duihua import Settings, cli
@@ -21,7 +23,9 @@ from duihua.simulator import Simulator
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md")])
 BLOCKS = [
-    pytest.param(language, code, id=f"{path.name}-{number}-{language}")
+    pytest.param(
+        language, code, "zh" if ".zh-CN" in path.name else "en", id=f"{path.name}-{number}-{language}"
+    )
     for path in DOCUMENTS
     for number, (language, code) in enumerate(
         re.findall(r"```(\w*)\n(.*?)```", path.read_text("utf-8"), re.S)
@@ -29,9 +33,14 @@ BLOCKS = [
 ]
 
 
-@pytest.mark.parametrize(("language", "code"), BLOCKS)
+@pytest.mark.parametrize(("language", "code", "lang"), BLOCKS)
 async def test_a_block_does_what_it_shows(
-    language: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    language: str,
+    code: str,
+    lang: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     match language:
@@ -42,6 +51,11 @@ async def test_a_block_does_what_it_shows(
         case "toml":
             (tmp_path / "prices.toml").write_text(code, "utf-8")
             assert Prices.load(str(tmp_path / "prices.toml"))
+        case "text":
+            monkeypatch.setenv("DUIHUA_LANG", lang)
+            await chat_goes(code, tmp_path, monkeypatch, capsys)
+        case "jsonl":
+            data_is_read(code, tmp_path)
         case "python":
             await program_works(code, tmp_path)
         case _:
@@ -62,6 +76,37 @@ async def commands_work(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch
                 assert arguments[0] in targets
             else:
                 assert await asyncio.to_thread(cli.main, arguments) == 0, line
+
+
+async def chat_goes(
+    code: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`$` lines run our program, `>` lines are typed into it, and it says the other ones in their order."""
+    async with Simulator() as sim:
+        for name, value in sim.settings().items():
+            monkeypatch.setenv(name, value)
+        for shown in re.split(r"^\$ duihua ", code, flags=re.M)[1:]:
+            command, *lines = shown.splitlines()
+            (folder / "typed").write_text("\n".join(line[2:] for line in lines if line[:2] == "> "), "utf-8")
+            with (folder / "typed").open() as typed:
+                monkeypatch.setattr(sys, "stdin", typed)
+                assert await asyncio.to_thread(cli.main, shlex.split(command)) == 0, command
+            said = iter(capsys.readouterr().out.splitlines())
+            for line in (line for line in lines if line[:2] != "> "):
+                wanted = re.compile(".*".join(map(re.escape, line.split("…"))))
+                assert any(wanted.fullmatch(one) for one in said), line
+
+
+def data_is_read(code: str, folder: Path) -> None:
+    """Lines of a data set for recall: turns, or questions that name what answers them."""
+    rows = [orjson.loads(line) for line in code.splitlines()]
+    for name, key in (("conversations", "text"), ("questions", "question")):
+        lines = [orjson.dumps(row).decode() for row in rows if key in row]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines), "utf-8")
+    turns, asked = read(folder)
+    assert turns
+    assert asked
+    assert {id_ for one in asked for id_ in one.evidence} <= {id_ for turn in turns for id_ in turn.ids}
 
 
 def settings_are_known(code: str) -> None:

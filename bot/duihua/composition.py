@@ -28,6 +28,8 @@ MOVES = 4
 """How often the notes of turns that left may push others out of a window."""
 KEPT = 512
 """Sessions of which the memory's text is kept."""
+WISHES = 10
+"""Standing wishes take at most this part of a window (1/10): of more the newest ones hold."""
 LARGE = 2
 """An input that fills more than this part of a window (1/2) is sent without recalled lines."""
 
@@ -115,9 +117,10 @@ class Composer:
     ) -> Composition:
         """The content of a request; arguments as of `Dialect.pack`, the last turn is the current one.
 
+        With a `budget` of its own a request holds no notes of what leaves the window: less is the point.
         `correct` tells the scale that the packed request should have been packed with, None if it was.
         """
-        room = _room(dialect, budget)
+        room = room_of(dialect, budget)
         recalled, shown = self._recalled(remembered, turns[-1], room)
         if recalled:
             told = (Text(f"{recalled}{GAP}"), *turns[-1].input)
@@ -130,7 +133,7 @@ class Composer:
             packed = dialect.pack(
                 _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
             )
-            left = _left(turns, start, packed.start, room) if moves < MOVES else ()
+            left = _left(turns, start, packed.start, room) if moves < MOVES and budget is None else ()
             start = packed.start
             if left:  # what has just left the window is told in a note, in this very request
                 moves += 1
@@ -158,11 +161,11 @@ class Composer:
         return text
 
     def _told(self, remembered: Remembered, known: Sequence[Note], room: float) -> str:
-        """The notes that there is room for; instructions always."""
+        """The notes and the wishes that there is room for."""
         kept = notes.fitting(known, room / SHARE)
         digest = kept[0].text if kept and kept[0].level else ""
         told = tuple(note.text for note in kept if note.text and not note.level)
-        instructions = tuple(fact.text for fact in remembered.instructions)
+        instructions = _fitting(remembered.instructions, room / WISHES)
         if not (digest or told or instructions):
             return ""
         return self.words.context(remembered.locale, instructions, digest, told)
@@ -173,16 +176,27 @@ class Composer:
         left = min(float(self.tokens), room / SHARE / 2)
         shown: list[Hit] = []
         for hit in remembered.hits:
-            left -= estimate(hit.text)
-            if left < 0:
-                break
-            shown.append(hit)
+            cost = estimate(hit.text)
+            if cost <= left:  # else a shorter one may fit
+                left -= cost
+                shown.append(hit)
         if not shown:
             return "", ()
         return self.words.recalled(remembered.locale, tuple(hit.text for hit in shown)), tuple(shown)
 
 
-def _room(dialect: Dialect, budget: int | None) -> float:
+def _fitting(wishes: Sequence[Fact], tokens: float) -> tuple[str, ...]:
+    """The texts of the newest wishes that have room, in their order."""
+    kept: list[Fact] = []
+    for wish in sorted(wishes, key=lambda wish: (wish.last_seen, wish.id), reverse=True):
+        tokens -= estimate(wish.text)
+        if tokens < 0:
+            break
+        kept.append(wish)
+    return tuple(wish.text for wish in wishes if wish in kept)
+
+
+def room_of(dialect: Dialect, budget: int | None = None) -> float:
     """Tokens of a whole request, about."""
     soft = dialect.soft
     known = [n for n in (budget, soft.tokens, soft.characters // 2 if soft.characters else None) if n]

@@ -26,7 +26,7 @@ from duihua.fragments import (
     text_input,
     to_json,
 )
-from duihua.memory.window import HIGH, NOTHING, Size, advance, fits
+from duihua.memory.window import HIGH, LEFT, NOTHING, Size, advance, fits
 from duihua.messages import Attachment, Part, Turn
 from duihua.options import ModelOptions
 from duihua.pictures import placed, refuse_unseen
@@ -123,7 +123,7 @@ class ChatDialect:
         past = transcript.history(turns, first, head, shape)
         out = self._joined(past, current, turns)
         if first < head and not fits(_sum(fixed, out.size), limits, HIGH):
-            first = self._moved(turns, first, head, fixed, limits)
+            first = self._moved(turns, first, head, fixed, limits, LEFT if budget is None else 0.0)
             past = transcript.history(turns, first, head, shape)
             out = self._joined(past, current, turns)
         if first == head and not fits(_sum(fixed, out.size), limits):
@@ -190,11 +190,13 @@ class ChatDialect:
             tokens = budget
         return Limits(characters, tokens if tokens is None else int(tokens / scale))
 
-    def _moved(self, turns: Sequence[Turn], first: int, head: int, fixed: Size, limits: Limits) -> int:
+    def _moved(
+        self, turns: Sequence[Turn], first: int, head: int, fixed: Size, limits: Limits, left: float
+    ) -> int:
         """The index at which the window starts now that it is too full; `head` if all of the past goes."""
         units = transcript.units(turns, first, head, self._shape)
         now = self._joined(Transcript(), turns[head:], turns).size
-        moved = advance([*(size for _, size in units), now], limits, 0, fixed)
+        moved = advance([*(size for _, size in units), now], limits, 0, fixed, left)
         return units[moved][0] if moved < len(units) else head
 
     def _joined(self, past: Transcript, current: Sequence[Turn], turns: Sequence[Turn]) -> Transcript:

@@ -18,7 +18,7 @@ import orjson
 from duihua.brief import Brief, Rules
 from duihua.calibrations import Calibrations
 from duihua.compare import Piece, Result, compare, expanded
-from duihua.composition import Composer, Words
+from duihua.composition import Composer, Words, room_of
 from duihua.config import Settings
 from duihua.contexts import Contexts, fitted, measurable
 from duihua.delivery import Delivery
@@ -28,9 +28,20 @@ from duihua.history import History
 from duihua.lanes import Lanes
 from duihua.memories import Recall
 from duihua.memory.recall import LexicalRecall
-from duihua.messages import Address, Cost, Options, Part, TurnRef, Usage
+from duihua.messages import Address, Cost, Options, Part, Text, Turn, TurnRef, Usage
 from duihua.options import ModelOptions
-from duihua.ports import Accepted, Dialect, Frontend, Input, Limiter, Provider, Skill, Store, Work
+from duihua.ports import (
+    Accepted,
+    Dialect,
+    Frontend,
+    Input,
+    Limiter,
+    Provider,
+    SessionInfo,
+    Skill,
+    Store,
+    Work,
+)
 from duihua.preview import ContextView, preview
 from duihua.prices import Prices
 from duihua.providers.fallback import STATE, Circuits, Health, dump, fitting, load, names
@@ -39,7 +50,7 @@ from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import Reply, Session
 from duihua.skills.registry import Registry, load_bundled
-from duihua.summarising import Summarising
+from duihua.summarising import NONE, Summarising
 from duihua.tasking import Tasking
 from duihua.turn import Turns
 from duihua.upkeep import Upkeep
@@ -53,6 +64,8 @@ log = logging.getLogger(__name__)
 
 REMEMBERED = 4_096
 """Sessions whose settings are kept in memory."""
+OFFERED = 3
+"""Skills take at most this part of a window (1/3): of more only the first ones are offered."""
 
 
 class ChatEngine(Tasking):
@@ -129,6 +142,8 @@ class ChatEngine(Tasking):
             Words(memory.context_text, memory.recalled_text), tokens=self.settings.memory_tokens
         )
         self.recollection = Recollection(self.store, self.recall, composer, self.calibrations, on=on)
+        if self.settings.memory_model not in ("", NONE):
+            self.resolve_all(self.settings.memory_model)  # a wrong name is told now
         summarising = Summarising(
             self.store,
             self.resolve,
@@ -424,10 +439,13 @@ class ChatEngine(Tasking):
         return provider
 
     async def context(
-        self, address: Address, content: str, name: str = "", *, count: bool = False
+        self, address: Address, content: str, name: str = "", *, external: str = "", count: bool = False
     ) -> ContextView:
         """What the next request of a session would hold if `name` said `content`."""
         info = await self.store.session(address)
+        if info is None:  # nothing was said there yet, but the person may be known
+            user = await self.store.user(address.tenant, address.front, external or address.chat)
+            info = SessionInfo(0, address.key, address, user, 0, 0, 0) if user else None
         brief = self._make(info.settings if info else {}, name, None)
         view = await preview(self.store, self.recollection, brief, info, content)
         if not count:
@@ -542,7 +560,7 @@ class ChatEngine(Tasking):
     def _embedder(self) -> dict[str, Any]:
         """How recall embeds texts, if a model is set for it."""
         model = self.settings.memory_embed
-        if not model:
+        if model in ("", NONE):
             return {}
         self.resolve(model)  # a wrong name is told now
 
@@ -602,8 +620,17 @@ def _checked(
 
 
 def _able(brief: Brief) -> Brief:
-    """Offers no skills if the model has no way to call them; calls that were made still run."""
-    return replace(brief, tools=()) if brief.dialect.functions == "none" else brief
+    """Offers no skills if the model has no way to call them, and the first of them if its window is small.
+
+    Calls that were made still run.
+    """
+    if brief.dialect.functions == "none":
+        return replace(brief, tools=())
+    tools, room = brief.tools, room_of(brief.dialect) / OFFERED
+    question = Turn(TurnRef(0, 1), input=(Text("?"),), state="running")
+    while tools and brief.dialect.pack("", (question,), tools).tokens > room:
+        tools = tools[:-1]
+    return replace(brief, tools=tools) if tools != brief.tools else brief
 
 
 def _limiter() -> Limiter:

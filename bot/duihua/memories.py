@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from duihua.messages import Address, Turn, TurnRef, Usage
 
@@ -156,14 +156,7 @@ class Recall(Protocol):
     """Where past turns and facts are found: the one seam for a memory service of your own."""
 
     async def search(
-        self,
-        owner: int,
-        query: str,
-        *,
-        limit: int = 8,
-        before: TurnRef | None = None,
-        least: float = 0.0,
-        book: FactBook | None = None,
+        self, owner: int, query: str, *, limit: int = 8, before: TurnRef | None = None
     ) -> Sequence[Hit]:
         """The best hits, the best one first.
 
@@ -172,9 +165,18 @@ class Recall(Protocol):
             query: what was asked, in the person's words.
             limit: hits at most.
             before: turns of this session from this seq on are in the window already and not wanted.
-            least: hits of a lower score are not wanted. Nobody asked to search then: it should take no time.
-            book: the owner's facts, if they are at hand.
         """
+        ...
+
+
+@runtime_checkable
+class RecallsUnasked(Protocol):
+    """A `Recall` that takes less time where nobody asked to search: for what is told with every input."""
+
+    async def unasked(
+        self, owner: int, query: str, *, limit: int, before: TurnRef | None, least: float, book: FactBook
+    ) -> Sequence[Hit]:
+        """As `Recall.search`, without hits of a lower score than `least`; `book` are the owner's facts."""
         ...
 
 

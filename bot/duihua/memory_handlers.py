@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from duihua.command import Answer, Command, Confirm, Document, Scene, Show
 from duihua.escapes import clean, one_line
 from duihua.memories import Fact
-from duihua.messages import Turn, TurnRef, text_of
+from duihua.messages import Turn, text_of
 from duihua.session import CODE_SECONDS
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ async def _memory(scene: Scene) -> Answer:
     words, session = scene.words, scene.session
     wish = scene.args.casefold()
     if wish in (*_ON, *_OFF):
-        await session.remember(wish in _ON)
-        return Show(words.t("command.memory.on" if wish in _ON else "command.memory.off"))
+        on = await session.remember(wish in _ON)
+        key = "on" if on else "off" if wish in _OFF else "cannot"
+        return Show(words.t(f"command.memory.{key}"))
     state = words.t("command.memory.is_on" if await session.remembers() else "command.memory.is_off")
     if wish and not (wish.isascii() and wish.isdigit() and len(wish) < 6):
         hits = await session.search(scene.args)
@@ -103,11 +104,11 @@ async def _forget(scene: Scene) -> Answer:
         facts = await scene.session.facts()
         if not 1 <= int(wish) <= len(facts):
             return Show(scene.words.t("command.forget.no_number", number=wish, count=len(facts)))
-        return _forget_these(scene, [facts[int(wish) - 1]], [])
+        return await _forget_these(scene, [facts[int(wish) - 1]], [])
     facts, turns = await scene.session.mentions(wish)
     if not facts and not turns:
         return Show(scene.words.t("command.forget.no_words", text=one_line(wish, 40)))
-    return _forget_these(scene, facts, turns)
+    return await _forget_these(scene, facts, turns)
 
 
 def _forget_session(scene: Scene) -> Answer:
@@ -132,11 +133,12 @@ async def _forget_since(scene: Scene, minutes: int) -> Answer:
     turns = await scene.session.since(minutes * 60)
     if not turns:
         return Show(scene.words.t("command.forget.no_turns", minutes=minutes))
-    return _forget_these(scene, [], turns)
+    return await _forget_these(scene, [], turns)
 
 
-def _forget_these(scene: Scene, facts: Sequence[Fact], turns: Sequence[Turn]) -> Answer:
+async def _forget_these(scene: Scene, facts: Sequence[Fact], turns: Sequence[Turn]) -> Answer:
     words = scene.words
+    facts = await scene.session.resting(facts, turns)
     listed = [f"- {one_line(fact.text, LINE)}" for fact in facts] + [f"- {_line(turn)}" for turn in turns]
     more = len(listed) - SHOWN
     if more > 0:
@@ -144,9 +146,7 @@ def _forget_these(scene: Scene, facts: Sequence[Fact], turns: Sequence[Turn]) ->
     question = words.t("command.forget.ask_these", facts=len(facts), turns=len(turns))
 
     async def proceed() -> Answer:
-        count = await scene.session.forget_these(
-            [fact.id for fact in facts], [TurnRef(t.ref.session, t.ref.seq) for t in turns]
-        )
+        count = await scene.session.forget_these(facts, [turn.ref for turn in turns])
         return Show(words.t("command.forget.done_these", count=count))
 
     return Confirm("\n".join([*listed, question]), words.t("command.forget.kept"), proceed)

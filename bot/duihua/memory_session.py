@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from duihua.errors import NotFound
 from duihua.memories import Fact, Hit
 from duihua.messages import Address, Turn, TurnRef, text_of
 
@@ -34,24 +33,30 @@ class MemorySession(ABC):
     async def _made(self) -> SessionInfo:
         """The session, made if it is not there."""
 
+    @abstractmethod
+    async def _person(self) -> tuple[ChatEngine, SessionInfo]:
+        """The engine that stores, and the session there: about the person, also while they talk privately."""
+
     async def remembers(self) -> bool:
         """Whether long-term memory is on for this conversation."""
         engine = await self._here()
         return engine.recollection.holder(await self._made()).on
 
-    async def remember(self, on: bool) -> None:
+    async def remember(self, on: bool) -> bool:
         """Turns long-term memory on or off: the person's own, or that of a shared conversation.
 
-        What is remembered stays; what is said while it is off is never remembered.
+        What is remembered stays; what is said while it is off is never remembered. Returns whether it is on
+        now: where the installation has it off, nobody can turn it on.
         """
-        engine, info = await self._here(), await self._made()
-        await engine.upkeep.flush(info.id)  # what was said until now counts as it was
+        engine, info = await self._person()
+        await engine.upkeep.settle(info.id)  # what was said until now counts as it was
         if not info.address.shared:
             await engine.store.switch_memory(info.owner, on)
         if info.address.shared or "memory" in info.settings:
             values = {**info.settings, "memory": "on" if on else "off"}
             await engine.store.settings(info.id, values)
             engine.drop(self.address, info.id)
+        return await self.remembers()
 
     async def facts(self, *, superseded: bool = False) -> list[Fact]:
         """What is known, oldest first; `superseded`: also what was true once."""
@@ -82,25 +87,58 @@ class MemorySession(ABC):
         engine, info = await self._here(), await self._made()
         return list(await engine.store.since(info.id, int((time.time() - seconds) * 1000)))
 
-    async def forget_these(self, facts: Sequence[int], turns: Sequence[TurnRef] = ()) -> int:
-        """Erases facts and turns of this memory's own with everything derived; returns how many."""
+    async def resting(self, facts: Sequence[Fact], turns: Sequence[Turn] = ()) -> list[Fact]:
+        """The facts that go when these facts and turns are forgotten: those that rest on nothing else."""
         engine, owner = await self._owner()
-        count = await engine.store.drop_facts(owner, list(facts)) if facts else 0
-        return count + await engine.erase(turns)
+        book = await engine.store.facts(owner, superseded=True)
+        gone = {turn.ref for turn in turns} | {ref for fact in facts for ref in fact.sources}
+        wanted = {fact.id for fact in facts}
+        return [
+            fact
+            for fact in book.facts
+            if fact.id in wanted or (fact.sources and gone.issuperset(fact.sources))
+        ]
+
+    async def forget_these(self, facts: Sequence[Fact], turns: Sequence[TurnRef] = ()) -> int:
+        """Erases facts and turns of this memory's own with everything derived; returns how many.
+
+        The turns that a fact rests on stay in their conversation, but memory knows of them no more: else the
+        same would be found in them again.
+        """
+        engine, owner = await self._owner()
+        count = 0
+        if facts:
+            refs = [ref for fact in facts for ref in fact.sources]
+            await engine.store.withdraw(refs, ())
+            await engine.store.drop_facts(owner, [fact.id for fact in facts])
+            count = len(facts)
+        count += await engine.erase(turns)
+        await engine.store.scrub()
+        return count
 
     async def forget_everything(self) -> int:
-        """Erases everything about the person (or the shared conversation); returns the sessions erased."""
-        engine, info = await self._here(), await self._made()
-        if info.address.shared:
-            raise NotFound("person", self.address.key)
-        return await engine.forget_person(info.owner)
+        """Erases everything about the person; returns the sessions erased.
+
+        In a conversation that several people share: that conversation, with all that is remembered of it.
+        """
+        engine, info = await self._person()
+        here = await self._here()
+        if here is not engine:
+            await here.forget_person((await self._made()).owner)
+        if not info.address.shared:
+            return await engine.forget_person(info.owner)
+        await engine.store.erase(info.id)
+        await engine.lanes.abandon(info.id)
+        engine.drop(self.address, info.id)
+        await engine.store.scrub()
+        return 1
 
     async def export(self) -> Mapping[str, Any]:
         """Everything stored about the person, as plain data."""
-        engine, info = await self._here(), await self._made()
+        engine, info = await self._person()
         return await engine.store.export(info.owner)
 
     async def _owner(self) -> tuple[ChatEngine, int]:
         engine, info = await self._here(), await self._made()
-        await engine.upkeep.flush(info.id)
+        await engine.upkeep.settle(info.id)
         return engine, engine.recollection.holder(info).owner

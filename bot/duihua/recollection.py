@@ -17,8 +17,9 @@ from duihua.brief import Brief
 from duihua.calibrations import Calibrations
 from duihua.composition import Composer, Composition, Remembered, plain
 from duihua.errors import DuihuaError
-from duihua.memories import Fact, FactBook, Hit, Note, Recall, Remembers
+from duihua.memories import Fact, FactBook, Hit, Note, Recall, RecallsUnasked, Remembers
 from duihua.memory import notes as noting
+from duihua.memory.asking import least, worth_telling
 from duihua.messages import Address, Attachment, Turn, TurnRef, text_of
 from duihua.ports import SessionInfo, Store, ToolSpec, Work
 from duihua.redact import where
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 
 KEPT = 512
 """Sessions and owners of which something is kept in memory."""
-THRESHOLD = 0.2
-"""Hits below this score are not told unasked."""
 HITS = 6
 """Hits at most that are told unasked."""
 LONGEST = 2_000
@@ -162,17 +161,22 @@ class Recollection:
         before = TurnRef(holder.session, window)
         try:
             book, _ = await self._known_of(holder)
-            found = await self._recall.search(
-                holder.owner, query, limit=HITS, before=before, least=THRESHOLD, book=book
-            )
+            if isinstance(self._recall, RecallsUnasked):
+                found = await self._recall.unasked(
+                    holder.owner, query, limit=HITS, before=before, least=least(query), book=book
+                )
+            else:
+                found = await self._recall.search(holder.owner, query, limit=HITS, before=before)
         except DuihuaError as e:
             log.warning("nothing is recalled: %s", e)
             return ()
         except Exception as e:  # a memory service of one's own must not cost the answer
             log.error("nothing is recalled: %s", where(e))
             return ()
-        wishes = {fact.id for fact in instructions}  # they stand in the request already
-        return tuple(hit for hit in found if hit.score >= THRESHOLD and hit.fact not in wishes)
+        there = {fact.id for fact in instructions}  # in the request already, as are facts of the window
+        hit = {one.fact for one in found if one.fact}
+        there |= {fact.id for fact in book.facts if fact.id in hit and _inside(fact.sources, before)}
+        return worth_telling(query, [hit for hit in found if hit.fact not in there])
 
     async def _known_of(self, holder: Holder) -> tuple[FactBook, tuple[Fact, ...]]:
         """The holder's facts, and the standing wishes among them."""
@@ -267,6 +271,11 @@ class Recollection:
         if again:
             refs = [ref for ref, _ in again if ref is not None]
             await self._store.withdraw(refs, [fact for _, fact in again if fact])
+
+
+def _inside(sources: Sequence[TurnRef], window: TurnRef) -> bool:
+    """Whether all that a fact rests on stands in the window that begins at a turn."""
+    return bool(sources) and all(ref.session == window.session and ref.seq >= window.seq for ref in sources)
 
 
 def _keep(cache: OrderedDict[int, Any], key: int, value: Any) -> None:

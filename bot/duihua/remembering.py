@@ -64,6 +64,9 @@ class OwnMemory:
         meant = {hit.fact for hit in hits if hit.fact and hit.score >= SURE}
         book = await self._store.facts(self._owner)
         gone = [fact for fact in book.facts if fact.id in meant]
-        if gone:
+        if gone:  # and what they rest on, and this very wish: else the same would be found in them again
+            refs = {ref for fact in gone for ref in fact.sources} | {self._turn.ref}
+            await self._store.withdraw(sorted(refs), ())
             await self._store.drop_facts(self._owner, [fact.id for fact in gone])
+            await self._store.scrub()
         return [fact.text for fact in gone]

@@ -154,7 +154,8 @@ class Running:
         """The next request. `alone`: nothing but the input, to see whether it is what was flagged."""
         brief = self._brief
         past: tuple[Turn, ...] = () if alone else self.past
-        remembered: Remembered = NOTHING if alone else self.remembered
+        # Where the platform found it too long already, memory is what can be done without.
+        remembered: Remembered = self.remembered if not alone and budget is None else NOTHING
         current = replace(self.turn, steps=tuple(self.steps), memo={}) if self.steps else self.turn
         turns = (*past, current)
         composed, known = await self.recollection.compose(
@@ -168,7 +169,8 @@ class Running:
             images=await self._images(turns) if brief.dialect.sees else None,
         )
         if not alone and not self.replaced:  # a smaller window elsewhere shortens this one for nobody
-            self.start, self.remembered = composed.packed.start, known
+            self.start = composed.packed.start
+            self.remembered = known if budget is None else self.remembered
             if composed.pending:
                 self.recollection.add(self.holder, composed.pending)
         self.shown = composed.shown

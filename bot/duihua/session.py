@@ -257,6 +257,7 @@ class Session(MemorySession):
         """Starts an empty path; the old one stays stored."""
         engine = await self._here()
         if info := await engine.store.session(self.address):
+            await engine.upkeep.settle(info.id)  # what was said is remembered from the first word on
             await engine.store.move_head(info.id, 0)
 
     async def fork(self, to: str | Address) -> Session:
@@ -301,7 +302,7 @@ class Session(MemorySession):
             count: also asks the platform for its own count of the tokens, if it has one.
         """
         engine = await self._here()
-        return await engine.context(self.address, content, self._name, count=count)
+        return await engine.context(self.address, content, self._name, external=self._external, count=count)
 
     async def waiting(self) -> list[Ticket]:
         """The inputs without an answer yet, oldest first: from before a crash, or from another process."""
@@ -424,13 +425,17 @@ class Session(MemorySession):
         old or used, or too many were tried.
         """
         info = await self._home.store.ensure(self.address, self._external, self._name)
-        await self._home.upkeep.flush(info.id)
+        await self._home.upkeep.settle(info.id)
         person = await self._home.store.link(info.owner, code)
         if person is None:
             return False
         for known in await self._home.store.sessions(person):
             self._home.drop(known.address, known.id)
         return True
+
+    async def is_private(self) -> bool:
+        """Whether nothing of what is said now is stored."""
+        return bool((await self._home.session_settings(self.address)).get("private"))
 
     # ------------------------------------------------------------ inside
 
@@ -439,6 +444,10 @@ class Session(MemorySession):
         self._home.check_open()
         settings = await self._home.session_settings(self.address)
         return await self._home.aside() if settings.get("private") else self._home
+
+    async def _person(self) -> tuple[ChatEngine, SessionInfo]:
+        self._home.check_open()
+        return self._home, await self._home.store.ensure(self.address, self._external, self._name)
 
     async def _made(self) -> SessionInfo:
         engine = await self._here()

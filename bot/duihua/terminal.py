@@ -6,6 +6,7 @@ import asyncio
 import io
 import itertools
 import logging
+import os
 import shlex
 import sys
 import threading
@@ -151,6 +152,8 @@ class Terminal:
 
     async def _greet(self) -> None:
         lang = self._words.lang
+        if await self._session.is_private():
+            self._view.say(self._words.t("command.private.on"))
         if self._newest:
             self._view.say(self._words.t("chat.resumed", session=self._session.address.chat))
         else:
@@ -206,7 +209,7 @@ class Terminal:
         path = Path(document.name)
         for number in itertools.count(2):
             try:
-                with path.open("xb") as file:
+                with open(path, "xb", opener=_own) as file:
                     file.write(document.data)
                 break
             except FileExistsError:
@@ -318,3 +321,8 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _bytes_of(stream: TextIO | None) -> BinaryIO:
     return io.BytesIO() if stream is None else stream.buffer
+
+
+def _own(path: str, flags: int) -> int:
+    """Opens a file that nobody else may read."""
+    return os.open(path, flags, 0o600)

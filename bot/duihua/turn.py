@@ -250,7 +250,8 @@ class _Answer(Calling):
         self._emit(Notice, code="trimmed")
         soft = self._brief.dialect.soft
         packed = self.said.packed
-        tokens = min(n for n in (soft.tokens, packed.tokens if packed else None, 8_000) if n)
+        sent = int(packed.tokens / max(1.0, packed.scale)) if packed else None  # what was sent at least
+        tokens = min(n for n in (soft.tokens, sent, 8_000) if n)
         return await self._asked(offer=offer, budget=tokens // 2, alone=alone)
 
     def _relearned(self) -> bool:

@@ -126,6 +126,10 @@ class Upkeep:
                 timer.cancel()
             await self._attempt(one)
 
+    async def settle(self, session: int) -> None:
+        """Indexes what was said in a session until now, and finds facts in it; asks no model."""
+        await self._attempt(session, notes=False)
+
     def drop(self, session: int) -> None:
         """Forgets what is known of a session."""
         self._windows.pop(session, None)

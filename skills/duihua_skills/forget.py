@@ -17,5 +17,5 @@ async def forget(
 ) -> dict[str, list[str]]:
     """Erases facts that are remembered about the person, if they ask for it."""
     if context.memory is None:
-        raise SkillError("Memory is turned off here; /memory on turns it on.")
+        raise SkillError("Memory is turned off here. The person may turn it on by /memory on.")
     return {"forgotten": list(await context.memory.forget(query))}

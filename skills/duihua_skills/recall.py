@@ -17,6 +17,6 @@ async def recall(
 ) -> dict[str, list[str]]:
     """Looks up facts and passages of earlier conversations with this person, with their dates."""
     if context.memory is None:
-        raise SkillError("Memory is turned off here; /memory on turns it on.")
+        raise SkillError("Memory is turned off here. The person may turn it on by /memory on.")
     hits = await context.memory.recall(query)
     return {"found": [hit.text for hit in hits]}

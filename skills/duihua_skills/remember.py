@@ -17,6 +17,6 @@ async def remember(
 ) -> str:
     """Keeps something that the person asked to be remembered. Not for what they only mention."""
     if context.memory is None:
-        raise SkillError("Memory is turned off here; /memory on turns it on.")
+        raise SkillError("Memory is turned off here. The person may turn it on by /memory on.")
     await context.memory.remember(text)
     return "remembered"

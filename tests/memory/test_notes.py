@@ -104,11 +104,16 @@ def test_an_erased_turn_takes_its_note_along() -> None:
     assert without(kept, {5: 4, 4: 3}) == note(6, 7, after=3)
 
 
-def test_the_newest_notes_have_room_first_and_the_digest_before_all() -> None:
-    notes = (note(1, 2, level=1, text="一" * 20), note(3, 3, text="二" * 20), note(4, 4, text="三" * 20))
-    assert fitting(notes, 30) == notes
-    assert fitting(notes, 20) == (notes[0], notes[2])
-    assert fitting(notes, 5) == ()
+def test_notes_without_room_are_told_as_one_with_what_tells_most() -> None:
+    said = "用户：哈哈，有道理。\n用户：今天挺好的。\n用户：我女儿叫果果，生日是{}月五号。"
+    notes = tuple(note(n, n, text=said.format(n)) for n in range(1, 6))
+    assert fitting(notes, 300) == notes
+    older, newest = fitting(notes, 100)
+    assert (older.first, older.upto, older.after, covered([older])) == (1, 4, 0, {1, 2, 3, 4})
+    assert newest == notes[-1]
+    assert all(f"{n}月五号" in older.text for n in range(1, 5))
+    assert "哈哈" not in older.text
+    assert estimate(older.text) + estimate(newest.text) <= 100
 
 
 # ---------------------------------------------------------------- the digest

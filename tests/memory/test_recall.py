@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from duihua.memories import Fact, Hit
+from duihua.memory.asking import worth_telling
 from duihua.memory.quoting import LIMIT, extract
 from duihua.memory.recall import LexicalRecall
 from duihua.messages import Turn, TurnRef
@@ -118,11 +119,15 @@ async def test_chinese_questions(question: str, expected: tuple[int, int]) -> No
 async def test_a_hit_tells_the_day_who_spoke_and_what_stands_around() -> None:
     hit = await best("今天去绿禾公园散步，可爱吗", *CHINESE, locale="zh")
     assert hit.text == (
-        "2023-05-02 用户：你好，我今天去绿禾公园散步了 / 助手：真好，看到了什么？"
-        " / 用户：看到一朵樱花和一只松鼠 / 助手：真可爱！"
+        "2023-05-02 用户：你好，我今天去绿禾公园散步了 / 助手：真可爱！"  # what says nothing is left out
     )
     english = await best("Which breed of dog?", *ENGLISH, locale="en")
     assert english.text.startswith("2023-05-25 Caroline: I love dogs!")
+
+
+async def test_an_answer_is_told_with_the_request_for_it() -> None:
+    hit = await best("我要过科幻小说吗", *CHINESE, locale="zh")
+    assert hit.text == "2023-05-20 用户：推荐一本科幻小说吧 / 助手：推荐《三体》，作者刘慈欣"
 
 
 async def test_what_is_in_the_window_is_not_told_again() -> None:
@@ -151,6 +156,56 @@ async def test_no_score_is_above_1() -> None:
 async def test_small_talk_recalls_nothing_that_counts() -> None:
     hits = await recall(*CHINESE, *ENGLISH).search(1, "谢谢你，今天辛苦了！")
     assert all(hit.score < 0.25 for hit in hits)
+
+
+TALK = [
+    line.strip()
+    for line in """
+    我女儿叫果果，九月份上一年级
+    今天下了点小雨，我去江边走了走
+    昨天跟小王继续聊天，很开心
+    我住在杭州，家里养了一只猫
+    谢谢你陪我聊天，今天很好
+    下周三下午三点半我约了牙医
+    我妈让我继续学钢琴
+    好的，明天早上八点见客户
+    我对花生过敏，从小就这样
+    你好厉害，这首诗写得真好
+    My dog is called Waffles
+    I had a great day at work today
+    How are the trains on Friday?
+    Thanks to you I found my keys again
+    I feel good, the doctor was happy with me
+    We go on holiday to Whitby in May
+    Hello Kitty is my daughter's favourite
+    The meeting is at 10:05, nobody manages ten sharp
+    Nice weather, we sat outside
+    I said good night to the kids and slept at once""".splitlines()
+    if line.strip()
+]
+REMARKS = (
+    "你好|谢谢|谢谢你，今天辛苦了！|继续|好的，继续吧|哈哈，有道理|晚安，明天见|嗯嗯，我知道了|早上好呀|在吗？|你真厉害"
+    "|hello how are you today?|Thanks a lot!|ok, go on|good night|That's great, thank you|Hi there|lol"
+    "|yes, please continue|How are you?|Nice to meet you|I see, thanks|bye, see you tomorrow|今天天气真好"
+)
+
+
+async def test_plain_remarks_recall_next_to_nothing() -> None:
+    lines = [turn(n, text + "！" * (n // 20), "好的") for n, text in enumerate((TALK * 3)[:50])]
+    finder = recall(*lines, facts=FACTS)
+    told = {
+        remark: [hit.text for hit in worth_telling(remark, await finder.search(1, remark, limit=6))]
+        for remark in REMARKS.split("|")
+    }
+    assert sum(map(len, told.values())) <= 2, told
+
+
+async def test_a_question_is_told_for_less_than_a_remark() -> None:
+    lines = [turn(n, text, "好的") for n, text in enumerate(TALK, 1)]
+    finder = recall(*lines, turn(60, "橱柜台面最后选了岩板"))
+    question, remark = "我家厨房的台面用的是什么材料来着？", "我觉得台面真难擦，怎么擦都擦不干净，烦死了"
+    assert "岩板" in worth_telling(question, await finder.search(1, question))[0].text
+    assert not worth_telling("台面真难擦，烦死了", await finder.search(1, remark))
 
 
 def fact(number: int, subject: str, text: str, **fields: Any) -> Fact:

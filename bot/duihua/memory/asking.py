@@ -1,18 +1,50 @@
-"""How people ask for what is known about them: facts answer by their words and by what they are about."""
+"""How people ask for what is known about them: facts answer by their words and by what they are about.
+
+And how much must speak for something before it is told unasked: little when someone asks about themselves,
+much when they only talk.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from duihua.memories import Fact, FactBook
+from duihua.memories import Fact, FactBook, Hit
 from duihua.memory.questions import Question
+from duihua.memory.telling import terms as about
+from duihua.memory.telling import worth
 from duihua.memory.terms import plain, query_terms, terms
 
 ASKED = 0.9
 """The least score of a fact that was asked for with one of its phrases."""
+
+OWN, OPEN, REMARK = 0.12, 0.18, 0.4
+"""The least score of a hit that is told unasked: to a question about oneself, to any other, to a remark."""
+NEAR = 0.5
+"""Beside the best hit, those are told that have this share of its score."""
+FEW = 2
+"""Hits at most that are told to a remark, and those that tell little to a question about anything else."""
+TELLS = 2.6
+"""What a sentence is worth that tells something of somebody; a remark recalls nothing else."""
+
+_ASKS = re.compile(
+    r"[?？]|[吗呢]\W*$|什么|啥|怎么|怎样|如何|哪|谁|几[点号岁个月]|多[少大久长高重远]|是不是|有没有|记不记得"
+    r"|记得|提醒|告诉|说说看"
+    r"|\b(?:what|who|whom|whose|which|when|where|why|how|remember|remind|tell me|look up|find out)\b",
+    re.IGNORECASE,
+)
+_NOT_ASKED = re.compile(
+    r"不(?:知道|清楚|晓得)[^，。！；?？]*|\b(?:no idea|not sure|don['’]t know) \w+", re.IGNORECASE
+)
+_OWN = re.compile(
+    r"我|咱|俺|记得|上次|上回|之前|以前|说过|提过"
+    r"|\b(?:I|me|my|mine|we|us|our|ours|remember|remind|last time|again)\b",
+    re.IGNORECASE,
+)
+_DAY = re.compile(r"^\d{4}-\d\d-\d\d ")
 
 # A fact's subject, or what follows the last colon in it, and the words by which it is asked for.
 ASKING: Mapping[str, str] = {
@@ -105,3 +137,27 @@ def known(book: FactBook, question: Question, weights: Sequence[float], now: int
         if score and not 0 < (fact := index.facts[number]).expires <= now and not fact.superseded_by
     ]
     return sorted(out, key=lambda item: (-item[0], -item[1].last_seen, -item[1].id))
+
+
+def least(text: str) -> float:
+    """The least score of what is told to an input unasked."""
+    if _ASKS.search(_NOT_ASKED.sub("", text)) is None:
+        return REMARK
+    return OWN if _OWN.search(text) else OPEN
+
+
+def worth_telling(text: str, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+    """Those of the hits for an input, the best first, that are told unasked."""
+    floor = least(text)
+    near = NEAR * max((hit.score for hit in hits), default=0.0)
+    good = [hit for hit in hits if hit.score >= max(floor, near)]
+    if floor == OWN:
+        return tuple(good)
+    if floor == OPEN:
+        return (*good[:FEW], *(hit for hit in good[FEW:] if hit.fact or _tells(hit.text)))
+    return tuple([hit for hit in good if hit.fact or _tells(hit.text)][:FEW])
+
+
+def _tells(quoted: str) -> bool:
+    parts = _DAY.sub("", quoted).split(" / ")
+    return any(worth(part, about(part), {}) >= TELLS for part in parts)

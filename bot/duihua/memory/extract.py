@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from heapq import nlargest
 
 from duihua.escapes import one_line
 from duihua.memory.telling import chinese, terms, worth
@@ -22,6 +23,12 @@ OPENING = 400
 """Characters of an answer that are looked at: its beginning says what the rest is about."""
 HEAD, TAIL = 3_000, 1_000
 """Characters of an input that are looked at, at its beginning and its end."""
+POWER = 2
+"""How much more worth tells than shortness: a line that is worth twice as much may be four times as long."""
+LEAST = 0.6
+"""A line that is worth less ("haha, right") is not kept even where there is room."""
+MOST = 200
+"""Lines that are weighed against each other, the best ones."""
 SHARE = 0.4
 """What a line of the assistant's is worth beside one of the user's."""
 
@@ -44,10 +51,11 @@ class _Line:
     cost: float
     worth: float
 
-    @property
-    def bargain(self) -> tuple[float, _At]:
-        """Sorts the best first: by worth for its tokens (a very short line is no bargain), then the older."""
-        return -self.worth / (self.cost + 6), self.at
+    def bargain(self, known: Set[str]) -> tuple[float, ...]:
+        """How good it is beside what is known: its worth, squared, for its tokens; then, how old it is."""
+        new = sum(1 for term in self.terms if term not in known) / len(self.terms)
+        source, answer, sentence = self.at
+        return (self.worth * (0.3 + 0.7 * new)) ** POWER / (self.cost + 6), -source, -answer, -sentence
 
 
 def extract(turns: Sequence[Turn], *, tokens: float = 120) -> str:
@@ -64,15 +72,18 @@ def extract(turns: Sequence[Turn], *, tokens: float = 120) -> str:
     return _text(_best(_lines(_said((turn.text[:OPENING] for turn in spoken), 1)), tokens, kept))
 
 
-def condense(texts: Sequence[str], *, tokens: float = 300) -> str:
+def condense(texts: Sequence[str], *, tokens: float = 300, even: bool = False) -> str:
     """Several summaries as one, of their own lines: a half for the first, the rest shared by the others.
 
-    So what is old fades slowly, its most telling lines last, and no summary goes without a trace.
+    So what is old fades slowly, its most telling lines last, and no summary goes without a trace. `even`: the
+    first has no more than the others.
     """
     lines = _lines(piece for number, text in enumerate(texts) for piece in _again(text, number))
+    first = 1 / len(texts) if even or len(texts) == 1 else 0.5
+    others = (1 - first) / max(1, len(texts) - 1)
     kept: tuple[_Line, ...] = ()
     for number in range(len(texts)):
-        share = tokens if len(texts) == 1 else tokens / 2 / (len(texts) - 1) if number else tokens / 2
+        share = tokens * (others if number else first)
         kept += _best([line for line in lines if line.at[0] == number], share, ())
     return _text(_best(lines, tokens, kept))
 
@@ -151,7 +162,7 @@ def _lines(pieces: Iterable[_Piece]) -> list[_Line]:
     lines: list[_Line] = []
     for at, mark, sentence, about in found:
         value = worth(sentence, about, often) * (SHARE if mark in _ASSISTANT.values() else 1)
-        if value > 0:
+        if value >= LEAST:
             text = mark + sentence
             lines.append(_Line(at, text, about, estimate(text) + _BREAK, value))
     return lines
@@ -162,12 +173,16 @@ def _best(lines: Sequence[_Line], tokens: float, kept: Sequence[_Line]) -> tuple
     out = list(kept)
     known = {term for line in kept for term in line.terms}
     left = tokens - sum(line.cost for line in kept)
-    for line in sorted(lines, key=lambda line: line.bargain):
-        if line.cost > left or line.terms <= known:
-            continue
-        out.append(line)
-        known |= line.terms
-        left -= line.cost
+    waiting = nlargest(MOST, lines, key=lambda line: line.worth)
+    while waiting:
+        waiting = [line for line in waiting if line.cost <= left and not line.terms <= known]
+        best = max(waiting, key=lambda line: line.bargain(known), default=None)
+        if best is None:
+            break
+        waiting.remove(best)
+        out.append(best)
+        known.update(best.terms)
+        left -= best.cost
     return tuple(out)
 
 

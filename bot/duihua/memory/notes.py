@@ -20,6 +20,8 @@ DIGEST = 300
 """Tokens of the digest at most."""
 CHUNK = 3_000
 """Tokens of the turns that one note is made of, about: more at once would lose too much."""
+TURNS = 20
+"""Turns that one note is made of at most, for the same reason."""
 MANY, OLD = 8, 4
 """At so many notes, so many of the oldest go into the digest."""
 SPANS = 64
@@ -118,14 +120,19 @@ def without(note: Note, gone: Mapping[int, int]) -> Note | None:
 
 
 def fitting(notes: Sequence[Note], tokens: float) -> tuple[Note, ...]:
-    """The notes that have room: the digest first, then the newest ones; oldest first."""
-    kept: list[Note] = []
-    for note in sorted(notes, key=lambda note: (note.level, note.upto), reverse=True):
-        tokens -= estimate(note.text)
-        if tokens < 0:
-            break
-        kept.append(note)
-    return tuple(sorted(kept, key=lambda note: note.upto))
+    """The notes that have room, oldest first; where it is short, the older ones as one, in fewer words."""
+    sizes = [estimate(note.text) for note in notes]
+    if sum(sizes) <= tokens:
+        return tuple(notes)
+    whole = len(notes)
+    while whole > 1 and sum(sizes[whole - 1 :]) <= tokens / 3:  # the newest ones stay as they are
+        whole -= 1
+    older = notes[:whole]
+    room = tokens - sum(sizes[whole:])
+    text = condense([note.text for note in older], tokens=room, even=not older[0].level)
+    covers = _spans(span for note in older for span in note.covers)
+    one = Note(older[0].first, older[-1].upto, older[0].after, covers, text, level=1, at=older[-1].at)
+    return (one, *notes[whole:])
 
 
 def covered(notes: Iterable[Note]) -> set[int]:
@@ -148,13 +155,13 @@ def _broken(ends: Mapping[int, Note], note: Note) -> bool:
 
 
 def _chunks(turns: Sequence[Turn]) -> list[tuple[Turn, ...]]:
-    """Turns (newest first) in runs of about `CHUNK` tokens, counted from the oldest, which is first."""
+    """Turns (newest first) in runs of `CHUNK` tokens or `TURNS` turns, the oldest run first."""
     out: list[tuple[Turn, ...]] = []
     run: list[Turn] = []
     size = 0.0
     for turn in reversed(turns):
         cost = estimate(text_of(turn.input)) + estimate(turn.text)
-        if run and size + cost > CHUNK:
+        if run and (size + cost > CHUNK or len(run) == TURNS):
             out.append(tuple(run))
             run, size = [], 0.0
         run.append(turn)

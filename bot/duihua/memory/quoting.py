@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
+from duihua.memory.telling import asks
 from duihua.memory.terms import spoken
-from duihua.messages import Turn
+from duihua.messages import Turn, TurnRef
 
 LIMIT = 240
-"""Characters of what one of them said in a turn."""
+"""Characters of what was said in a turn that was found; half of Chinese, which says more with each."""
+LESS, LEAST = 0.6, 0.4
+"""The share of it that the answer has, and what was said around it."""
 READ = 20_000
 """Characters of a text in which the part to show is looked for."""
 
@@ -51,14 +54,39 @@ def day(at: int, zone: tzinfo | None = None) -> str:
     return datetime.fromtimestamp(at / 1000, zone or UTC).date().isoformat() if 0 < at < 2**47 else ""
 
 
-def quote(turns: Iterable[Turn], terms: Sequence[str], at: int, zone: tzinfo | None, locale: str) -> str:
-    """Turns that belong together as one text: `2023-05-02 Ann: … / Assistant: …`."""
+def quote(
+    turns: Iterable[Turn],
+    terms: Sequence[str],
+    at: int,
+    zone: tzinfo | None,
+    locale: str,
+    found: TurnRef | None = None,
+) -> str:
+    """Turns that belong together as one text: `2023-05-02 Ann: … / Assistant: …`.
+
+    An answer is left out where it says nothing of what is asked and nobody had asked for it. Of the turns
+    around the one that was `found` only what holds terms is told (None: all are told alike).
+    """
     said: list[str] = []
     person, assistant, colon = _NAMES["zh" if locale.startswith("zh") else "en"]
     for turn in turns:
         words, answer = spoken(turn)
+        aside = found is not None and turn.ref != found
         name = " ".join(turn.author.name.split())[:40] if turn.author else ""
-        for who, text in ((name or person, words), (assistant, answer)):
-            if shown := extract(text, terms):
-                said.append(f"{who}{colon}{shown}")
+        if words and not (aside and answer and not _holds(words, terms) and _holds(answer, terms)):
+            said.append(
+                f"{name or person}{colon}{extract(words, terms, _limit(words, LEAST if aside else 1))}"
+            )
+        if answer and (_holds(answer, terms) or not words or (not aside and asks(words))):
+            limit = _limit(answer, LEAST if aside else LESS)
+            said.append(f"{assistant}{colon}{extract(answer, terms, limit)}")
     return f"{day(at, zone)} {' / '.join(said)}".strip()
+
+
+def _limit(text: str, share: float) -> int:
+    return int(LIMIT * share / (2 if _HAN.search(text, 0, LIMIT) else 1))
+
+
+def _holds(text: str, terms: Sequence[str]) -> bool:
+    lower = text[:READ].lower()
+    return any(term in lower for term in terms)

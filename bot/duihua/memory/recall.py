@@ -72,16 +72,26 @@ class LexicalRecall:
         self._clock = clock
 
     async def search(
+        self, owner: int, query: str, *, limit: int = 8, before: TurnRef | None = None
+    ) -> Sequence[Hit]:
+        """The best hits, the best one first: see `Recall.search`."""
+        return await self._search(owner, query, limit, before, 0.0, None)
+
+    async def unasked(
+        self, owner: int, query: str, *, limit: int, before: TurnRef | None, least: float, book: FactBook
+    ) -> Sequence[Hit]:
+        """The best hits that are good enough to be told unasked: see `RecallsUnasked`."""
+        return await self._search(owner, query, limit, before, least, book)
+
+    async def _search(
         self,
         owner: int,
         query: str,
-        *,
-        limit: int = 8,
-        before: TurnRef | None = None,
-        least: float = 0.0,
-        book: FactBook | None = None,
+        limit: int,
+        before: TurnRef | None,
+        least: float,
+        book: FactBook | None,
     ) -> Sequence[Hit]:
-        """The best hits, the best one first: see `Recall.search`."""
         if limit < 1 or not query.strip():
             return ()
         now = self._clock()
@@ -217,7 +227,8 @@ class LexicalRecall:
                     continue
                 texts.add(said)
                 together = [there[p] for p in sorted({place, *beside[place]}) if p in there]
-                text = quote(together, asked.terms[: asked.words], turn.at, self._zone, self._locale)
+                words = asked.terms[: asked.words]
+                text = quote(together, words, turn.at, self._zone, self._locale, turn.ref)
                 hits.append(Hit(min(score, 1.0), text, turn.at, turn.ref))
         return hits
 

@@ -20,6 +20,8 @@ AROUND = 0.3
 """The weight of the neighbours' words beside a turn's own."""
 LEAST = 1.5
 """Rare words (such as one turn alone holds) that a question says at least, or its best score is below 1."""
+ABSENT = 0.3
+"""What a term that no turn holds counts of the question: often it is no word, or another word was used."""
 ON_DAY = 0.19
 """What a turn gains for being of a day that was asked for."""
 OTHER_DAY = 0.5
@@ -49,7 +51,10 @@ def lexical(matches: Matches, words: int = 0, least: float = 0.0) -> dict[Place,
     """
     idf = weights(matches)
     rare = log(1 + (matches.documents - 0.5) / 1.5) if matches.documents else 0.0
-    best = max(sum(idf[: words or None]), LEAST * rare) * (1 + AROUND)
+    asked = zip(idf[: words or None], matches.holding, strict=False)
+    best = max(sum(weight if held else ABSENT * weight for weight, held in asked), LEAST * rare) * (
+        1 + AROUND
+    )
     if not best or not matches.found:
         return {}
     unit = 1 / best

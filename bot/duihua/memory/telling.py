@@ -13,7 +13,14 @@ from itertools import pairwise
 _TERM = re.compile(
     r"[^\W\d_\u3400-\u9fff]+(?:['’][^\W\d_\u3400-\u9fff]+)*|\d+(?:[:.：/-]\d+)*|[\u3400-\u9fff]+"
 )
-_NUMBER = re.compile(r"\d+(?:[:.：/-]\d+)*|[一二两三四五六七八九十百千万]{1,6}[月日号点岁年块元次斤楼路]")
+_NUMBER = re.compile(
+    r"[A-Za-z]*\d+(?:[:.：/,#-]?[A-Za-z\d]+)*"
+    r"|[一二两三四五六七八九十百千万]{1,6}[月日号点岁年块元次斤楼路层克米]|第[一二两三四五六七八九十百]+"
+    r"|(?=[一二两三四五六七八九]*[十百千万])(?!千万|万一|十分)[零一二两三四五六七八九十百千万]{2,}"
+    r"|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|hundred|thousand|million|dozen"
+    r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|twice|third|(?:four|fif|six|seven|eigh|nin|ten)th)\b",
+    re.IGNORECASE,
+)
 _NAME = re.compile(r"(?<=[a-z\d,;:)’'\"] )[A-Z][\w’'-]+|《[^》]{1,30}》|[“\"「][^”\"」]{1,30}[”\"」]")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z\d]+")
 _WHEN = re.compile(
@@ -49,6 +56,12 @@ _WISH = re.compile(
     r"|\b(?:remember|don['’]t forget|from now on|always|never|keep in mind)\b",
     re.IGNORECASE,
 )
+_NAMED = re.compile(
+    r"(?:叫|姓|名|选了?|改成|换成?|定在|约在|搬到|放在|就是|从来|最)(?=[^了过着的]{2})"
+    r"|^(?!(?:It|This|That|He|She|There|Everything|Everyone|Nothing|Something|What|Who)\b)"
+    r"[A-Z][a-z]+ [a-z]+s\b"  # somebody does something
+    r"|\b(?:named?|called|changed to|chose|picked|always|never|only|best|most)\b"
+)
 _QUESTION = re.compile(
     r"[?？]\W*$|[吗呢么][。.!！\s]*$|^\W*(?:什么|怎么|怎样|如何|为什么|为啥|谁|哪|几|多少|是不是|有没有|能不能|可不可以)"
     r"|^\W*(?:what|how|why|who|when|where|which|can|could|would|will|do|does|did|is|are|should)\b",
@@ -61,6 +74,9 @@ _REQUEST = re.compile(
     r"|suggest|help|continue|go on|list)\b",
     re.IGNORECASE,
 )
+_END = re.compile(r"[^。！!；;\n?？]+[?？]?")
+READ = 2_000
+"""Characters of a text in which a question is looked for."""
 _COMMON = """
 the a an and or but if of to in on at by for with from as is are was were be been am do does did
 have has had not no yes ok okay it its this that these those he she they them his her their you your
@@ -77,6 +93,11 @@ _PLAIN_HAN = frozenset(
 def chinese(text: str) -> bool:
     """Whether a line counts as Chinese."""
     return _HAN.search(text) is not None
+
+
+def asks(text: str) -> bool:
+    """Whether a text asks for something: a question or a request."""
+    return any(_QUESTION.search(one) or _REQUEST.search(one) for one in _END.findall(text[:READ]))
 
 
 def terms(text: str) -> frozenset[str]:
@@ -106,24 +127,27 @@ def worth(text: str, about: frozenset[str], often: Mapping[str, int]) -> float:
     """
     if not about:
         return 0.0
-    total = 0.3 + 0.15 * min(8, sum(1 for term in about if often.get(term, 1) == 1))
+    fresh = sum(1 for term in about if often.get(term, 1) == 1)
+    total = 0.3 + 0.15 * min(8, fresh)
     total += 1.3 * min(3, sum(1 for _ in _NUMBER.finditer(text)))
     total += 1.1 * min(3, _names(text))
     total += 0.8 * min(2, sum(1 for _ in _WHEN.finditer(text)))
     if _AM.search(text):
         total += 0.7
+    total += 0.8 * min(2, sum(1 for _ in _NAMED.finditer(text)))
     told = min(2, len({match.group().lower() for match in _TOLD.finditer(text)}))
     if _SELF.search(text):
         total += 1.0 + 1.2 * told
     else:
         total += 0.6 * told
-    if _WISH.search(text):
+    wish = _WISH.search(text) is not None
+    if wish:
         total += 2.0
     if _QUESTION.search(text):
         total *= 0.3
-    elif _REQUEST.search(text):
+    elif not wish and _REQUEST.search(text):
         total *= 0.5
-    return total
+    return total * (0.4 + 0.6 * fresh / len(about))
 
 
 def _names(text: str) -> int:

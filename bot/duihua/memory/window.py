@@ -14,8 +14,8 @@ HIGH = 0.9
 """Above this share of the budget the window moves."""
 LOW = 0.5
 """It moves until it fills at most this share."""
-LEFT = 0.35
-"""Where much is fixed, turns keep this share of what is left for them: else there would be no window."""
+LEFT = 0.25
+"""Where much is fixed, turns keep this share of the budget all the same: else there would be no window."""
 
 
 class Size(NamedTuple):
@@ -35,11 +35,15 @@ def fits(size: Size, budget: Limits, share: float = 1.0) -> bool:
     return budget.characters is None or size.characters <= budget.characters * share
 
 
-def _low(budget: int | None, fixed: float) -> int | None:
-    return None if budget is None else int(max(budget * LOW, fixed + (budget - fixed) * LEFT))
+def _low(budget: int | None, fixed: float, left: float) -> int | None:
+    if budget is None:
+        return None
+    return int(min(max(budget * LOW, fixed + budget * left), budget * HIGH))
 
 
-def advance(costs: Sequence[Size], budget: Limits, start: int = 0, fixed: Size = NOTHING) -> int:
+def advance(
+    costs: Sequence[Size], budget: Limits, start: int = 0, fixed: Size = NOTHING, left: float = 0.0
+) -> int:
     """The index at which the window starts now.
 
     Args:
@@ -47,6 +51,7 @@ def advance(costs: Sequence[Size], budget: Limits, start: int = 0, fixed: Size =
         budget: of the whole request; None in it is no limit.
         start: the index at which the window started the last time.
         fixed: what is sent besides the turns (system text, skills).
+        left: share of the budget that turns keep, however much is fixed.
 
     Returns:
         `start`, or a later index when the window was over `HIGH`. Advancing again from there changes nothing.
@@ -55,7 +60,7 @@ def advance(costs: Sequence[Size], budget: Limits, start: int = 0, fixed: Size =
     characters = fixed.characters + sum(cost.characters for cost in costs[start:])
     if fits(Size(tokens, characters), budget, HIGH):
         return start
-    low = Limits(_low(budget.characters, fixed.characters), _low(budget.tokens, fixed.tokens))
+    low = Limits(_low(budget.characters, fixed.characters, left), _low(budget.tokens, fixed.tokens, left))
     while start < len(costs) - 1 and not fits(Size(tokens, characters), low):
         tokens -= costs[start].tokens
         characters -= costs[start].characters

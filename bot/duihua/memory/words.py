@@ -39,8 +39,11 @@ QUESTIONS = re.compile(
     "|对不对|还记不记得|还记得|還記得|记得|記得|曾经|曾經|曾|之前|以前|当时|當時|时候|時候|提到|提起"
     "|说过|說過|告诉|告訴|讲过|講過|聊天|聊[了过過到]?|谈[了过過到]|对话|對話|话题|話題|具体|具體"
     "|谢谢|謝謝|感谢|感謝|你好|您好|好的|好吧|再见|再見|早上好|晚上好|晚安|知道了|明白了|没问题|沒問題|不客气|辛苦了|哈哈+|继续"
+    r"|\b(?:go on|keep going|nice to meet you|how (?:are|do) you(?: do)?|see you(?: later| soon| tomorrow)?"
+    r"|good (?:morning|afternoon|evening|night)|take care|no problem|never mind|of course|you too"
+    r"|that's (?:great|nice|good|right|true|funny)|ha(?:ha)+|lol)\b"
 )
-"""The same in Chinese, to be taken out before a text falls into pairs of characters."""
+"""The same in Chinese, and courtesies of several words: taken out before a text falls into its terms."""
 
 IRREGULAR = {
     form: line.split()[0]
