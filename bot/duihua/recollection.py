@@ -33,6 +33,8 @@ HITS = 6
 """Hits at most that are told unasked."""
 LONGEST = 2_000
 """Characters of an input that are looked up: the beginning and the end of a longer one."""
+UNKNOWN = -1
+"""No version of facts."""
 FAR = 2_000
 """Turns that are read at most to find where notes end."""
 
@@ -42,7 +44,7 @@ class Holder:
     """Whose memory a session uses, and whether it does at all.
 
     `owner` is the person, or minus the session's id where several people share it; `version` is of their
-    facts (0: unknown, they are read each time).
+    facts (`UNKNOWN`: they are read each time).
     """
 
     session: int
@@ -96,7 +98,7 @@ class Recollection:
             session, generation, address = of.id, of.generation, of.address
         on = self._on and remembers(address, of.settings, of.memory)
         if address.shared:
-            return Holder(session, generation, -session, 0, on)
+            return Holder(session, generation, -session, UNKNOWN, on)
         return Holder(session, generation, of.owner, of.version, on)
 
     async def of(
@@ -181,7 +183,7 @@ class Recollection:
     async def _known_of(self, holder: Holder) -> tuple[FactBook, tuple[Fact, ...]]:
         """The holder's facts, and the standing wishes among them."""
         known = self._books.get(holder.owner)
-        if known is not None and holder.version and known[0].version == holder.version:
+        if known is not None and known[0].version == holder.version:
             return known
         book = await self._store.facts(holder.owner)
         known = book, tuple(fact for fact in book.facts if fact.kind == "instruction")

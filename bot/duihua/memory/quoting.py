@@ -18,7 +18,6 @@ READ = 20_000
 """Characters of a text in which the part to show is looked for."""
 
 _HAN = re.compile("[\u3400-\u9fff]")
-_SPACES = re.compile(r"\s+")
 _BOUNDARY = re.compile(r"[。！？!?；;\n]|\.\s")
 _NAMES = {"zh": ("用户", "助手", "："), "en": ("User", "Assistant", ": ")}
 
@@ -26,7 +25,7 @@ _NAMES = {"zh": ("用户", "助手", "："), "en": ("User", "Assistant", ": ")}
 def extract(text: str, terms: Sequence[str], limit: int = LIMIT) -> str:
     """A text in one line, cut to about `limit` characters around the place where most of the terms stand."""
     if len(text) <= limit:
-        return _SPACES.sub(" ", text).strip()
+        return " ".join(text.split())
     lower = text[:READ].lower()
     lower = lower if len(lower) == len(text[:READ]) else text[:READ]
     places: list[tuple[int, int]] = []
@@ -46,7 +45,7 @@ def extract(text: str, terms: Sequence[str], limit: int = LIMIT) -> str:
     part = text[start : start + limit]
     ends = [m.end() for m in _BOUNDARY.finditer(part, limit // 2)]
     whole = part[: ends[-1]] if ends and start + limit < len(text) else part
-    shown = _SPACES.sub(" ", whole).strip()
+    shown = " ".join(whole.split())
     return ("…" if start else "") + shown + ("…" if start + len(whole) < len(text) else "")
 
 

@@ -40,13 +40,14 @@ def weights(matches: Matches) -> list[float]:
     return [log(1 + (n - held + 0.5) / (held + 0.5)) for held in matches.holding]
 
 
-def lexical(matches: Matches, words: int = 0) -> dict[Place, float]:
+def lexical(matches: Matches, words: int = 0, least: float = 0.0) -> dict[Place, float]:
     """The score of every turn that holds one of the terms, or stands beside one that does.
 
     1 is what a turn of usual length gets that holds each term once, with neighbours that do. It is a share of
     the question asked, so that a threshold means the same for any question and any memory. `words`: how many
     of the terms are asked for, the first ones (0: all); what matches others comes on top. A question that
     says less than `LEAST` rare words ("thank you") hardly asks for anything: what it finds gets little.
+    Turns that hold nothing themselves and get less than `least` are left out.
     """
     idf = weights(matches)
     rare = log(1 + (matches.documents - 0.5) / 1.5) if matches.documents else 0.0
@@ -76,13 +77,12 @@ def lexical(matches: Matches, words: int = 0) -> dict[Place, float]:
         for step in REACH:
             beside = session, seq + step
             around[beside] = around.get(beside, 0) | mask
-    shares = {1 << term: weight * unit * AROUND for term, weight in enumerate(idf)}
-    known: dict[int, float] = {}
+    parts = {1 << term: weight * unit * AROUND for term, weight in enumerate(idf)}
+    shares = {mask: sum(parts[bit] for bit in _bits(mask)) for mask in set(around.values())}
+    good = {mask for mask, share in shares.items() if share >= least}
     for place, mask in around.items():
-        share = known.get(mask)
-        if share is None:
-            share = known[mask] = sum(shares[bit] for bit in _bits(mask))
-        scores[place] = scores.get(place, 0.0) + share
+        if mask in good or place in scores:
+            scores[place] = scores.get(place, 0.0) + shares[mask]
     return scores
 
 
@@ -111,7 +111,8 @@ def rank(
             well, and count a little for their day alone.
         least: places of a lower score are left out.
     """
-    scores = lexical(matches, question.words)
+    plain = within is None and not question.order
+    scores = lexical(matches, question.words, least if plain else 0.0)
     if within is not None:
         scores = _on_days(scores, within, alone=not question.words)
     elif question.order:
