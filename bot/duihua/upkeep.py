@@ -239,7 +239,7 @@ class Upkeep:
         for item in await self._recollection.laid(session, stored, first.parent):
             if isinstance(item, Note):
                 continue
-            stored = await self._write(chore, stored, item)
+            stored = await self._write(chore, stored, item, ask=not busy)
             if not stored:
                 return
         self._cuts.pop(session, None)
@@ -247,16 +247,18 @@ class Upkeep:
         while len(self._windows) > FAR:
             self._windows.pop(next(iter(self._windows)))
 
-    async def _write(self, chore: Chore, stored: tuple[Note, ...], gap: Sequence[Turn]) -> tuple[Note, ...]:
+    async def _write(
+        self, chore: Chore, stored: tuple[Note, ...], gap: Sequence[Turn], *, ask: bool
+    ) -> tuple[Note, ...]:
         """Writes the note of some turns, and the digest if one is due; returns what is stored then.
 
-        Nothing: something was erased meanwhile.
+        Nothing: something was erased meanwhile. `ask`: a model is asked for them.
         """
         earlier = noting.chain(stored, gap[0].parent)
         note = self._recollection.made(chore.session, chore.generation, gap) or plain(gap)
         due = noting.fold((*earlier, note))
         told = [turn for turn in gap if on_record(turn)]
-        summary = await self._asked(chore, told, due[1] if due else ())
+        summary = await self._asked(chore, told, due[1] if due else ()) if ask else None
         if summary is not None and summary[0].note:
             note = replace(note, text=summary[0].note, by=summary[1])
         new: list[Note] = [note]

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 from duihua.memories import Fact, FactBook, Hit
 from duihua.memory.questions import Question
@@ -155,7 +156,7 @@ def worth_telling(text: str, hits: Sequence[Hit]) -> tuple[Hit, ...]:
         return tuple(good)
     if floor == OPEN:
         return (*good[:FEW], *(hit for hit in good[FEW:] if hit.fact or _tells(hit.text)))
-    return tuple([hit for hit in good if hit.fact or _tells(hit.text)][:FEW])
+    return tuple(islice((hit for hit in good if hit.fact or _tells(hit.text)), FEW))
 
 
 def _tells(quoted: str) -> bool:
