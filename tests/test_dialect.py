@@ -176,6 +176,8 @@ def test_what_was_sent_stays_a_prefix_while_the_window_stays(
     # Without limits and reasoning: long results are whole, and reasoning goes back, only while they are new.
     dialect = replace(kind[0], soft=Limits(None, None), reasoning=False)
     for _, packed, before in grown(dialect, turns, budget):
+        if before is not None and any(b"more characters left out" in m for m in before.messages):
+            continue  # what was too large even alone was clipped in that copy
         if before is not None and before.start == packed.start:
             settled = len(before.messages) - 1  # the last one is the question, which others may join
             assert packed.messages[:settled] == before.messages[:settled]

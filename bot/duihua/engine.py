@@ -317,11 +317,20 @@ class ChatEngine(Tasking):
         sessions = await self.store.sessions(user)
         count = await self.store.forget_user(user)
         for info in sessions:
-            await self.lanes.abandon(info.id)
+            await self.abandon(info.id)
             self.drop(info.address, info.id)
+            if self._aside is not None and (private := await self._aside.store.session(info.address)):
+                await self._aside.store.erase(private.id)
+                await self._aside.abandon(private.id)
+                self._aside.drop(info.address, private.id)
         self.recollection.drop_owner(user)
         await self.store.scrub()
         return count
+
+    async def abandon(self, session: int) -> None:
+        """Ends what runs here for a session whose turns were erased; its readers are told."""
+        await self.lanes.abandon(session)
+        self.relay.end(session)
 
     async def erase(self, turns: Sequence[TurnRef]) -> int:
         """Erases turns with everything derived from them; returns how many."""

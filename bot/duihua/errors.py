@@ -150,6 +150,10 @@ class SessionBusy(DuihuaError):
         self.pending = pending
 
 
+class PrivateSession(DuihuaError):
+    """The session has been made private, in another process: nothing of the input was stored."""
+
+
 class NotFound(DuihuaError):
     """No such thing: `what` is its kind (turn, call, persona, skill, model), `name` what was asked for.
 

@@ -148,10 +148,13 @@ class Lanes:
 
     async def abandon(self, session: int) -> None:
         """Cancels what runs here for a session whose turns were erased."""
-        tasks = [lane.task for lane in self._lanes.values() if lane.session == session and lane.task]
+        lanes = [lane for lane in self._lanes.values() if lane.session == session]
+        tasks = [lane.task for lane in lanes if lane.task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for lane in lanes:  # one that had not begun has not gone by itself
+            self._lanes.pop(lane.token, None)
 
     async def _drain(self, lane: Lane, work: Work) -> None:
         next_work: Work | None = work

@@ -86,6 +86,8 @@ def _help(given: argparse.Namespace, words: Catalogue) -> int:
 async def find(store: Store, name: str, words: Catalogue) -> Identity:
     """The person of `FRONT/ID`, or of an ID that only one person has; else one line, and exit code 2."""
     front, slash, external = name.partition("/")
+    if not name.strip() or (slash and not external.strip()):
+        _refuse(words.t("cli.person.empty", user=one_line(name, 100)))
     named = await store.identities(TENANT, external) if slash else ()
     found = [who for who in named if who.front == front] or await store.identities(TENANT, name)
     if len({who.user for who in found}) == 1:

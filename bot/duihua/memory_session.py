@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from duihua.engine import ChatEngine
     from duihua.ports import SessionInfo
 
-MOST = 50
-"""Facts and turns that one wish to forget finds, at most."""
-
 
 class MemorySession(ABC):
     """The verbs of memory. In a conversation that several people share, its own memory is meant."""
@@ -36,6 +33,10 @@ class MemorySession(ABC):
     @abstractmethod
     async def _person(self) -> tuple[ChatEngine, SessionInfo]:
         """The engine that stores, and the session there: about the person, also while they talk privately."""
+
+    @abstractmethod
+    async def _speaker(self) -> int:
+        """users.id of the person whose handle this is."""
 
     async def remembers(self) -> bool:
         """Whether long-term memory is on for this conversation."""
@@ -69,7 +70,11 @@ class MemorySession(ABC):
         return list(await engine.recall.search(owner, query, limit=limit))
 
     async def mentions(self, words: str) -> tuple[list[Fact], list[Turn]]:
-        """The facts and remembered turns in which every one of the words stands."""
+        """All facts and turns in which every one of the words stands, remembered or not.
+
+        Looked at are the turns of all of the person's conversations, on all their paths, with their calls; in
+        a conversation that several people share, its own.
+        """
         engine, owner = await self._owner()
         wanted = words.casefold().split()
 
@@ -77,10 +82,18 @@ class MemorySession(ABC):
             return all(word in text.casefold() for word in wanted)
 
         book = await engine.store.facts(owner, superseded=True)
-        hits = await engine.recall.search(owner, words, limit=MOST)
-        turns = await engine.store.said([hit.ref for hit in hits if hit.ref is not None])
-        facts = [fact for fact in book.facts if holds(fact.text)]
-        return facts, [turn for turn in turns if holds(f"{text_of(turn.input)}\n{turn.text}")]
+        turns: list[Turn] = []
+        for session in await self._own_sessions():
+            turns += [turn for turn in await engine.store.since(session, 0) if holds(_said(turn))]
+        return [fact for fact in book.facts if holds(fact.text)], turns
+
+    async def _own_sessions(self) -> list[int]:
+        """The sessions whose turns this handle may rule."""
+        engine, info = await self._here(), await self._made()
+        if info.address.shared:
+            return [info.id]
+        owned = await engine.store.sessions(info.owner)
+        return [one.id for one in owned if not one.address.shared]
 
     async def since(self, seconds: float) -> list[Turn]:
         """The turns of this conversation, on all its paths, that began within the last `seconds`."""
@@ -112,7 +125,8 @@ class MemorySession(ABC):
             await engine.store.withdraw(refs, ())
             await engine.store.drop_facts(owner, [fact.id for fact in facts])
             count = len(facts)
-        count += await engine.erase(turns)
+        own = await self._own_sessions()
+        count += await engine.erase([ref for ref in turns if ref.session in own])
         await engine.store.scrub()
         return count
 
@@ -128,17 +142,23 @@ class MemorySession(ABC):
         if not info.address.shared:
             return await engine.forget_person(info.owner)
         await engine.store.erase(info.id)
-        await engine.lanes.abandon(info.id)
+        await engine.abandon(info.id)
         engine.drop(self.address, info.id)
         await engine.store.scrub()
         return 1
 
     async def export(self) -> Mapping[str, Any]:
         """Everything stored about the person, as plain data."""
-        engine, info = await self._person()
-        return await engine.store.export(info.owner)
+        engine, _ = await self._person()
+        return await engine.store.export(await self._speaker())
 
     async def _owner(self) -> tuple[ChatEngine, int]:
         engine, info = await self._here(), await self._made()
         await engine.upkeep.settle(info.id)
         return engine, engine.recollection.holder(info).owner
+
+
+def _said(turn: Turn) -> str:
+    """All words of a turn, those of its calls included."""
+    calls = [text for step in turn.steps for call in step.calls for text in (call.arguments, call.result)]
+    return "\n".join([text_of(turn.input), turn.text, *calls])

@@ -194,6 +194,12 @@ class Relay:
             if self._inputs.get(number) is channel:
                 del self._inputs[number]
 
+    def end(self, session: int) -> None:
+        """Releases the readers of a session's turn that will not be answered."""
+        for ref, channel in list(self._turns.items()):
+            if ref.session == session:
+                channel.close()
+
     def of_input(self, inbox: int) -> Channel | None:
         """The running turn that answers an input, if it runs here."""
         return self._inputs.get(inbox)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from duihua.errors import InvalidOptions, NotFound, TurnError
+from duihua.errors import InvalidOptions, NotFound, PrivateSession, TurnError
 from duihua.events import (
     END,
     AnyEvent,
@@ -91,7 +91,7 @@ class Session(MemorySession):
 
     def __init__(self, engine: ChatEngine, address: Address, *, name: str = "", external: str = "") -> None:
         self._home, self.address = engine, address
-        self._name, self._external = name, external
+        self._name, self._external = name, external.encode("utf-8", "replace").decode().replace("\0", "")
 
     def __repr__(self) -> str:
         return f"Session({self.address.key!r})"
@@ -281,7 +281,7 @@ class Session(MemorySession):
         if info is None:
             return 0
         count = await engine.store.erase(info.id)
-        await engine.lanes.abandon(info.id)
+        await engine.abandon(info.id)
         engine.drop(self.address, info.id)
         await engine.store.scrub()
         return count
@@ -410,23 +410,22 @@ class Session(MemorySession):
     async def link_code(self) -> str:
         """A code by which another identity of the same person joins this one, once, within ten minutes.
 
-        The person is the owner of the conversation: ask for it only where nobody else reads along.
+        Ask for it only where nobody else reads along.
         """
-        info = await self._home.store.ensure(self.address, self._external, self._name)
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
         code = f"{code[:4]}-{code[4:]}"
-        await self._home.store.offer_link(info.owner, code, seconds=CODE_SECONDS)
+        await self._home.store.offer_link(await self._speaker(), code, seconds=CODE_SECONDS)
         return code
 
     async def link(self, code: str) -> bool:
-        """Joins the owner of this conversation to the person who was given `code`, for good.
+        """Joins the person whose handle this is to the one who was given `code`, for good.
 
         Both share conversations, facts and everything else from then on. False: the code is not right, too
         old or used, or too many were tried.
         """
         info = await self._home.store.ensure(self.address, self._external, self._name)
         await self._home.upkeep.settle(info.id)
-        person = await self._home.store.link(info.owner, code)
+        person = await self._home.store.link(await self._speaker(), code)
         if person is None:
             return False
         for known in await self._home.store.sessions(person):
@@ -449,6 +448,17 @@ class Session(MemorySession):
         self._home.check_open()
         return self._home, await self._home.store.ensure(self.address, self._external, self._name)
 
+    async def _speaker(self) -> int:
+        """users.id of the person whose handle this is: in a shared session not always its owner."""
+        engine, info = await self._person()
+        if not info.address.shared:
+            return info.owner
+        at = (self.address.tenant, self.address.front, self._external or self.address.chat)
+        user = await engine.store.user(*at)
+        if user is None:
+            raise NotFound("user", self._external)
+        return user
+
     async def _made(self) -> SessionInfo:
         engine = await self._here()
         return await engine.store.ensure(self.address, self._external, self._name)
@@ -462,22 +472,26 @@ class Session(MemorySession):
         key: tuple[str, str] | None = None,
         attachments: tuple[Attachment, ...] = (),
     ) -> Ticket:
-        engine = await self._here()
         source, source_id = key or ("local", secrets.token_hex(16))
         author = Author(0, self._name) if self._external or self._name else None
-        accepted = await engine.accept(
-            Input(
-                source=source,
-                source_id=source_id,
-                address=self.address,
-                author=author,
-                external=self._external,
-                kind=kind,
-                parts=parts,
-                reply_to=reply_to,
-                attachments=attachments,
-            )
+        input = Input(
+            source=source,
+            source_id=source_id,
+            address=self.address,
+            author=author,
+            external=self._external,
+            kind=kind,
+            parts=parts,
+            reply_to=reply_to,
+            attachments=attachments,
         )
+        engine = await self._here()
+        try:
+            accepted = await engine.accept(input)
+        except PrivateSession:  # another process made it so: what was known of it here is old
+            engine.drop(self.address, 0)
+            engine = await self._here()
+            accepted = await engine.accept(input)
         return Ticket(accepted.session, accepted.inbox, accepted.new, engine is not self._home)
 
     async def _reply(self, events: AsyncIterator[AnyEvent]) -> Reply:

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Insert, and_, bindparam, case, delete, func, insert, null, select, text, update
 
-from duihua.errors import SessionBusy
+from duihua.errors import PrivateSession, SessionBusy
 from duihua.messages import Author, Turn, TurnRef
 from duihua.ports import Accepted, Input
 from duihua_storage import files
 from duihua_storage.expressions import blob, const, now, number, word
 from duihua_storage.lease import NEW_TURN, ROW, SessionRow, place, work
-from duihua_storage.sessions import Known, clean, person, rename, resolve
+from duihua_storage.sessions import Known, clean, person, rename, resolve, to_settings
 from duihua_storage.statement import Op, Rows, Statement, Tx
 from duihua_storage.tables import inbox, sessions, turns
 
@@ -125,6 +125,8 @@ def accept(
     if not written:
         raise Seen
     row, id_ = SessionRow(*raised[0]), written[0][0]
+    if row.settings and to_settings(row.settings).get("private"):
+        raise PrivateSession("the session is private: nothing of this input is stored")
     claimed = bool(token) and row.lease_owner == token and row.pending == 1
     if input.attachments:
         yield files.keep(row.id, row.next_seq - 1 if claimed else -id_, input.attachments)

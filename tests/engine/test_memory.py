@@ -283,3 +283,85 @@ async def test_the_context_is_what_is_sent_with_all_its_parts(make: Make) -> Non
     assert view.system == orjson.loads(model.requests[-1].packed.system)
     assert {"persona", "memory", "turn", "recalled", "question"} <= {part.kind for part in view.parts}
     assert [hit for hit in view.recalled if hit.ref or hit.fact]
+
+
+async def test_standing_wishes_leave_room_for_everything_else(make: Make) -> None:
+    engine, _ = await make(echo)
+    session = of(engine, "one")
+    for number in range(40):
+        await session.ask(f"From now on always mention the tree of kind {number}, {'and its leaves ' * 8}.")
+    await engine.upkeep.flush()
+    view = await session.context("hi")
+    assert view.tokens <= view.limit
+    assert "kind 39" in view.system
+    assert "kind 0," not in view.system
+
+
+async def test_a_forgotten_fact_is_not_found_in_its_turn_again(make: Make) -> None:
+    engine, model = await told(make)
+    session = of(engine, "one")
+    facts = await session.facts()
+    assert await session.forget_these(facts) == len(facts)
+    await of(engine, "two").ask("What is my daughter called?")
+    assert "Clementine" not in sent(model)
+
+
+async def test_words_are_forgotten_wherever_they_were_said(make: Make) -> None:
+    engine, _ = await told(make)
+    session = of(engine, "two")
+    await session.remember(False)
+    await session.ask("Clementines are fruit, by the way.")
+    facts, turns = await session.mentions("clementine")
+    assert (len(facts), len(turns)) == (1, 2)
+    await session.forget_these(facts, [turn.ref for turn in turns])
+    assert await session.mentions("clementine") == ([], [])
+
+
+async def test_nobody_erases_the_turns_of_another(make: Make) -> None:
+    engine, _ = await told(make)
+    info = await engine.store.session(Address("embed", "one"))
+    assert await of(engine, "two", "bob").forget_these([], [TurnRef(info.id, 1)]) == 0
+    assert await of(engine, "one").facts()
+
+
+async def test_what_a_member_exports_of_a_shared_conversation_is_their_own(make: Make) -> None:
+    engine, _ = await told(make)
+    await of(engine, "group", shared=True).ask("Hello all.")
+    await of(engine, "group", "mallory", shared=True).ask("Hello.")
+    export = orjson.dumps(dict(await of(engine, "group", "mallory", shared=True).export()), default=str)
+    assert b"Clementine" not in export
+
+
+async def test_a_session_made_private_elsewhere_stores_nothing_here(make: Make) -> None:
+    engine, _ = await make(echo)
+    other, _ = await make(echo)
+    await of(other, "one").ask("Hello.")
+    await of(engine, "one").private(True)
+    await of(other, "one").ask("My secret is Topsecretus.")
+    info = await engine.store.session(Address("embed", "one"))
+    assert all("Topsecretus" not in str(turn) for turn in await engine.store.since(info.id, 0))
+
+
+async def test_forgetting_all_reaches_what_is_said_in_private(make: Make) -> None:
+    engine, model = await told(make)
+    session = of(engine, "one")
+    await session.private(True)
+    await session.ask("A secret, Xanadu.")
+    await session.forget_everything()
+    assert await of(engine, "one").facts() == []
+    await session.private(True)
+    await session.ask("And now?")
+    assert "Xanadu" not in sent(model)
+
+
+async def test_a_reader_of_a_turn_that_was_forgotten_before_it_began_is_released(make: Make) -> None:
+    engine, _ = await make(echo)
+    for number in range(8):
+        session = of(engine, f"s{number}")
+        asked = asyncio.create_task(session.ask("Hello?"))
+        for _ in range(number):
+            await asyncio.sleep(0)
+        await session.forget()
+        async with asyncio.timeout(20):
+            await asyncio.wait((asked,))
+        asked.cancel() if not asked.done() else asked.exception()
