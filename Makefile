@@ -29,13 +29,16 @@ bench: $(VENV)/.base
 bench-memory: $(VENV)/.base
 	@$(BIN)/python -m benchmarks.memory $(DATA) $(ARGS)
 
+# What depends on the machine's speed is checked in the long form only.
+CHECK := $(filter --check,$(ARGS))
+SMALL := $(filter --small,$(ARGS))
 memory: $(VENV)/.dev
-	@$(BIN)/python -m benchmarks.window $(filter --check,$(ARGS))
-	@$(BIN)/python -m benchmarks.tokens $(filter --check --small,$(ARGS))
-	@$(BIN)/python -m benchmarks.recall $(filter --check --small,$(ARGS))
-	@$(BIN)/python -m benchmarks.planted $(filter --check,$(ARGS))
-	@$(BIN)/python -m benchmarks.long_chat $(filter --check,$(ARGS)) $(if $(filter --small,$(ARGS)),--turns 600)
-	@$(if $(DATA),$(BIN)/python -m benchmarks.memory $(DATA) $(filter --check,$(ARGS)))
+	@$(BIN)/python -m benchmarks.window $(if $(SMALL),,$(CHECK))
+	@$(BIN)/python -m benchmarks.tokens $(CHECK) $(SMALL)
+	@$(BIN)/python -m benchmarks.recall $(if $(SMALL),,$(CHECK)) $(SMALL)
+	@$(BIN)/python -m benchmarks.planted $(CHECK)
+	@$(BIN)/python -m benchmarks.long_chat $(if $(SMALL),--turns 600,$(CHECK))
+	@$(if $(DATA),$(BIN)/python -m benchmarks.memory $(DATA) $(CHECK))
 
 providers: $(VENV)/.dev
 	@$(BIN)/python -m tests.platforms.matrix --write

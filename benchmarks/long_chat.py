@@ -218,7 +218,9 @@ def _told(
             f" {sizes['largest']} of {sizes['limit']}, {sizes['exceeded']} too large (target 0)"
         )
     exceeded = sum(sizes["exceeded"] for sizes in prompts.values())
-    return known and abs(ratio - 1) <= FLAT and not exceeded
+    if not known or exceeded:
+        raise SystemExit("the name was lost, or a request was too large: no noise explains that")
+    return abs(ratio - 1) <= FLAT
 
 
 def main() -> int:

@@ -148,6 +148,8 @@ def test_on_a_terminal_it_asks_first(
         ("bobb", "Nobody is known as bobb. Is one of these meant: telegram/42?"),
         ("zzzzzz", "Nobody is known as zzzzzz."),
         ("embed/a\x1b[2J", "Nobody is known as embed/a."),
+        ("embed/", "“embed/” names nobody: write FRONT/ID, for example terminal/default."),
+        ("", "“” names nobody: write FRONT/ID, for example terminal/default."),
     ],
 )
 def test_an_unknown_person_is_told_with_the_nearest_ones(run: Run, name: str, line: str) -> None:
