@@ -38,6 +38,9 @@ AGAIN = (
     errors.ForeignKeyViolation,  # a person was forgotten between two statements
 )
 
+LONGEST = 20_000
+"""Ms that a transaction may take at least before a server that can ends it."""
+
 
 class Postgres:
     """One PostgreSQL database, shared with any number of other processes.
@@ -52,6 +55,7 @@ class Postgres:
     def __init__(self, url: URL, *, migrate: bool = False, lease: int = 15_000) -> None:
         self._url = url
         self._migrate, self._idle_limit = migrate, max(lease // 3, 100)
+        self._longest = max(lease * 4, LONGEST)
         self._where = url.set(drivername="postgresql").render_as_string()  # without the password
         self._reach = failpoint()
         self._pool: AsyncConnectionPool[Connection] | None = None
@@ -172,6 +176,14 @@ class Postgres:
 
     async def _configure(self, connection: Connection) -> None:
         await connection.execute(cast(Any, f"SET idle_in_transaction_session_timeout = {self._idle_limit}"))
+        # One that stops while it sends a transaction is not idle to the server: newer ones end that, too.
+        await connection.execute(
+            cast(
+                Any,
+                f"SELECT set_config('transaction_timeout', '{self._longest}', false) "
+                "WHERE current_setting('server_version_num')::int >= 170000",
+            )
+        )
 
     def _explain(self, error: psycopg.Error) -> StorageError:
         """Never the detail of an error of the server: it quotes rows."""
