@@ -1,6 +1,7 @@
 """`make bench`: what a turn costs, in CPU of this process (user + system, all threads).
 
-The settings are those of `duihua chat`: an SQLite file with its journal, events to a reader, default skills
+The settings are those of `duihua chat`, without long-term memory: its share in a plain turn is printed, too,
+and `make memory` measures the rest of it. An SQLite file with its journal, events to a reader, default skills
 and persona. The platform is the simulator in its speed mode in another process, whose share is printed too.
 
 Each figure is the smallest of several rounds: noise of a shared machine only ever adds. `--check` exits with
@@ -76,8 +77,10 @@ class Platform:
         self._process.wait(10)
 
 
-def engine(folder: Path, name: str, values: dict[str, str], skills: list[Skill] | None = None) -> ChatEngine:
-    """An engine as `duihua chat` makes it, over a new file."""
+def engine(
+    folder: Path, name: str, values: dict[str, str], skills: list[Skill] | None = None, memory: str = "off"
+) -> ChatEngine:
+    """An engine as `duihua chat` makes it, over a new file; long-term memory only where it is measured."""
     fields = {
         str(f.validation_alias.choices[0]): key  # type: ignore[union-attr]
         for key, f in Settings.model_fields.items()
@@ -86,7 +89,8 @@ def engine(folder: Path, name: str, values: dict[str, str], skills: list[Skill] 
     known = {fields[key]: value for key, value in values.items() if key in fields}
     url = f"sqlite+aiosqlite:///{folder}/{name}.db"
     return ChatEngine(
-        skills=skills, settings=Settings.load(env_file=None, database_url=url, lang="en", **known)
+        skills=skills,
+        settings=Settings.load(env_file=None, database_url=url, lang="en", memory=memory, **known),
     )
 
 
@@ -132,8 +136,8 @@ async def weather(city: str) -> str:
     return f"{city}: fine, 20 °C"
 
 
-async def plain(platform: Platform, folder: Path, rounds: int) -> Figure:
-    async with engine(folder, "plain", platform.settings) as it:
+async def plain(platform: Platform, folder: Path, rounds: int, memory: str = "off") -> Figure:
+    async with engine(folder, f"plain-{memory}", platform.settings, memory=memory) as it:
         numbers = iter(range(10**9))
 
         async def run() -> int:
@@ -187,7 +191,10 @@ async def streamed(folder: Path, rounds: int) -> Figure:
 
 
 async def flat(platform: Platform, folder: Path, rounds: int) -> Figure:
-    """CPU of turn 200 over turn 10: 20 conversations side by side, five turns around each."""
+    """CPU of turn 200 over turn 10: 20 conversations side by side, 5 turns around one, 40 around the other.
+
+    A window moves once in some 40 turns, and in all of these conversations at the same turn.
+    """
     best: list[float] = []
     server = 0.0
     for number in range(rounds):
@@ -202,8 +209,8 @@ async def flat(platform: Platform, folder: Path, rounds: int) -> Figure:
 
             await turns(1, 8)
             early, _ = await measured(platform, lambda t=turns: t(8, 13), 1)
-            await turns(13, 198)
-            late, server = await measured(platform, lambda t=turns: t(198, 203), 1)
+            await turns(13, 180)
+            late, server = await measured(platform, lambda t=turns: t(180, 220), 1)
             best.append(late / early)
     return Figure("turn 200 / turn 10", "", min(best), 1.1, server)
 
@@ -260,6 +267,8 @@ async def bench(rounds: int) -> list[Figure]:
             ]
             print(show(figures), flush=True)
             print()
+            remembered = await plain(platform, folder, rounds, "on")
+            print(f"plain turn with long-term memory: {remembered.value:.2f} ms")
             print(await rate(platform, folder))
     finally:
         platform.close()

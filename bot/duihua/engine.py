@@ -27,7 +27,6 @@ from duihua.events import AnyEvent
 from duihua.history import History
 from duihua.lanes import Lanes
 from duihua.memories import Recall
-from duihua.memory.recall import LexicalRecall
 from duihua.messages import Address, Cost, Options, Part, Text, Turn, TurnRef, Usage
 from duihua.options import ModelOptions
 from duihua.ports import (
@@ -99,6 +98,7 @@ class ChatEngine(Tasking):
         limiter: Limiter | None = None,
         recall: Recall | None = None,
     ) -> None:
+        from duihua.memory.recall import LexicalRecall
         from duihua_prompts import PersonaLibrary, language, memory
 
         install()  # an application's own logging at DEBUG must not show keys that stand in URLs

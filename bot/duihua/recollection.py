@@ -19,7 +19,6 @@ from duihua.composition import Composer, Composition, Remembered, plain
 from duihua.errors import DuihuaError
 from duihua.memories import Fact, FactBook, Hit, Note, Recall, RecallsUnasked, Remembers
 from duihua.memory import notes as noting
-from duihua.memory.asking import least, worth_telling
 from duihua.messages import Address, Attachment, Turn, TurnRef, text_of
 from duihua.ports import SessionInfo, Store, ToolSpec, Work
 from duihua.redact import where
@@ -155,6 +154,8 @@ class Recollection:
     async def _hits(
         self, holder: Holder, turn: Turn, window: int, instructions: Sequence[Fact]
     ) -> tuple[Hit, ...]:
+        from duihua.memory.asking import least, worth_telling
+
         query = text_of(turn.input).strip()
         if not query or not self.composer.tokens:
             return ()

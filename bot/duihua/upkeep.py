@@ -22,10 +22,8 @@ from datetime import datetime, tzinfo
 from duihua.composition import plain
 from duihua.errors import DuihuaError, StorageError
 from duihua.memories import Chore, Document, FactChange, Finding, Kept, Note
-from duihua.memory import facts as finding
 from duihua.memory import notes as noting
 from duihua.memory.summary import Summary
-from duihua.memory.terms import document_terms
 from duihua.messages import Turn, TurnRef, text_of
 from duihua.ports import Store
 from duihua.recollection import FAR, Recollection, remembers
@@ -208,6 +206,9 @@ class Upkeep:
             silent = tuple(turn.ref.seq for turn in chore.turns)
             return Kept(upto, off_record=silent, title=title)
         owner = -chore.session if chore.address.shared else chore.owner
+        from duihua.memory import facts as finding  # its rules take a tenth of a second to compile
+        from duihua.memory.terms import document_terms
+
         told = [turn for turn in chore.turns if on_record(turn)]
         zone = self._zone or datetime.now().astimezone().tzinfo
         documents = [Document(turn.ref, turn.at, document_terms(turn, zone)) for turn in told]
@@ -216,6 +217,8 @@ class Upkeep:
         return Kept(upto, owner, version, tuple(documents), changes, title=title)
 
     async def _changes(self, owner: int, findings: Sequence[Finding]) -> tuple[int, tuple[FactChange, ...]]:
+        from duihua.memory import facts as finding
+
         book = await self._store.facts(owner)
         return book.version, finding.reconcile(book.facts, findings, int(time.time() * 1000))
 
@@ -299,6 +302,8 @@ class Upkeep:
         """Keeps the facts that a model found, if the conversation may be remembered."""
         if not self._on or not remembers(chore.address, chore.settings, chore.memory):
             return
+        from duihua.memory import facts as finding
+
         findings = finding.from_model(summary.facts, told)
         if not findings:
             return

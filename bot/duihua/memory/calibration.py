@@ -249,9 +249,9 @@ def corrected(known: Calibration, packed: Packed, limit: int | None, bias: float
         bias: of the session; with one, it was packed like the session's last request.
 
     Returns:
-        None if the request is right as it is, or far from the limit.
+        None if the request is right as it is, or far from the limit, or nothing is known that is better.
     """
-    if limit is None or packed.tokens < limit * (_ANY if bias is None else _CLOSE):
+    if not known.count or limit is None or packed.tokens < limit * (_ANY if bias is None else _CLOSE):
         return None
     scale = known.scale(features(packed), bias)
     return None if scale == packed.scale else scale
