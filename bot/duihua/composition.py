@@ -22,8 +22,8 @@ from duihua.ports import Dialect, Packed, ToolSpec
 from duihua.tokens import estimate
 
 GAP = "\n\n"
-SHARE = 5
-"""At most this part of a window is notes (1/5), and recalled lines are half as much."""
+SHARE = 4
+"""At most this part of a window is notes (1/4), and recalled lines are half as much."""
 MOVES = 4
 """How often the notes of turns that left may push others out of a window."""
 KEPT = 512
@@ -83,13 +83,14 @@ _Told = tuple[str, tuple[Fact, ...], tuple[Note, ...], float]  # what a session'
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Puts requests together. `tokens`: of recalled lines, at most.
+    """Puts requests together. `tokens`: of recalled lines, at most; `notes`: of what leaves the window.
 
     What memory adds to a session's system text is kept, as it is the same until the window moves.
     """
 
     words: Words
     tokens: int = 400
+    notes: bool = True
     _kept: OrderedDict[int, tuple[_Told, str]] = field(
         init=False, repr=False, compare=False, default_factory=OrderedDict[int, tuple[_Told, str]]
     )
@@ -133,7 +134,11 @@ class Composer:
             packed = dialect.pack(
                 _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
             )
-            left = _left(turns, start, packed.start, room) if moves < MOVES and budget is None else ()
+            left = (
+                _left(turns, start, packed.start, room)
+                if self.notes and moves < MOVES and budget is None
+                else ()
+            )
             start = packed.start
             if left:  # what has just left the window is told in a note, in this very request
                 moves += 1

@@ -139,7 +139,7 @@ class ChatEngine(Tasking):
             self.store, timezone=self.timezone, locale=self.locale, **self._embedder()
         )
         composer = Composer(
-            Words(memory.context_text, memory.recalled_text), tokens=self.settings.memory_tokens
+            Words(memory.context_text, memory.recalled_text), tokens=self.settings.memory_tokens, notes=on
         )
         self.recollection = Recollection(self.store, self.recall, composer, self.calibrations, on=on)
         if self.settings.memory_model not in ("", NONE):

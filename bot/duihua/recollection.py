@@ -105,7 +105,7 @@ class Recollection:
     ) -> Remembered:
         """What memory knows for `turn`, whose window holds `past`; with `recall` also what it asks for."""
         parent = past[0].parent if past else turn.parent
-        notes = await self.notes(holder, parent) if parent else ()
+        notes = await self.notes(holder, parent) if parent and self._on else ()
         if not holder.on:
             return Remembered(locale, (), notes)
         window = past[0].ref.seq if past else turn.ref.seq

@@ -230,7 +230,7 @@ class Upkeep:
         `busy`: the next input would cut a request off, so that it is not begun.
         """
         session, seen = chore.session, (chore.generation, chore.window_from)
-        if not chore.window_from or self._windows.get(session) == seen:
+        if not self._on or not chore.window_from or self._windows.get(session) == seen:
             return
         if busy and self._cuts[session] < CUTS:
             self._cuts[session] += 1
