@@ -24,7 +24,7 @@ def talk(count: int) -> tuple[Turn, ...]:
     return (*said, Turn(TurnRef(1, count), count - 1, None, (Text("还记得吗？"),), (), "running"))
 
 
-@pytest.mark.parametrize("better", [0.5, 0.9, 1.0, 1.2])
+@pytest.mark.parametrize("better", [0.5, 0.9, 1.0, 1.1])
 def test_a_window_that_has_moved_stays_where_it_is_when_the_scale_is_corrected(better: float) -> None:
     """What is left in it says nothing of what was in it before."""
     composer = Composer(Words(memory.context_text, memory.recalled_text))
