@@ -6,7 +6,7 @@ its session's id), so that what somebody said elsewhere never turns up among oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -129,13 +129,18 @@ class Matches:
 
     `documents` and `length` are of the whole index (their number, and the sum of their lengths); `holding[i]`
     is the number of documents that hold term i. `found` may leave out documents that hold only the most
-    common of the terms.
+    common of the terms. `turns` are those that were read with it.
     """
 
     documents: int
     length: int
     holding: Sequence[int]
     found: Mapping[Place, Found]
+    turns: Sequence[Turn] = ()
+
+
+Choice = Callable[[Matches], Sequence[TurnRef]]
+"""Which turns are wanted of what was found; it may be asked again, and on any thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,15 +298,22 @@ class MemoryStore(Protocol):
         ...
 
     async def match(
-        self, owner: int, terms: Sequence[str], *, rows: int = 400, between: tuple[int, int] | None = None
+        self,
+        owner: int,
+        terms: Sequence[str],
+        *,
+        rows: int = 400,
+        between: tuple[int, int] | None = None,
+        choose: Choice | None = None,
     ) -> Matches:
-        """The documents that hold the terms.
+        """The documents that hold the terms, and with `choose` the turns that it wants of them.
 
         Args:
             owner: whose index.
             terms: as `Document.terms` has them.
             rows: (term, document) pairs at most: the most common terms are left out first.
             between: only documents from the first to before the second time (ms UTC), also without terms.
+            choose: which turns to read with it, in the same transaction.
         """
         ...
 

@@ -266,8 +266,8 @@ class Upkeep:
             note = replace(note, text=summary[0].note, by=summary[1])
         new: list[Note] = [note]
         gone: tuple[Note, ...] = ()
-        if (folded := noting.fold((*earlier, note))) is not None:
-            digest, gone = folded
+        if due is not None:
+            digest, gone = due
             if summary is not None and summary[0].digest:
                 digest = replace(digest, text=summary[0].digest, by=summary[1])
             new.append(digest)

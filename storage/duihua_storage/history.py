@@ -90,6 +90,13 @@ _BESIDE = Statement(
 )
 
 
+_THESE = Statement(
+    rows_of(turns)
+    .where(T.session_id == number("s"), T.seq.op("IN")(numbers("qs")), T.state != const("cleared"))
+    .order_by(T.seq)
+)
+
+
 def path(session: int, head: int, since: int, limit: int) -> Tx[Sequence[Turn]]:
     """The newest turns on a path, oldest first, in three queries whatever its length."""
     rows = yield _PATH, {"s": session, "h": head, "f": since, "n": limit}
@@ -109,6 +116,18 @@ def turn(ref: TurnRef) -> Tx[Turn | None]:
         return None
     said = yield from steps_of(ref.session, [ref.seq])
     return _turn(rows[0], said.get(ref.seq, ()))
+
+
+def said(refs: Sequence[TurnRef]) -> Tx[Sequence[Turn]]:
+    """Turns of several sessions, with their steps."""
+    out: list[Turn] = []
+    by_session: dict[int, list[int]] = {}
+    for ref in refs:
+        by_session.setdefault(ref.session, []).append(ref.seq)
+    for session, seqs in sorted(by_session.items()):
+        rows = yield _THESE, {"s": session, "qs": orjson.dumps(seqs).decode()}
+        out += yield from turns_of(session, rows)
+    return out
 
 
 def beside(ref: TurnRef, parent: int) -> Tx[Sequence[Turn]]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, case, delete, insert, null, select, union_all, update
 
-from duihua.memories import Document, Matches, Place
+from duihua.memories import Choice, Document, Matches, Place
 from duihua_storage.cache import SegmentCache
 from duihua_storage.expressions import const, number, numbers
+from duihua_storage.history import said
 from duihua_storage.segments import Segment, build, decode, encode, merge, search
 from duihua_storage.statement import Op, Statement, Tx
 from duihua_storage.tables import segments, sessions, turns, users, vectors
@@ -232,7 +234,12 @@ def _without(owner: int, id_: int, weight: int, segment: Segment, gone: set[Plac
 
 
 def match(
-    cache: SegmentCache, owner: int, terms: Sequence[str], rows: int, between: tuple[int, int] | None
+    cache: SegmentCache,
+    owner: int,
+    terms: Sequence[str],
+    rows: int,
+    between: tuple[int, int] | None,
+    choose: Choice | None,
 ) -> Tx[Matches]:
     """The documents that hold the terms: see `MemoryStore.match`. Only for a transaction that reads."""
     ids = [row[0] for row in (yield _IDS, {"o": owner})]
@@ -241,7 +248,9 @@ def match(
         read = yield from _read(id_ for id_ in ids if id_ not in found)
         cache.put(read)
         found.update(read)
-    return search([found[id_] for id_ in ids], terms, rows, between)
+    matches = search([found[id_] for id_ in ids], terms, rows, between)
+    wanted = choose(matches) if choose else ()
+    return replace(matches, turns=(yield from said(wanted))) if wanted else matches
 
 
 # ---------------------------------------------------------------- rows

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from duihua.codec import encode
 from duihua.errors import StorageError
-from duihua.memories import Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
+from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
 from duihua.messages import Address, Attachment, CallState, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
@@ -253,14 +253,20 @@ class SqlStore:
         return await self._db.write(lambda: facts.drop(owner, which), "erase")
 
     async def match(
-        self, owner: int, terms: Sequence[str], *, rows: int = 400, between: tuple[int, int] | None = None
+        self,
+        owner: int,
+        terms: Sequence[str],
+        *,
+        rows: int = 400,
+        between: tuple[int, int] | None = None,
+        choose: Choice | None = None,
     ) -> Matches:
         """The documents of an owner that hold the terms, of `rows` pairs at most, the rarest terms first."""
-        return await self._db.read(lambda: index.match(self._segments, owner, terms, rows, between))
+        return await self._db.read(lambda: index.match(self._segments, owner, terms, rows, between, choose))
 
     async def said(self, refs: Sequence[TurnRef]) -> Sequence[Turn]:
         """These turns with their steps, as far as they are still there."""
-        return await self._db.read(lambda: upkeep.said(refs)) if refs else ()
+        return await self._db.read(lambda: history.said(refs)) if refs else ()
 
     async def since(self, session: int, at: int) -> Sequence[Turn]:
         """The turns of a session, on all its paths, that began at `at` (ms UTC) or later, oldest first."""

@@ -120,25 +120,6 @@ class Outdated(Exception):
     """The owner's facts have changed meanwhile: nothing of this transaction stays."""
 
 
-def said(refs: Sequence[TurnRef]) -> Tx[Sequence[Turn]]:
-    """Turns of several sessions, with their steps."""
-    out: list[Turn] = []
-    by_session: dict[int, list[int]] = {}
-    for ref in refs:
-        by_session.setdefault(ref.session, []).append(ref.seq)
-    for session, seqs in sorted(by_session.items()):
-        rows = yield _THESE, {"s": session, "qs": orjson.dumps(seqs).decode()}
-        out += yield from turns_of(session, rows)
-    return out
-
-
-_THESE = Statement(
-    rows_of(turns)
-    .where(T.session_id == number("s"), T.seq.op("IN")(numbers("qs")), T.state != const("cleared"))
-    .order_by(T.seq)
-)
-
-
 _SINCE = Statement(
     rows_of(turns)
     .where(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from duihua.memories import Document, Fact, FactBook, Found, Matches, Place
+from duihua.memories import Choice, Document, Fact, FactBook, Found, Matches, Place
 from duihua.memory.terms import document_terms
 from duihua.messages import Author, Step, Text, Turn, TurnRef
 
@@ -29,7 +30,13 @@ class PlainIndex:
             self.documents[place] = Document(turn.ref, turn.at, document_terms(turn))
 
     async def match(
-        self, owner: int, terms: Sequence[str], *, rows: int = 400, between: tuple[int, int] | None = None
+        self,
+        owner: int,
+        terms: Sequence[str],
+        *,
+        rows: int = 400,
+        between: tuple[int, int] | None = None,
+        choose: Choice | None = None,
     ) -> Matches:
         found: dict[Place, Found] = {}
         for place, document in self.documents.items():
@@ -41,7 +48,8 @@ class PlainIndex:
             found = dict(sorted(found.items(), key=lambda item: (item[1].at, item[0]))[-rows:])
         length = sum(sum(document.terms.values()) for document in self.documents.values())
         holding = Counter(term for document in self.documents.values() for term in document.terms)
-        return Matches(len(self.documents), length, [holding[term] for term in terms], found)
+        matches = Matches(len(self.documents), length, [holding[term] for term in terms], found)
+        return replace(matches, turns=await self.said(choose(matches))) if choose else matches
 
     async def facts(self, owner: int, *, superseded: bool = False) -> FactBook:
         return self.book

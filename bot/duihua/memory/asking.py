@@ -15,7 +15,6 @@ from itertools import islice
 
 from duihua.memories import Fact, FactBook, Hit
 from duihua.memory.questions import Question
-from duihua.memory.telling import terms as about
 from duihua.memory.telling import worth
 from duihua.memory.terms import plain, query_terms, terms
 
@@ -161,4 +160,4 @@ def worth_telling(text: str, hits: Sequence[Hit]) -> tuple[Hit, ...]:
 
 def _tells(quoted: str) -> bool:
     parts = _DAY.sub("", quoted).split(" / ")
-    return any(worth(part, about(part), {}) >= TELLS for part in parts)
+    return any(worth(part, {}) >= TELLS for part in parts)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 
 from duihua.escapes import one_line
-from duihua.memory.telling import chinese, terms, worth
+from duihua.memory.telling import chinese, looks, worth
 from duihua.messages import Turn, text_of
 from duihua.tokens import estimate
 
@@ -157,11 +157,11 @@ def _again(text: str, source: int) -> Iterator[_Piece]:
 
 
 def _lines(pieces: Iterable[_Piece]) -> list[_Line]:
-    found = [(*piece, terms(piece[2])) for piece in pieces]
+    found = [(*piece, looks(piece[2]).about) for piece in pieces]
     often = Counter(term for *_, about in found for term in about)
     lines: list[_Line] = []
     for at, mark, sentence, about in found:
-        value = worth(sentence, about, often) * (SHARE if mark in _ASSISTANT.values() else 1)
+        value = worth(sentence, often) * (SHARE if mark in _ASSISTANT.values() else 1)
         if value >= LEAST:
             text = mark + sentence
             lines.append(_Line(at, text, about, estimate(text) + _BREAK, value))

@@ -8,6 +8,7 @@ import sys
 import time
 from array import array
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from math import hypot
 from operator import mul
@@ -96,10 +97,14 @@ class LexicalRecall:
             return ()
         now = self._clock()
         asked = question(query, now, self._zone)
-        matches, within = await self._look(owner, asked, now, UNASKED if least else ASKED)
-        lowest = 0.0 if self._embed else least
-        ranked = rank(asked, matches, within, least=lowest)
-        ranked = [(place, score) for place, score in ranked if _past(place, before)]
+        rows = UNASKED if least else ASKED
+        plan = _Plan(asked, limit, before, least if self._embed is None else 0.0)
+        if self._embed is None and asked.terms and not asked.spans:  # all in one transaction
+            matches = await self._store.match(owner, asked.terms, rows=rows, choose=plan.choose)
+            ranked = plan.chosen
+        else:
+            matches, within = await self._look(owner, asked, now, rows)
+            ranked = plan.ranked(matches, within)
         if self._embed and ranked:
             ranked = await self._blended(self._embed, owner, query, ranked)
         ranked = [(place, score) for place, score in ranked[: limit + SPARE] if score >= least]
@@ -112,7 +117,7 @@ class LexicalRecall:
             for score, fact in known
             if score >= least
         ]
-        hits += await self._quoted(asked, ranked, matches.found, limit, before)
+        hits += await self._quoted(plan, ranked, matches)
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
 
     # ------------------------------------------------------------ looking
@@ -196,31 +201,21 @@ class LexicalRecall:
     # ------------------------------------------------------------ telling
 
     async def _quoted(
-        self,
-        asked: Question,
-        ranked: Sequence[tuple[Place, float]],
-        found: Mapping[Place, Found],
-        limit: int,
-        before: TurnRef | None,
+        self, plan: _Plan, ranked: Sequence[tuple[Place, float]], matches: Matches
     ) -> list[Hit]:
         """The best turns that are there, each text once, with the neighbours that add to the answer."""
-        scores = dict(ranked[:limit])
-        beside = {
-            place: [
-                near
-                for near in _beside(place, found)
-                if _past(near, before) and scores.get(near, 0.0) < score * APART
-            ]
-            for place, score in ranked
-        }
+        asked, limit = plan.asked, plan.limit
+        beside = plan.beside(ranked, matches.found)
+        read = {(turn.ref.session, turn.ref.seq): turn for turn in matches.turns}
         hits: list[Hit] = []
         texts: set[tuple[str, str]] = set()
         for some in (ranked[:limit], ranked[limit:]):  # the others only if some of these tell nothing
             wanted = {near for place, _ in some for near in (place, *beside[place])}
             if not wanted or len(hits) == limit:
                 break
-            turns = await self._store.said([TurnRef(*place) for place in sorted(wanted)])
-            there = {(turn.ref.session, turn.ref.seq): turn for turn in turns if _shows(turn)}
+            turns = await self._store.said([TurnRef(*place) for place in sorted(wanted - read.keys())])
+            read |= {(turn.ref.session, turn.ref.seq): turn for turn in turns}
+            there = {place: turn for place, turn in read.items() if _shows(turn)}
             for place, score in some:
                 turn = there.get(place)
                 if turn is None or (said := spoken(turn)) in texts or len(hits) == limit:
@@ -231,6 +226,46 @@ class LexicalRecall:
                 text = quote(together, words, turn.at, self._zone, self._locale, turn.ref)
                 hits.append(Hit(min(score, 1.0), text, turn.at, turn.ref))
         return hits
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What is wanted of what the index finds. `chosen`: the ranking by which `choose` answered last."""
+
+    asked: Question
+    limit: int
+    before: TurnRef | None
+    least: float
+    chosen: list[tuple[Place, float]] = field(default_factory=list[tuple[Place, float]])
+
+    def ranked(
+        self, matches: Matches, within: Mapping[Place, Found] | None = None
+    ) -> list[tuple[Place, float]]:
+        """The places that have left the window, the best one first."""
+        ranked = rank(self.asked, matches, within, least=self.least)
+        return [(place, score) for place, score in ranked if _past(place, self.before)]
+
+    def choose(self, matches: Matches) -> list[TurnRef]:
+        """The turns to read: see `MemoryStore.match`."""
+        self.chosen = self.ranked(matches)
+        best = self.chosen[: self.limit]
+        beside = self.beside(best, matches.found)
+        wanted = {near for place, _ in best for near in (place, *beside[place])}
+        return [TurnRef(*place) for place in sorted(wanted)]
+
+    def beside(
+        self, ranked: Sequence[tuple[Place, float]], found: Mapping[Place, Found]
+    ) -> dict[Place, list[Place]]:
+        """The neighbours that are told together with a place: they hold other terms, and are no hits."""
+        scores = dict(ranked[: self.limit])
+        return {
+            place: [
+                near
+                for near in _beside(place, found)
+                if _past(near, self.before) and scores.get(near, 0.0) < score * APART
+            ]
+            for place, score in ranked
+        }
 
 
 def _past(place: Place, before: TurnRef | None) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 _TERM = re.compile(
     r"[^\W\d_\u3400-\u9fff]+(?:['’][^\W\d_\u3400-\u9fff]+)*|\d+(?:[:.：/-]\d+)*|[\u3400-\u9fff]+"
@@ -82,6 +84,8 @@ _REQUEST = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"[^。！!；;\n?？]+[?？]?")
+KEPT = 2_048
+"""Sentences whose looks are kept."""
 READ = 2_000
 """Characters of a text in which a question is looked for."""
 _COMMON = """
@@ -107,6 +111,45 @@ def asks(text: str) -> bool:
     return any(_QUESTION.search(one) or _REQUEST.search(one) for one in _END.findall(text[:READ]))
 
 
+class Looks(NamedTuple):
+    """What a sentence shows of itself: its `terms`, what its looks are worth, and the share of all that counts."""
+
+    about: frozenset[str]
+    gain: float
+    share: float
+
+
+@lru_cache(maxsize=KEPT)
+def looks(text: str) -> Looks:
+    """The looks of a sentence; kept, because a line is weighed again with each summary that it goes into."""
+    about = terms(text)
+    if not about:
+        return Looks(about, 0.0, 0.0)
+    gain = 0.0
+    if _COUNTS.search(text):
+        gain += 1.3 * min(3, sum(1 for _ in _NUMBER.finditer(text)))
+    gain += 1.1 * min(3, _names(text))
+    gain += 0.8 * min(2, len(_all(_WHEN, text)))
+    if _AM.search(text):
+        gain += 0.7
+    gain += 0.8 * min(2, sum(1 for _ in _NAMED.finditer(text)))
+    told = min(2, len(set(_all(_TOLD, text))))
+    if _SELF.search(text):
+        gain += 1.0 + 1.2 * told
+    else:
+        gain += 0.6 * told
+    wish = _WISH.search(text) is not None
+    if wish:
+        gain += 2.0
+    asked = 0.3 if _QUESTION.search(text) else 0.5 if not wish and _REQUEST.search(text) else 1.0
+    return Looks(about, gain, asked)
+
+
+def forget() -> None:
+    """Drops the texts that are kept in memory."""
+    looks.cache_clear()
+
+
 def terms(text: str) -> frozenset[str]:
     """What a sentence is about: its words and numbers, and of Chinese its pairs of characters."""
     return frozenset(_terms(text))
@@ -124,37 +167,18 @@ def _terms(text: str) -> Iterator[str]:
                 yield first + second
 
 
-def worth(text: str, about: frozenset[str], often: Mapping[str, int]) -> float:
+def worth(text: str, often: Mapping[str, int]) -> float:
     """What a sentence is worth keeping, from 0.
 
     Args:
         text: the sentence.
-        about: its terms.
-        often: in how many sentences of the talk each term stands.
+        often: in how many sentences of the talk each of its terms stands.
     """
+    about, gain, share = looks(text)
     if not about:
         return 0.0
     fresh = sum(1 for term in about if often.get(term, 1) == 1)
-    total = 0.3 + 0.15 * min(8, fresh)
-    if _COUNTS.search(text):
-        total += 1.3 * min(3, sum(1 for _ in _NUMBER.finditer(text)))
-    total += 1.1 * min(3, _names(text))
-    total += 0.8 * min(2, len(_all(_WHEN, text)))
-    if _AM.search(text):
-        total += 0.7
-    total += 0.8 * min(2, sum(1 for _ in _NAMED.finditer(text)))
-    told = min(2, len(set(_all(_TOLD, text))))
-    if _SELF.search(text):
-        total += 1.0 + 1.2 * told
-    else:
-        total += 0.6 * told
-    wish = _WISH.search(text) is not None
-    if wish:
-        total += 2.0
-    if _QUESTION.search(text):
-        total *= 0.3
-    elif not wish and _REQUEST.search(text):
-        total *= 0.5
+    total = (0.3 + 0.15 * min(8, fresh) + gain) * share
     return total * (0.4 + 0.6 * fresh / len(about))
 
 
