@@ -103,11 +103,15 @@ class FactBook:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A turn as recall knows it: its terms and how often each stands in it. `at`: ms UTC."""
+    """A turn as recall knows it: its terms and how often each stands in it. `at`: ms UTC.
+
+    `tells`: the person told something in it that is worth being reminded of unasked.
+    """
 
     ref: TurnRef
     at: int
     terms: Mapping[str, int] = field(hash=False)
+    tells: bool = False
 
 
 Place = tuple[int, int]
@@ -121,6 +125,7 @@ class Found:
     at: int
     length: int  # terms in all, repeated ones counted each time
     counts: Mapping[int, int] = field(hash=False)
+    tells: bool = False  # see `Document`
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +181,19 @@ class Recall(Protocol):
 
 @runtime_checkable
 class RecallsUnasked(Protocol):
-    """A `Recall` that takes less time where nobody asked to search: for what is told with every input."""
+    """A `Recall` that knows what is worth telling with an input though nobody asked to search."""
 
     async def unasked(
-        self, owner: int, query: str, *, limit: int, before: TurnRef | None, least: float, book: FactBook
+        self,
+        owner: int,
+        query: str,
+        *,
+        limit: int,
+        before: TurnRef | None,
+        book: FactBook,
+        there: Callable[[Fact], bool],
     ) -> Sequence[Hit]:
-        """As `Recall.search`, without hits of a lower score than `least`; `book` are the owner's facts."""
+        """As `Recall.search`, what is worth telling; of the facts in `book` those that are not `there`."""
         ...
 
 

@@ -155,7 +155,7 @@ class Recollection:
     async def _hits(
         self, holder: Holder, turn: Turn, window: int, instructions: Sequence[Fact]
     ) -> tuple[Hit, ...]:
-        from duihua.memory.asking import least, worth_telling
+        from duihua.memory.asking import least, told, worth_telling
 
         query = text_of(turn.input).strip()
         if not query or not self.composer.tokens:
@@ -165,22 +165,31 @@ class Recollection:
         before = TurnRef(holder.session, window)
         try:
             book, _ = await self._known_of(holder)
+            wishes = {fact.id for fact in instructions}  # in the request already, as are facts of the window
+
+            def there(fact: Fact) -> bool:
+                return fact.id in wishes or _inside(fact.sources, before)
+
             if isinstance(self._recall, RecallsUnasked):
-                found = await self._recall.unasked(
-                    holder.owner, query, limit=HITS, before=before, least=least(query), book=book
+                return tuple(
+                    await self._recall.unasked(
+                        holder.owner, query, limit=HITS, before=before, book=book, there=there
+                    )
                 )
-            else:
-                found = await self._recall.search(holder.owner, query, limit=HITS, before=before)
+            found = await self._recall.search(holder.owner, query, limit=HITS, before=before)
         except DuihuaError as e:
             log.warning("nothing is recalled: %s", e)
             return ()
         except Exception as e:  # a memory service of one's own must not cost the answer
             log.error("nothing is recalled: %s", where(e))
             return ()
-        there = {fact.id for fact in instructions}  # in the request already, as are facts of the window
-        hit = {one.fact for one in found if one.fact}
-        there |= {fact.id for fact in book.facts if fact.id in hit and _inside(fact.sources, before)}
-        return worth_telling(query, [hit for hit in found if hit.fact not in there])
+        shown = {fact.id for fact in book.facts if there(fact)}
+        found = [hit for hit in found if hit.fact not in shown]
+        return tuple(
+            worth_telling(
+                least(query), found, lambda hit: hit.score, lambda hit: bool(hit.fact) or told(hit.text)
+            )
+        )
 
     async def _known_of(self, holder: Holder) -> tuple[FactBook, tuple[Fact, ...]]:
         """The holder's facts, and the standing wishes among them."""

@@ -207,11 +207,14 @@ class Upkeep:
             return Kept(upto, off_record=silent, title=title)
         owner = -chore.session if chore.address.shared else chore.owner
         from duihua.memory import facts as finding  # its rules take a tenth of a second to compile
-        from duihua.memory.terms import document_terms
+        from duihua.memory.asking import tells
+        from duihua.memory.terms import document_terms, spoken
 
         told = [turn for turn in chore.turns if on_record(turn)]
         zone = self._zone or datetime.now().astimezone().tzinfo
-        documents = [Document(turn.ref, turn.at, document_terms(turn, zone)) for turn in told]
+        documents = [
+            Document(turn.ref, turn.at, document_terms(turn, zone), tells(spoken(turn)[0])) for turn in told
+        ]
         findings = [one for turn in told for one in finding.found_in(turn)]
         version, changes = await self._changes(owner, findings) if findings else (0, ())
         return Kept(upto, owner, version, tuple(documents), changes, title=title)

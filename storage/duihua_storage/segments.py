@@ -7,6 +7,7 @@ newest come last, and a span of time is a span of numbers. All numbers are littl
     documents, singles, shared, postings    four counts of 32 bits
     at, sessions                            64 bits for each document: when it was said, and where
     seqs, lengths                           32 bits for each document: which turn, and its terms in all
+                                            (the highest bit of these: it tells something)
     singles, lone                           32 + 16 bits: terms that one document holds, and their posting
     shared, ends                            32 + 32 bits: terms that several hold, and their postings' end
     postings                                16 bits each, of the shared terms one after the other
@@ -35,6 +36,7 @@ CAPACITY = 1 << 12
 _CODES: tuple[Literal["q", "I", "H"], ...] = ("q", "q", "I", "I", "I", "H", "I", "I", "H")
 _NOTHING = array("I"), array("I"), array("H")
 _COUNTS = struct.Struct("<4I")
+_LENGTH = (1 << 31) - 1
 _MOST = 16  # a count that is larger is taken for this
 
 
@@ -95,7 +97,7 @@ _Head = tuple[int, int, int, int]  # at, session, seq, length
 def build(documents: Iterable[Document]) -> Segment:
     """A segment of `CAPACITY` documents at most, each of another turn."""
     heads = sorted(
-        ((d.at, d.ref.session, d.ref.seq, sum(d.terms.values()), d.terms) for d in documents),
+        ((d.at, d.ref.session, d.ref.seq, sum(d.terms.values()) | d.tells << 31, d.terms) for d in documents),
         key=lambda head: head[:3],
     )
     keys: list[int] = []
@@ -159,7 +161,7 @@ def _columns(heads: Sequence[_Head]) -> Iterator[array[int]]:
 
 def _segment(*arrays: array[int]) -> Segment:
     size = sum(len(column) * column.itemsize for column in arrays)
-    return Segment(*arrays, length=sum(arrays[3]), size=size)
+    return Segment(*arrays, length=sum(map(_LENGTH.__and__, arrays[3])), size=size)
 
 
 # ---------------------------------------------------------------- bytes
@@ -252,7 +254,9 @@ def search(
             for posting in postings[start:end]:
                 documents[posting >> 4][i] = (posting & 15) + 1
     found = {
-        (s.sessions[n], s.seqs[n]): Found(s.at[n], s.lengths[n], held if terms else {})
+        (s.sessions[n], s.seqs[n]): Found(
+            s.at[n], s.lengths[n] & _LENGTH, held if terms else {}, s.lengths[n] > _LENGTH
+        )
         for s, documents in zip(segments, counts, strict=True)
         for n, held in documents.items()
     }

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from duihua.memories import Choice, Document, Fact, FactBook, Found, Matches, Place
-from duihua.memory.terms import document_terms
+from duihua.memory.asking import tells
+from duihua.memory.terms import document_terms, spoken
 from duihua.messages import Author, Step, Text, Turn, TurnRef
 
 
@@ -27,7 +28,7 @@ class PlainIndex:
         place = turn.ref.session, turn.ref.seq
         self.turns[place] = turn
         if not turn.off_record:
-            self.documents[place] = Document(turn.ref, turn.at, document_terms(turn))
+            self.documents[place] = Document(turn.ref, turn.at, document_terms(turn), tells(spoken(turn)[0]))
 
     async def match(
         self,
@@ -43,7 +44,7 @@ class PlainIndex:
             counts = {i: document.terms[term] for i, term in enumerate(terms) if term in document.terms}
             within = between is None or between[0] <= document.at < between[1]
             if within and (counts or not terms):
-                found[place] = Found(document.at, sum(document.terms.values()), counts)
+                found[place] = Found(document.at, sum(document.terms.values()), counts, document.tells)
         if not terms:
             found = dict(sorted(found.items(), key=lambda item: (item[1].at, item[0]))[-rows:])
         length = sum(sum(document.terms.values()) for document in self.documents.values())

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from duihua.memories import Fact, Hit
-from duihua.memory.asking import worth_telling
+from duihua.memories import Fact, FactBook, Hit
 from duihua.memory.quoting import LIMIT, extract
 from duihua.memory.recall import LexicalRecall
 from duihua.messages import Turn, TurnRef
@@ -190,11 +189,16 @@ REMARKS = (
 )
 
 
+async def unasked(finder: LexicalRecall, text: str) -> Sequence[Hit]:
+    book = FactBook(1, FACTS)
+    return await finder.unasked(1, text, limit=6, before=None, book=book, there=lambda fact: False)
+
+
 async def test_plain_remarks_recall_next_to_nothing() -> None:
     lines = [turn(n, text + "！" * (n // 20), "好的") for n, text in enumerate((TALK * 3)[:50])]
     finder = recall(*lines, facts=FACTS)
     told = {
-        remark: [hit.text for hit in worth_telling(remark, await finder.search(1, remark, limit=6))]
+        remark: [hit.text for hit in await unasked(finder, remark)]
         for remark in REMARKS.split("|")
     }
     assert sum(map(len, told.values())) <= 2, told
@@ -203,9 +207,9 @@ async def test_plain_remarks_recall_next_to_nothing() -> None:
 async def test_a_question_is_told_for_less_than_a_remark() -> None:
     lines = [turn(n, text, "好的") for n, text in enumerate(TALK, 1)]
     finder = recall(*lines, turn(60, "橱柜台面最后选了岩板"))
-    question, remark = "我家厨房的台面用的是什么材料来着？", "我觉得台面真难擦，怎么擦都擦不干净，烦死了"
-    assert "岩板" in worth_telling(question, await finder.search(1, question))[0].text
-    assert not worth_telling("台面真难擦，烦死了", await finder.search(1, remark))
+    question, remark = "我家厨房的台面用的是什么材料来着？", "我觉得台面真难擦，擦了三遍，烦死了"
+    assert "岩板" in (await unasked(finder, question))[0].text
+    assert not await unasked(finder, remark)
 
 
 def fact(number: int, subject: str, text: str, **fields: Any) -> Fact:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from typing import TypeVar
 
-from duihua.memories import Fact, FactBook, Hit
+from duihua.memories import Fact, FactBook
 from duihua.memory.questions import Question
 from duihua.memory.telling import worth
 from duihua.memory.terms import plain, query_terms, terms
@@ -29,6 +30,9 @@ FEW = 2
 """Hits at most that are told to a remark, and those that tell little to a question about anything else."""
 TELLS = 2.6
 """What a sentence is worth that tells something of somebody; a remark recalls nothing else."""
+
+LOOKED_AT = 240
+"""Characters of what was said in which something is told."""
 
 _ASKS = re.compile(
     r"[?？]|[吗呢]\W*$|什么|啥|怎么|怎样|如何|哪|谁|几[点号岁个月]|多[少大久长高重远]|是不是|有没有|记不记得"
@@ -146,18 +150,34 @@ def least(text: str) -> float:
     return OWN if _OWN.search(text) else OPEN
 
 
-def worth_telling(text: str, hits: Sequence[Hit]) -> tuple[Hit, ...]:
-    """Those of the hits for an input, the best first, that are told unasked."""
-    floor = least(text)
-    near = NEAR * max((hit.score for hit in hits), default=0.0)
-    good = [hit for hit in hits if hit.score >= max(floor, near)]
+T = TypeVar("T")
+
+
+def worth_telling(
+    floor: float, found: Sequence[T], score: Callable[[T], float], tells: Callable[[T], bool]
+) -> Sequence[T]:
+    """Those of what was found, the best first, that are told unasked.
+
+    Args:
+        floor: the `least` score for the input.
+        found: the best first.
+        score: of one of them.
+        tells: whether one of them tells something of itself.
+    """
+    near = NEAR * max(map(score, found), default=0.0)
+    good = [one for one in found if score(one) >= max(floor, near)]
     if floor == OWN:
-        return tuple(good)
+        return good
     if floor == OPEN:
-        return (*good[:FEW], *(hit for hit in good[FEW:] if hit.fact or _tells(hit.text)))
-    return tuple(islice((hit for hit in good if hit.fact or _tells(hit.text)), FEW))
+        return [*good[:FEW], *filter(tells, good[FEW:])]
+    return list(islice(filter(tells, good), FEW))
 
 
-def _tells(quoted: str) -> bool:
-    parts = _DAY.sub("", quoted).split(" / ")
-    return any(worth(part, {}) >= TELLS for part in parts)
+def told(quoted: str) -> bool:
+    """Whether a quotation of a turn tells something of somebody."""
+    return any(tells(part) for part in _DAY.sub("", quoted).split(" / "))
+
+
+def tells(text: str) -> bool:
+    """Whether what was said in a turn tells something of somebody; of a long text the beginning decides."""
+    return worth(text[:LOOKED_AT], {}) >= TELLS

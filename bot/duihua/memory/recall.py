@@ -10,10 +10,11 @@ from array import array
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from functools import partial
 from math import hypot
-from operator import mul
+from operator import itemgetter, mul
 
-from duihua.memories import FactBook, Found, Hit, Matches, MemoryStore, Place
+from duihua.memories import Fact, FactBook, Found, Hit, Matches, MemoryStore, Place
 from duihua.memory import asking
 from duihua.memory.questions import Question, question
 from duihua.memory.quoting import day, quote
@@ -36,8 +37,8 @@ SPARE = 6
 """Turns that are read beyond those wanted, for some that are gone or say the same."""
 APART = 0.5
 """A neighbour whose score is a larger share of a hit's than this is told as a hit of its own."""
-ASKED, UNASKED = 400, 200
-"""Terms in documents that are looked at for a question; fewer when nobody has asked to search."""
+ASKED, UNASKED, REMARKED = 400, 200, 100
+"""Terms in documents that are looked at for a search; for a question that is no search; for a remark."""
 OF_DAYS = 500
 """Documents that are looked at for their day alone: the newest ones of a longer time."""
 EDGE = 50
@@ -76,13 +77,22 @@ class LexicalRecall:
         self, owner: int, query: str, *, limit: int = 8, before: TurnRef | None = None
     ) -> Sequence[Hit]:
         """The best hits, the best one first: see `Recall.search`."""
-        return await self._search(owner, query, limit, before, 0.0, None)
+        book = await self._store.facts(owner)
+        return await self._search(owner, query, limit, before, book)
 
     async def unasked(
-        self, owner: int, query: str, *, limit: int, before: TurnRef | None, least: float, book: FactBook
+        self,
+        owner: int,
+        query: str,
+        *,
+        limit: int,
+        before: TurnRef | None,
+        book: FactBook,
+        there: Callable[[Fact], bool],
     ) -> Sequence[Hit]:
-        """The best hits that are good enough to be told unasked: see `RecallsUnasked`."""
-        return await self._search(owner, query, limit, before, least, book)
+        """The best hits that are worth telling unasked: see `RecallsUnasked`."""
+        floor = asking.least(query)
+        return await self._search(owner, query, limit, before, book, floor, there)
 
     async def _search(
         self,
@@ -90,34 +100,31 @@ class LexicalRecall:
         query: str,
         limit: int,
         before: TurnRef | None,
-        least: float,
-        book: FactBook | None,
+        book: FactBook,
+        floor: float = 0.0,
+        there: Callable[[Fact], bool] = lambda fact: False,
     ) -> Sequence[Hit]:
         if limit < 1 or not query.strip():
             return ()
         now = self._clock()
         asked = question(query, now, self._zone)
-        rows = UNASKED if least else ASKED
-        plan = _Plan(asked, limit, before, least if self._embed is None else 0.0)
-        if self._embed is None and asked.terms and not asked.spans:  # all in one transaction
+        rows = ASKED if not floor else REMARKED if floor == asking.REMARK else UNASKED
+        plan = _Plan(asked, limit, before, floor, book, there, now, self._embed is None)
+        if plan.plain and asked.terms and not asked.spans:  # all in one transaction
             matches = await self._store.match(owner, asked.terms, rows=rows, choose=plan.choose)
-            ranked = plan.chosen
         else:
             matches, within = await self._look(owner, asked, now, rows)
             ranked = plan.ranked(matches, within)
-        if self._embed and ranked:
-            ranked = await self._blended(self._embed, owner, query, ranked)
-        ranked = [(place, score) for place, score in ranked[: limit + SPARE] if score >= least]
-        book = await self._store.facts(owner) if book is None else book
-        known = asking.known(book, asked, weights(matches), now)[:limit]
+            if self._embed and ranked:
+                ranked = await self._blended(self._embed, owner, query, ranked)
+            plan.told(matches, ranked)
         hits = [
             Hit(
                 score, f"{day(fact.last_seen, self._zone)} {fact.text}".strip(), fact.last_seen, None, fact.id
             )
-            for score, fact in known
-            if score >= least
+            for score, fact in plan.facts
         ]
-        hits += await self._quoted(plan, ranked, matches)
+        hits += await self._quoted(plan, matches)
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
 
     # ------------------------------------------------------------ looking
@@ -200,11 +207,9 @@ class LexicalRecall:
 
     # ------------------------------------------------------------ telling
 
-    async def _quoted(
-        self, plan: _Plan, ranked: Sequence[tuple[Place, float]], matches: Matches
-    ) -> list[Hit]:
+    async def _quoted(self, plan: _Plan, matches: Matches) -> list[Hit]:
         """The best turns that are there, each text once, with the neighbours that add to the answer."""
-        asked, limit = plan.asked, plan.limit
+        asked, limit, ranked = plan.asked, plan.limit, plan.turns
         beside = plan.beside(ranked, matches.found)
         read = {(turn.ref.session, turn.ref.seq): turn for turn in matches.turns}
         hits: list[Hit] = []
@@ -230,28 +235,48 @@ class LexicalRecall:
 
 @dataclass(slots=True)
 class _Plan:
-    """What is wanted of what the index finds. `chosen`: the ranking by which `choose` answered last."""
+    """What is wanted of what the index finds, and then: the `facts` and the `turns` to tell, the best first.
+
+    `floor`: the least score of what nobody asked for, 0 if somebody did. `plain`: words alone decide.
+    """
 
     asked: Question
     limit: int
     before: TurnRef | None
-    least: float
-    chosen: list[tuple[Place, float]] = field(default_factory=list[tuple[Place, float]])
+    floor: float
+    book: FactBook
+    there: Callable[[Fact], bool]
+    now: int
+    plain: bool
+    facts: list[tuple[float, Fact]] = field(default_factory=list[tuple[float, Fact]])
+    turns: list[tuple[Place, float]] = field(default_factory=list[tuple[Place, float]])
+
+    def choose(self, matches: Matches) -> list[TurnRef]:
+        """The turns to read: see `MemoryStore.match`."""
+        self.told(matches, self.ranked(matches))
+        best = self.turns[: self.limit]
+        beside = self.beside(best, matches.found)
+        wanted = {near for place, _ in best for near in (place, *beside[place])}
+        return [TurnRef(*place) for place in sorted(wanted)]
 
     def ranked(
         self, matches: Matches, within: Mapping[Place, Found] | None = None
     ) -> list[tuple[Place, float]]:
         """The places that have left the window, the best one first."""
-        ranked = rank(self.asked, matches, within, least=self.least)
+        ranked = rank(self.asked, matches, within, least=self.floor if self.plain else 0.0)
         return [(place, score) for place, score in ranked if _past(place, self.before)]
 
-    def choose(self, matches: Matches) -> list[TurnRef]:
-        """The turns to read: see `MemoryStore.match`."""
-        self.chosen = self.ranked(matches)
-        best = self.chosen[: self.limit]
-        beside = self.beside(best, matches.found)
-        wanted = {near for place, _ in best for near in (place, *beside[place])}
-        return [TurnRef(*place) for place in sorted(wanted)]
+    def told(self, matches: Matches, ranked: Sequence[tuple[Place, float]]) -> None:
+        """Decides what is told of what answers: if nobody asked for it, only what is worth it."""
+        known = asking.known(self.book, self.asked, weights(matches), self.now)
+        found: list[tuple[float, Fact | Place]] = []
+        found += [(score, fact) for score, fact in known if not self.there(fact)][: self.limit]
+        found += [(score, place) for place, score in ranked[: self.limit + SPARE]]
+        if self.floor:
+            found.sort(key=lambda one: -one[0])
+            found = list(asking.worth_telling(self.floor, found, itemgetter(0), partial(_tells, matches)))
+        self.facts = [(score, one) for score, one in found if isinstance(one, Fact)]
+        self.turns = [(one, score) for score, one in found if not isinstance(one, Fact)]
 
     def beside(
         self, ranked: Sequence[tuple[Place, float]], found: Mapping[Place, Found]
@@ -266,6 +291,12 @@ class _Plan:
             ]
             for place, score in ranked
         }
+
+
+def _tells(matches: Matches, found: tuple[float, Fact | Place]) -> bool:
+    """Whether a fact or a turn tells something; a turn that only its neighbours speak for may do so."""
+    one = found[1]
+    return isinstance(one, Fact) or one not in matches.found or matches.found[one].tells
 
 
 def _past(place: Place, before: TurnRef | None) -> bool:

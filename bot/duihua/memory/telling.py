@@ -112,7 +112,7 @@ def asks(text: str) -> bool:
 
 
 class Looks(NamedTuple):
-    """What a sentence shows of itself: its `terms`, what its looks are worth, and the share of all that counts."""
+    """What a sentence shows of itself: its terms, what its looks are worth, the share that counts."""
 
     about: frozenset[str]
     gain: float
