@@ -129,20 +129,17 @@ class Composer:
         session = turns[-1].ref.session
         memory = self._memory(session, remembered, remembered.notes, room)
         pending: tuple[Note, ...] = ()
-        moves = 0
+        first, moves = start, 0
         while True:
             packed = dialect.pack(
                 _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
             )
-            left = (
-                _left(turns, start, packed.start, room)
-                if self.notes and moves < MOVES and budget is None
-                else ()
-            )
+            moved = packed.start != start and self.notes and moves < MOVES and budget is None
             start = packed.start
-            if left:  # what has just left the window is told in a note, in this very request
+            if moved and (left := _left(turns, first, start, room)):
+                # What has just left the window is told in a note, in this very request.
                 moves += 1
-                pending = (*pending, *left)
+                pending = left
                 memory = self._memory(session, remembered, (*remembered.notes, *pending), room)
             elif correct is None or (better := correct(packed)) is None:
                 break
@@ -225,4 +222,4 @@ def _left(turns: Sequence[Turn], before: int, now: int, room: float) -> tuple[No
     if before > first and any(turn.ref.seq == before for turn in turns):
         first = before  # the window had moved earlier, for these turns are from before it
     gone = [turn for turn in turns[:-1] if first <= turn.ref.seq < now]
-    return tuple(plain(chunk, room) for chunk in notes.lay((), gone) if not isinstance(chunk, Note))
+    return tuple(plain(chunk, room) for chunk in notes.chunks(gone))

@@ -250,13 +250,22 @@ class Recollection:
         unique = {(note.upto, note.level): note for note in notes}
         _keep(self._notes, session, (generation, tuple(unique.values())))
 
-    def made(self, session: int, generation: int, turns: Sequence[Turn]) -> Note | None:
-        """The note of these turns that was made for a request, if it is kept."""
+    def made(self, session: int, generation: int, turns: Sequence[Turn]) -> list[Note]:
+        """Plain notes of turns that follow each other on a path.
+
+        Those that were made for requests stay as they are: what a platform has seen stays the same.
+        """
         known = self._notes.get(session)
-        if known is None or known[0] != generation:
-            return None
-        ends = turns[0].ref.seq, turns[-1].ref.seq, turns[0].parent
-        return next((n for n in known[1] if not n.level and (n.first, n.upto, n.after) == ends), None)
+        kept = known[1] if known is not None and known[0] == generation else ()
+        ends = {(note.first, note.after): note for note in kept if not note.level}
+        places = {turn.ref.seq: place for place, turn in enumerate(turns, 1)}
+        out: list[Note] = []
+        while turns and (note := ends.get((turns[0].ref.seq, turns[0].parent))) is not None:
+            if note.upto not in places:
+                break
+            out.append(note)
+            turns = turns[places[note.upto] - len(places) + len(turns) :]
+        return [*out, *map(plain, noting.chunks(turns))]
 
     def add(self, holder: Holder, notes: Sequence[Note]) -> None:
         """Keeps notes that are not stored yet."""

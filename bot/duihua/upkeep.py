@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
+from itertools import groupby
 
 from duihua.composition import plain
 from duihua.errors import DuihuaError, StorageError
@@ -242,53 +243,55 @@ class Upkeep:
         if first is None or not first.parent:
             return
         stored = tuple(await self._store.notes(session))
-        for item in await self._recollection.laid(session, stored, first.parent):
-            if isinstance(item, Note):
-                continue
-            stored = await self._write(chore, stored, item, ask=not busy)
-            if not stored:
-                return
-        self._cuts.pop(session, None)
+        laid = await self._recollection.laid(session, stored, first.parent)
+        for bare, items in groupby(laid, lambda item: not isinstance(item, Note)):
+            left = [turn for item in items if not isinstance(item, Note) for turn in item] if bare else []
+            while left:
+                chunk = noting.chunks(left)[0]
+                asked = None if busy else await self._asked(chore, chunk, stored)
+                if asked is None:
+                    chunk = left
+                    notes = self._recollection.made(session, chore.generation, left)
+                else:
+                    notes = [
+                        noting.note_of(chunk, asked[0].note, asked[1]) if asked[0].note else plain(chunk)
+                    ]
+                for note in notes:
+                    if not (stored := await self._write(chore, stored, note, asked)):
+                        return  # something was erased meanwhile
+                if asked is not None:
+                    await self._found(chore, chunk, asked[0])
+                self._cuts.pop(session, None)
+                left = left[len(chunk) :]
+        self._recollection.put(session, chore.generation, stored)
         self._windows[session] = seen
         while len(self._windows) > FAR:
             self._windows.pop(next(iter(self._windows)))
 
     async def _write(
-        self, chore: Chore, stored: tuple[Note, ...], gap: Sequence[Turn], *, ask: bool
+        self, chore: Chore, stored: tuple[Note, ...], note: Note, asked: tuple[Summary, str] | None
     ) -> tuple[Note, ...]:
-        """Writes the note of some turns, and the digest if one is due; returns what is stored then.
-
-        Nothing: something was erased meanwhile. `ask`: a model is asked for them.
-        """
-        earlier = noting.chain(stored, gap[0].parent)
-        note = self._recollection.made(chore.session, chore.generation, gap) or plain(gap)
-        due = noting.fold((*earlier, note))
-        told = [turn for turn in gap if on_record(turn)]
-        summary = await self._asked(chore, told, due[1] if due else ()) if ask else None
-        if summary is not None and summary[0].note:
-            note = replace(note, text=summary[0].note, by=summary[1])
+        """Writes a note, and the digest if one is due; returns what is stored then: nothing if it may not."""
         new: list[Note] = [note]
         gone: tuple[Note, ...] = ()
-        if due is not None:
+        if (due := noting.fold((*noting.chain(stored, note.after), note))) is not None:
             digest, gone = due
-            if summary is not None and summary[0].digest:
-                digest = replace(digest, text=summary[0].digest, by=summary[1])
+            if asked is not None and asked[0].digest:
+                digest = replace(digest, text=asked[0].digest, by=asked[1])
             new.append(digest)
         if not await self._store.put_notes(chore.session, chore.generation, new, gone):
             return ()
-        left = tuple(one for one in (*stored, *new) if one not in gone)
-        self._recollection.put(chore.session, chore.generation, left)
-        self._cuts.pop(chore.session, None)
-        if summary is not None:
-            await self._found(chore, told, summary[0])
-        return left
+        return tuple(one for one in (*stored, *new) if one not in gone)
 
     async def _asked(
-        self, chore: Chore, told: Sequence[Turn], folding: Sequence[Note]
+        self, chore: Chore, chunk: Sequence[Turn], stored: Sequence[Note]
     ) -> tuple[Summary, str] | None:
-        session = chore.session
+        """A model's summary of a chunk, and of the notes that go into a digest with it; None: it has none."""
+        session, told = chore.session, [turn for turn in chunk if on_record(turn)]
         if self._closing or not told or self._cuts[session] >= CUTS:
             return None
+        due = noting.fold((*noting.chain(stored, chunk[0].parent), noting.note_of(chunk, "")))
+        folding = due[1] if due else ()
         task = asyncio.ensure_future(self._summarise(chore, told, folding))
         self._asking[session] = task
         try:
@@ -301,13 +304,13 @@ class Upkeep:
             task.cancel()
             del self._asking[session]
 
-    async def _found(self, chore: Chore, told: Sequence[Turn], summary: Summary) -> None:
+    async def _found(self, chore: Chore, chunk: Sequence[Turn], summary: Summary) -> None:
         """Keeps the facts that a model found, if the conversation may be remembered."""
         if not self._on or not remembers(chore.address, chore.settings, chore.memory):
             return
         from duihua.memory import facts as finding
 
-        findings = finding.from_model(summary.facts, told)
+        findings = finding.from_model(summary.facts, [turn for turn in chunk if on_record(turn)])
         if not findings:
             return
         owner = -chore.session if chore.address.shared else chore.owner

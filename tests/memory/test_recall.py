@@ -197,10 +197,7 @@ async def unasked(finder: LexicalRecall, text: str) -> Sequence[Hit]:
 async def test_plain_remarks_recall_next_to_nothing() -> None:
     lines = [turn(n, text + "！" * (n // 20), "好的") for n, text in enumerate((TALK * 3)[:50])]
     finder = recall(*lines, facts=FACTS)
-    told = {
-        remark: [hit.text for hit in await unasked(finder, remark)]
-        for remark in REMARKS.split("|")
-    }
+    told = {remark: [hit.text for hit in await unasked(finder, remark)] for remark in REMARKS.split("|")}
     assert sum(map(len, told.values())) <= 2, told
 
 

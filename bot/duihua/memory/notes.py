@@ -22,7 +22,7 @@ CHUNK = 3_000
 """Tokens of the turns that one note is made of, about: more at once would lose too much."""
 TURNS = 20
 """Turns that one note is made of at most, for the same reason."""
-MANY, OLD = 8, 4
+MANY, OLD = 7, 4
 """At so many notes, so many of the oldest go into the digest."""
 SPANS = 64
 """Spans of one note at most: the smallest gaps between them are closed, to the side of forgetting."""
@@ -71,12 +71,12 @@ def lay(notes: Iterable[Note], left: Sequence[Turn]) -> tuple[Note | tuple[Turn,
             continue
         note = ends.get(turn.ref.seq)
         if note is not None and (note.after >= left[0].parent or not _broken(ends, note)):
-            out += [*reversed(_chunks(bare)), note]
+            out += [*reversed(chunks(bare[::-1])), note]
             bare, wanted = [], note.after
         else:
             bare.append(turn)
             wanted = turn.parent
-    out += reversed(_chunks(bare))
+    out += reversed(chunks(bare[::-1]))
     return (*chain(notes, wanted), *reversed(out))
 
 
@@ -154,12 +154,12 @@ def _broken(ends: Mapping[int, Note], note: Note) -> bool:
     return note.after != 0
 
 
-def _chunks(turns: Sequence[Turn]) -> list[tuple[Turn, ...]]:
-    """Turns (newest first) in runs of `CHUNK` tokens or `TURNS` turns, the oldest run first."""
+def chunks(turns: Sequence[Turn]) -> list[tuple[Turn, ...]]:
+    """Turns (oldest first) in runs that make one note each: of `CHUNK` tokens or `TURNS` turns."""
     out: list[tuple[Turn, ...]] = []
     run: list[Turn] = []
     size = 0.0
-    for turn in reversed(turns):
+    for turn in turns:
         cost = estimate(text_of(turn.input)) + estimate(turn.text)
         if run and (size + cost > CHUNK or len(run) == TURNS):
             out.append(tuple(run))
