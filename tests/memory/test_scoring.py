@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,3 +95,33 @@ def test_every_turn_found_has_a_score_and_ties_have_an_order(
     assert set(found) <= {place for place, _ in ranked}
     turned = rank(asked(), matches(dict(reversed(found.items())), length))
     assert [place for place, _ in turned] == [place for place, _ in ranked]
+
+
+@settings(max_examples=200)
+@given(
+    st.dictionaries(
+        st.tuples(st.integers(1, 2), st.integers(1, 12)),
+        st.dictionaries(st.integers(0, 2), st.integers(1, 3), min_size=1),
+        min_size=6,
+        max_size=20,
+    ),
+    st.integers(1, 6),
+    st.floats(0.2, 1),
+    st.none() | st.tuples(st.integers(1, 3), st.integers(1, 12)),
+)
+def test_what_is_not_wanted_changes_nothing_of_the_rest(
+    found: dict[tuple[int, int], dict[int, int]],
+    top: int,
+    least: float,
+    before: tuple[int, int] | None,
+) -> None:
+    everything = rank(asked(), matches(found))
+    kept = [
+        (place, score)
+        for place, score in everything
+        if score >= least and (before is None or place[0] != before[0] or place[1] < before[1])
+    ]
+    few = rank(asked(), matches(found), least=least, top=top, before=before)
+    assert [place for place, _ in few[:top]] == [place for place, _ in kept[:top]]
+    assert [score for _, score in few[:top]] == pytest.approx([score for _, score in kept[:top]])
+    assert all(score >= least for _, score in few)

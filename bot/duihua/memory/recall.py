@@ -263,8 +263,10 @@ class _Plan:
         self, matches: Matches, within: Mapping[Place, Found] | None = None
     ) -> list[tuple[Place, float]]:
         """The places that have left the window, the best one first."""
-        ranked = rank(self.asked, matches, within, least=self.floor if self.plain else 0.0)
-        return [(place, score) for place, score in ranked if _past(place, self.before)]
+        before = (self.before.session, self.before.seq) if self.before else None
+        if not self.plain:
+            return rank(self.asked, matches, within, before=before)
+        return rank(self.asked, matches, within, least=self.floor, top=self.limit + SPARE, before=before)
 
     def told(self, matches: Matches, ranked: Sequence[tuple[Place, float]]) -> None:
         """Decides what is told of what answers: if nobody asked for it, only what is worth it."""

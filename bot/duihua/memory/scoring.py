@@ -6,7 +6,9 @@ nothing, and a turn that only its neighbours speak for is found through them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
+from heapq import nlargest
 from math import log
 
 from duihua.memories import Found, Matches, Place
@@ -29,7 +31,9 @@ OTHER_DAY = 0.5
 FIRST = 0.5
 """What the first (or last) of the turns that answer about as well gains, as a share of the best score."""
 MOST = 200
-"""Places that are ranked, and all that are as good as the last of them."""
+"""Places that are ranked at most."""
+ROUNDING = 1e-9
+"""What sums of floats may differ by with their order."""
 REACH = (-2, -1, 1, 2)
 """The turns of the same session whose words speak for a turn."""
 
@@ -40,14 +44,22 @@ def weights(matches: Matches) -> list[float]:
     return [log(1 + (n - held + 0.5) / (held + 0.5)) for held in matches.holding]
 
 
-def lexical(matches: Matches, words: int = 0, least: float = 0.0) -> dict[Place, float]:
+def lexical(
+    matches: Matches,
+    words: int = 0,
+    least: float = 0.0,
+    top: int = sys.maxsize,
+    before: Place | None = None,
+) -> dict[Place, float]:
     """The score of every turn that holds one of the terms, or stands beside one that does.
 
     1 is what a turn of usual length gets that holds each term once, with neighbours that do. It is a share of
     the question asked, so that a threshold means the same for any question and any memory. `words`: how many
     of the terms are asked for, the first ones (0: all); what matches others comes on top. A question that
     says less than `LEAST` rare words ("thank you") hardly asks for anything: what it finds gets little.
-    Turns that hold nothing themselves and get less than `least` are left out.
+    Turns that hold nothing themselves and get less than `least` are left out, and others that cannot get as
+    much; so are those that cannot be among the `top` best. `before`: turns of its session from it on speak
+    for their neighbours and have no score of their own.
     """
     idf = weights(matches)
     rare = log(1 + (matches.documents - 0.5) / 1.5) if matches.documents else 0.0
@@ -62,7 +74,7 @@ def lexical(matches: Matches, words: int = 0, least: float = 0.0) -> dict[Place,
     base, slope = K1 * (1 - B), K1 * B / max(average, 1.0)
     gains = [weight * (K1 + 1) * unit for weight in idf]
     scores: dict[Place, float] = {}
-    around: dict[Place, int] = {}
+    masks: dict[Place, int] = {}
     for place, found in matches.found.items():
         counts = found.counts
         if not counts:
@@ -73,17 +85,37 @@ def lexical(matches: Matches, words: int = 0, least: float = 0.0) -> dict[Place,
             own += gains[term] * count / (count + norm)
             mask |= 1 << term
         scores[place] = own
-        session, seq = place
-        for step in REACH:
-            beside = session, seq + step
-            around[beside] = around.get(beside, 0) | mask
+        masks[place] = mask
     parts = {1 << term: weight * unit * AROUND for term, weight in enumerate(idf)}
-    shares = {mask: sum(parts[bit] for bit in _bits(mask)) for mask in set(around.values())}
-    good = {mask for mask, share in shares.items() if share >= least}
-    for place, mask in around.items():
-        if mask in good or place in scores:
-            scores[place] = scores.get(place, 0.0) + shares[mask]
-    return scores
+    most = sum(parts.values())  # what neighbours can add
+    if before is not None:
+        scores = {place: own for place, own in scores.items() if _past(place, before)}
+    if top < len(scores):
+        least = max(least, nlargest(top, scores.values())[-1] - ROUNDING)
+    if most < least:
+        places = [place for place, own in scores.items() if own + most >= least]
+    else:
+        places = {(session, seq + step) for session, seq in masks for step in (0, *REACH)}
+    out: dict[Place, float] = {}
+    shares: dict[int, float] = {0: 0.0}
+    for place in places:
+        if before is not None and not _past(place, before):
+            continue
+        session, seq = place
+        mask = 0
+        for step in REACH:
+            mask |= masks.get((session, seq + step), 0)
+        share = shares.get(mask)
+        if share is None:
+            share = shares[mask] = sum(parts[bit] for bit in _bits(mask))
+        if share >= least or place in scores:
+            out[place] = scores.get(place, 0.0) + share
+    return out
+
+
+def _past(place: Place, before: Place) -> bool:
+    """Whether a place is of another session, or earlier."""
+    return place < before or place[0] != before[0]
 
 
 def _bits(mask: int) -> Iterator[int]:
@@ -99,6 +131,8 @@ def rank(
     within: Mapping[Place, Found] | None = None,
     *,
     least: float = 0.0,
+    top: int = MOST,
+    before: Place | None = None,
 ) -> list[tuple[Place, float]]:
     """Places with their scores, the best one first; of the same score the newest first.
 
@@ -110,17 +144,29 @@ def rank(
         within: the documents of the days it names, if it names any: they come before others that answer as
             well, and count a little for their day alone.
         least: places of a lower score are left out.
+        top: so many are wanted, and all that are as good as the last of them.
+        before: places of its session from it on are left out.
     """
     plain = within is None and not question.order
-    scores = lexical(matches, question.words, least if plain else 0.0)
+    if plain:
+        scores = lexical(matches, question.words, least, top, before)
+    else:
+        scores = lexical(matches, question.words, before=before)
     if within is not None:
-        scores = _on_days(scores, within, alone=not question.words)
+        scores = _on_days(scores, _earlier(within, before), alone=not question.words)
     elif question.order:
-        scores = _by_age(scores or dict.fromkeys(matches.found, 0.5), question.order == "oldest")
-    if len(scores) > MOST:
-        least = max(least, sorted(scores.values(), reverse=True)[MOST - 1])
-    found = ((score, place) for place, score in scores.items() if score >= least)
-    return [(place, score) for score, place in sorted(found, reverse=True)]
+        found = scores or dict.fromkeys(_earlier(matches.found, before), 0.5)
+        scores = _by_age(found, question.order == "oldest")
+    if len(scores) > top:
+        least = max(least, nlargest(top, scores.values())[-1])
+    good = ((score, place) for place, score in scores.items() if score >= least)
+    return [(place, score) for score, place in sorted(good, reverse=True)]
+
+
+def _earlier(found: Mapping[Place, Found], before: Place | None) -> Mapping[Place, Found]:
+    if before is None:
+        return found
+    return {place: one for place, one in found.items() if _past(place, before)}
 
 
 def _on_days(scores: dict[Place, float], within: Mapping[Place, Found], *, alone: bool) -> dict[Place, float]:
