@@ -2,8 +2,11 @@
 
 The program runs as a child process with its input piped, a new database in a temporary folder, and the
 simulator as its platform, in a process of its own that thinks and checks sizes. The name is told in turn 1
-and asked for at the end. Printed: whether it was known; CPU of the program per turn around turn 10 and at
-the end; how large requests were against the model's limit, how many were too large, and tokens in all.
+and asked for at the end. Printed: whether it was known; CPU of the program per turn as it went on; how large
+requests were against the model's limit, how many were too large, and tokens in all.
+
+What a late turn costs is compared with turns 10 to 110 of conversations that begin then, each in a process of
+its own, one turn here and one there: the speed of a shared machine changes by half within a minute.
 
 `--check` exits with 1 when a figure misses its target.
 """
@@ -15,6 +18,7 @@ import itertools
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,9 +35,11 @@ from benchmarks.small_talk import talk
 
 TURNS = 5_000
 FIRST = (10, 110)
-"""The turns that set what a turn costs; the last ones are as many."""
-FULL = (210, 510)
-"""Turns in which the window is full for the first time: from here on requests are of the same sizes."""
+"""The turns that set what a turn costs; the late ones are as many."""
+YOUNG = 5
+"""Conversations that begin beside the long one at its end; the median counts."""
+SETTLED = 1.0
+"""Seconds in which a new process loads what it needs for its first upkeep."""
 FLAT = 0.10
 """What a late turn may cost more or less than an early one."""
 NAME = "欧阳若溪"
@@ -167,21 +173,42 @@ def run(turns: int) -> bool:
         with tempfile.TemporaryDirectory(prefix="duihua-long-") as name:
             chat = Chat(Path(name), platform.settings)
             try:
-                windows, answer, seconds = _talked(chat, turns)
+                more = said()
+                windows, answer, seconds = _talked(chat, turns, more)
+                pairs = [_beside(chat, more, Path(name) / f"{n}", platform.settings) for n in range(YOUNG)]
             finally:
                 chat.close()
             stored = sum(file.stat().st_size for file in Path(name).glob("chat.db*"))
-        return _told(windows, answer, seconds, stored, platform.prompts())
+        return _told(windows, pairs, answer, seconds, stored, platform.prompts())
     finally:
         platform.close()
 
 
-def _talked(chat: Chat, turns: int) -> tuple[list[Window], str, float]:
+def _beside(chat: Chat, more: Iterator[str], folder: Path, settings: dict[str, str]) -> tuple[Window, Window]:
+    """A new conversation turn by turn beside the long one: what the long one used, and the new one."""
+    folder.mkdir()
+    young, talk = Chat(folder, settings), said()
+    try:
+        young.turn(TOLD)
+        for _ in range(2, FIRST[0] + 1):
+            young.turn(next(talk))
+        time.sleep(SETTLED)
+        before = chat.cpu(), young.cpu()
+        for _ in range(*FIRST):
+            chat.turn(next(more))
+            young.turn(next(talk))
+        late, early = chat.cpu() - before[0], young.cpu() - before[1]
+    finally:
+        young.close()
+    return Window(*FIRST, late), Window(*FIRST, early)
+
+
+def _talked(chat: Chat, turns: int, more: Iterator[str]) -> tuple[list[Window], str, float]:
     """The windows in which CPU was measured, the answer to the last question, seconds of the whole talk."""
     size = FIRST[1] - FIRST[0]
-    marks = {*FIRST, *FULL, *range(FULL[1], turns, size * 10), turns - size, turns}
+    marks = {*FIRST, *range(FIRST[1] + size, turns, size * 10), turns - size, turns}
     cpu: dict[int, float] = {}
-    start, more = time.monotonic(), said()
+    start = time.monotonic()
     chat.turn(TOLD)
     for number in range(2, turns + 1):
         chat.turn(next(more))
@@ -196,21 +223,26 @@ def _talked(chat: Chat, turns: int) -> tuple[list[Window], str, float]:
 
 
 def _told(
-    windows: list[Window], answer: str, seconds: float, stored: int, prompts: dict[str, dict[str, Any]]
+    windows: list[Window],
+    pairs: list[tuple[Window, Window]],
+    answer: str,
+    seconds: float,
+    stored: int,
+    prompts: dict[str, dict[str, Any]],
 ) -> bool:
     known = NAME in answer
     print(f"{windows[-1].last + 1:,} turns in {seconds:.0f} s; the database has {stored / 1e6:.1f} MB")
     print(f"the name told in turn 1 is known at the end: {'yes' if known else 'NO'} ({answer})")
-    first, last = windows[0], windows[-1]
     for window in windows:
         print(f"CPU per turn, turns {window.first}-{window.last}: {window.turn:.2f} ms")
-    ratio = last.turn / first.turn
-    print(f"the last turns cost {ratio:.3f} of the first (target {1 - FLAT:.2f} ... {1 + FLAT:.2f})")
-    full = next((window for window in windows if (window.first, window.last) == FULL), last)
-    print(
-        f"they cost {last.turn / full.turn:.3f} of turns {full.first}-{full.last}: before, the window was not"
-        " full, and there was nothing to recall that was not in it"
-    )
+    ratios = [late.turn / early.turn for late, early in pairs]
+    for (late, early), ratio in zip(pairs, ratios, strict=True):
+        print(
+            f"side by side: a late turn {late.turn:.2f} ms, turns {FIRST[0]}-{FIRST[1]} of a new conversation"
+            f" {early.turn:.2f} ms: {ratio:.3f}"
+        )
+    ratio = statistics.median(ratios)
+    print(f"a late turn costs {ratio:.3f} of an early one (target {1 - FLAT:.2f} ... {1 + FLAT:.2f})")
     for model, sizes in sorted(prompts.items()):
         mean = sizes["total"] / sizes["requests"]
         print(

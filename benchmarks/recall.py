@@ -323,12 +323,12 @@ async def many_people(folder: Path, pool: Sequence[Said], talk: Talk, people: in
         await memory.store.aclose()
 
 
-async def long_talk(folder: Path, pool: Sequence[Said], talk: Talk) -> list[Figure]:
+async def long_talk(folder: Path, name: str, pool: Sequence[Said], talk: Talk) -> list[Figure]:
     """One person's index as it grows: what another turn costs, and what a question."""
     r = random.Random(3)
     turns = [pool[n % len(pool)] for n in range(LENGTHS[-1])]
     r.shuffle(turns)
-    memory = Memory(folder, "long", {1: turns})
+    memory = Memory(folder, name, {1: turns})
     await memory.store.open()
     figures: list[Figure] = []
     plans = [
@@ -352,9 +352,9 @@ async def long_talk(folder: Path, pool: Sequence[Said], talk: Talk) -> list[Figu
             if length in PLACES:
                 with_it, without = await memory.keep(1, at, AROUND)
                 at += AROUND
-                name = f"after {length:,} turns"
-                figures.append(Figure(f"upkeep's write of a turn {name}", with_it, "ms CPU"))
-                figures.append(Figure(f"... that is for indexing {name}", with_it - without, "ms CPU", 0.3))
+                then = f"after {length:,} turns"
+                figures.append(Figure(f"upkeep's write of a turn {then}", with_it, "ms CPU"))
+                figures.append(Figure(f"... that is for indexing {then}", with_it - without, "ms CPU", 0.3))
         return figures
     finally:
         await memory.store.aclose()
@@ -366,7 +366,8 @@ async def bench(small: bool) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="duihua-bench-") as name:
         folder = Path(name)
         figures = await one_person(folder, pool, talk)
-        figures += await long_talk(folder, pool, talk)
+        rounds = [await long_talk(folder, f"long-{n}", pool, talk) for n in range(ROUNDS)]
+        figures += [min(same, key=lambda figure: figure.value) for same in zip(*rounds, strict=True)]
         figures += await many_people(folder, pool, talk, 100 if small else 1_000)
     return figures
 

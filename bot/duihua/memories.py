@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from duihua.messages import Address, Turn, TurnRef, Usage
 
@@ -118,13 +118,12 @@ Place = tuple[int, int]
 """Session and seq: a `TurnRef` where there are thousands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A document that holds some of the terms asked for: how often each (by its number among them)."""
 
     at: int
     length: int  # terms in all, repeated ones counted each time
-    counts: Mapping[int, int] = field(hash=False)
+    counts: Mapping[int, int]
     tells: bool = False  # see `Document`
 
 

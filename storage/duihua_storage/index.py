@@ -70,10 +70,13 @@ def _weight(document: Document) -> int:
 
 def add(owner: int, documents: Sequence[Document]) -> Tx[None]:
     """Indexes documents; one that is there already stays as it is. Nothing for an owner who is gone."""
-    if not documents or not (yield from _lock(owner)):
+    if not documents:
         return
     new = {(d.ref.session, d.ref.seq): d for d in reversed(documents)}
-    found = yield _ROWS, {"o": owner, "top": SIZES[-1], **_box(*zip(*new, strict=True))}
+    box = _box(*zip(*new, strict=True))
+    there, found = yield [_locking(owner), (_ROWS, {"o": owner, "top": SIZES[-1], **box})]
+    if not there:
+        return
     for segment in (yield from _read(id_ for id_, _, known in found if known)).values():
         for place in segment.places():
             new.pop(place, None)
@@ -189,7 +192,7 @@ def remove(session: int, seqs: Collection[int] | None) -> Tx[None]:
         where = {"s": session, "q1": min(seqs), "q2": max(seqs), "qs": _list(seqs)}
         _, owners = yield [(_NO_VECTORS_SOME, where), (_OWNERS_SOME, where)]
     for owner in sorted(row[0] for row in owners):
-        yield from _lock(owner)
+        yield _locking(owner)
         for id_, weight, body in (yield _HOLDING, {**where, "o": owner}):
             segment = decode(body)
             gone = {place for place in segment.places() if place[0] == session}
@@ -207,7 +210,7 @@ def drop(owner: int) -> Tx[None]:
 def move(owner: int, to: int) -> Tx[None]:
     """Gives all of an owner's index to another one. What both have stays once; sizes settle later."""
     for one in sorted((owner, to)):
-        yield from _lock(one)
+        yield _locking(one)
     mine = yield _BOTH, {"o": owner, "to": to}
     theirs = yield _BOTH, {"o": to, "to": owner}
     known: set[Place] = set()
@@ -256,9 +259,9 @@ def match(
 # ---------------------------------------------------------------- rows
 
 
-def _lock(owner: int) -> Tx[bool]:
-    """Nobody else changes the owner's segments until this transaction ends. False: there is no such owner."""
-    return bool((yield _LOCK_PERSON, {"o": owner}) if owner > 0 else (yield _LOCK_SESSION, {"o": -owner}))
+def _locking(owner: int) -> Op:
+    """Nobody else changes the owner's segments until this transaction ends. No row: the owner is gone."""
+    return (_LOCK_PERSON, {"o": owner}) if owner > 0 else (_LOCK_SESSION, {"o": -owner})
 
 
 def _read(ids: Iterable[int]) -> Tx[dict[int, Segment]]:

@@ -23,8 +23,8 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from itertools import accumulate, chain, compress, islice, repeat
 from operator import gt, ne, not_
 from typing import Literal, NamedTuple
@@ -33,6 +33,8 @@ from duihua.memories import Document, Found, Matches, Place
 
 CAPACITY = 1 << 12
 """Documents that a segment can hold."""
+SMALL = 32
+"""Documents up to which the terms of a segment are kept as a set: it takes ten times the bytes."""
 _CODES: tuple[Literal["q", "I", "H"], ...] = ("q", "q", "I", "I", "I", "H", "I", "I", "H")
 _NOTHING = array("I"), array("I"), array("H")
 _COUNTS = struct.Struct("<4I")
@@ -55,6 +57,7 @@ class Segment:
     postings: array[int]
     length: int  # sum of `lengths`
     size: int  # bytes
+    names: set[int] = field(default_factory=set[int])  # the terms of a small segment that was searched
 
     def __len__(self) -> int:
         return len(self.at)
@@ -62,6 +65,14 @@ class Segment:
     def places(self) -> Iterator[Place]:
         """Where each document was said."""
         return zip(self.sessions, self.seqs, strict=True)
+
+    def held(self, wanted: Set[int]) -> Set[int]:
+        """Those of the hashed terms that it may hold: of many small segments most hold none."""
+        if len(self) > SMALL:
+            return wanted
+        if not self.names:
+            self.names.update(self.singles, self.shared)
+        return wanted & self.names
 
     def find(self, term: int) -> tuple[array[int], int, int] | None:
         """The postings of a hashed term: where they stand, from one place to before another."""
@@ -109,7 +120,10 @@ def build(documents: Iterable[Document]) -> Segment:
 
 
 def _counts(terms: Mapping[str, int]) -> dict[int, int]:
-    names = [zlib.crc32(term.encode("utf-8", "surrogatepass")) for term in terms]
+    try:
+        names = list(map(zlib.crc32, map(str.encode, terms)))
+    except UnicodeEncodeError:  # half of a surrogate pair
+        names = list(map(hashed, terms))
     counts = dict(zip(names, terms.values(), strict=True))
     if len(counts) < len(names):  # terms that share their number share their posting
         counts = dict.fromkeys(names, 0)
@@ -220,26 +234,27 @@ def search(
     than that, and of documents that only their time asks for, the newest are taken.
     """
     spans = [s.between(*between) if between else (0, len(s)) for s in segments]
-    holding = [0] * len(terms)
-    held: list[tuple[int, int, list[_Run]]] = []  # how many postings are wanted, of which term
-    for i, name in enumerate(map(hashed, terms)):
-        runs: list[_Run] = []
-        wanted = 0
-        for nth, segment in enumerate(segments):
+    names = list(map(hashed, terms))
+    holding = dict.fromkeys(names, 0)
+    found_in: dict[int, list[_Run]] = {name: [] for name in names}
+    for nth, segment in enumerate(segments):
+        for name in segment.held(found_in.keys()):
             place = segment.find(name)
             if place is None:
                 continue
             postings, start, end = place
-            holding[i] += end - start
+            holding[name] += end - start
             if between:
                 first, last = spans[nth]
                 start = bisect_left(postings, first << 4, start, end)
                 end = bisect_left(postings, last << 4, start, end)
             if start < end:
-                wanted += end - start
-                runs.append(_Run(nth, postings, start, end))
-        if runs:
-            held.append((wanted, i, runs))
+                found_in[name].append(_Run(nth, postings, start, end))
+    held: list[tuple[int, int, list[_Run]]] = [  # how many postings are wanted, of which term
+        (sum(run.end - run.start for run in found_in[name]), i, found_in[name])
+        for i, name in enumerate(names)
+        if found_in[name]
+    ]
     if between and not terms:
         everything = [_Run(i, range(0, b << 4, 16), a, b) for i, (a, b) in enumerate(spans) if a < b]
         held.append((sum(run.end - run.start for run in everything), -1, everything))
@@ -260,7 +275,9 @@ def search(
         for s, documents in zip(segments, counts, strict=True)
         for n, held in documents.items()
     }
-    return Matches(sum(map(len, segments)), sum(s.length for s in segments), holding, found)
+    return Matches(
+        sum(map(len, segments)), sum(s.length for s in segments), [holding[name] for name in names], found
+    )
 
 
 def _newest(segments: Sequence[Segment], runs: list[_Run], rows: int) -> list[_Run]:
