@@ -17,7 +17,7 @@ from duihua.memories import Fact, Hit, Note
 from duihua.memory import notes
 from duihua.memory.calibration import rescaled
 from duihua.memory.extract import extract
-from duihua.messages import Attachment, Text, Turn
+from duihua.messages import Attachment, Text, Turn, TurnRef
 from duihua.ports import Dialect, Packed, ToolSpec
 from duihua.tokens import estimate
 
@@ -130,13 +130,14 @@ class Composer:
         memory = self._memory(session, remembered, remembered.notes, room)
         pending: tuple[Note, ...] = ()
         first, moves = start, 0
+        made: dict[tuple[TurnRef, TurnRef], Note] = {}
         while True:
             packed = dialect.pack(
                 _joined(persona, memory), turns, tools, start=start, budget=budget, scale=scale, images=images
             )
             moved = packed.start != start and self.notes and moves < MOVES and budget is None
             start = packed.start
-            if moved and (left := _left(turns, first, start, room)):
+            if moved and (left := _left(turns, first, start, room, made)):
                 # What has just left the window is told in a note, in this very request.
                 moves += 1
                 pending = left
@@ -214,12 +215,18 @@ def plain(turns: Sequence[Turn], room: float = 8_000) -> Note:
     return notes.note_of(turns, extract(turns, tokens=min(notes.NOTE, room / 8)))
 
 
-def _left(turns: Sequence[Turn], before: int, now: int, room: float) -> tuple[Note, ...]:
-    """Plain notes of the turns that were in the window and are not any more."""
+def _left(
+    turns: Sequence[Turn], before: int, now: int, room: float, made: dict[tuple[TurnRef, TurnRef], Note]
+) -> tuple[Note, ...]:
+    """Plain notes of the turns that were in the window and are not any more; `made` keeps them."""
     first = turns[0].ref.seq
     if now in (before, first):
         return ()
     if before > first and any(turn.ref.seq == before for turn in turns):
         first = before  # the window had moved earlier, for these turns are from before it
     gone = [turn for turn in turns[:-1] if first <= turn.ref.seq < now]
-    return tuple(plain(chunk, room) for chunk in notes.chunks(gone))
+    out: list[Note] = []
+    for chunk in notes.chunks(gone):
+        ends = chunk[0].ref, chunk[-1].ref
+        out.append(made.get(ends) or made.setdefault(ends, plain(chunk, room)))
+    return tuple(out)

@@ -22,7 +22,7 @@ CHUNK = 3_000
 """Tokens of the turns that one note is made of, about: more at once would lose too much."""
 TURNS = 20
 """Turns that one note is made of at most, for the same reason."""
-MANY, OLD = 7, 4
+MANY, OLD = 6, 4
 """At so many notes, so many of the oldest go into the digest."""
 SPANS = 64
 """Spans of one note at most: the smallest gaps between them are closed, to the side of forgetting."""
