@@ -111,6 +111,11 @@ def build(documents: Iterable[Document]) -> Segment:
         ((d.at, d.ref.session, d.ref.seq, sum(d.terms.values()) | d.tells << 31, d.terms) for d in documents),
         key=lambda head: head[:3],
     )
+    if len(heads) == 1:  # as most are made: with each turn, one
+        counts = _counts(heads[0][4])
+        names = sorted(counts)
+        lone = [n - 1 if 0 < n < _MOST else _MOST - 1 for n in map(counts.__getitem__, names)]
+        return _segment(*_columns([heads[0][:4]]), array("I", names), array("H", lone), *_NOTHING)
     keys: list[int] = []
     for number, head in enumerate(heads):
         low = number << 4
@@ -157,8 +162,6 @@ def _packed(heads: Sequence[_Head], keys: list[int]) -> Segment:
     keys.sort()
     terms = [key >> 16 for key in keys]
     found = [key & 0xFFFF for key in keys]
-    if len(heads) == 1:
-        return _segment(*_columns(heads), array("I", terms), array("H", found), *_NOTHING)
     # Lists as long as `keys`, but no loop in Python and nothing that its garbage collector would look at.
     last = list(map(ne, terms, chain(islice(terms, 1, None), (-1,))))  # a posting is the last of its term
     alone = list(map(gt, last, chain((False,), map(not_, last))))  # ... and the only one

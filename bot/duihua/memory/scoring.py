@@ -92,25 +92,29 @@ def lexical(
         scores = {place: own for place, own in scores.items() if _past(place, before)}
     if top < len(scores):
         least = max(least, nlargest(top, scores.values())[-1] - ROUNDING)
-    if most < least:
-        places = [place for place, own in scores.items() if own + most >= least]
+    around: dict[Place, int] = {}
+    if (
+        most < least
+    ):  # no neighbours alone can be as much: only for few of the places it matters what they say
+        scores = {place: own for place, own in scores.items() if own + most >= least}
+        for session, seq in scores:
+            mask = 0
+            for step in REACH:
+                mask |= masks.get((session, seq + step), 0)
+            around[session, seq] = mask
     else:
-        places = {(session, seq + step) for session, seq in masks for step in (0, *REACH)}
-    out: dict[Place, float] = {}
-    shares: dict[int, float] = {0: 0.0}
-    for place in places:
-        if before is not None and not _past(place, before):
-            continue
-        session, seq = place
-        mask = 0
-        for step in REACH:
-            mask |= masks.get((session, seq + step), 0)
-        share = shares.get(mask)
-        if share is None:
-            share = shares[mask] = sum(parts[bit] for bit in _bits(mask))
-        if share >= least or place in scores:
-            out[place] = scores.get(place, 0.0) + share
-    return out
+        for (session, seq), mask in masks.items():
+            for step in REACH:
+                beside = session, seq + step
+                around[beside] = around.get(beside, 0) | mask
+    shares = {mask: sum(parts[bit] for bit in _bits(mask)) for mask in set(around.values())}
+    for place, mask in around.items():
+        share = shares[mask]
+        if place in scores:
+            scores[place] += share
+        elif share >= least and (before is None or _past(place, before)):
+            scores[place] = share
+    return scores
 
 
 def _past(place: Place, before: Place) -> bool:
