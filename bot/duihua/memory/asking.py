@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TypeVar
 
 from duihua.memories import Fact, FactBook
+from duihua.memory.extract import sentences
 from duihua.memory.questions import Question
 from duihua.memory.telling import worth
 from duihua.memory.terms import plain, query_terms, terms
@@ -175,9 +176,9 @@ def worth_telling(
 
 def told(quoted: str) -> bool:
     """Whether a quotation of a turn tells something of somebody."""
-    return any(tells(part) for part in _DAY.sub("", quoted).split(" / "))
+    return any(worth(part[:LOOKED_AT], {}) >= TELLS for part in _DAY.sub("", quoted).split(" / "))
 
 
 def tells(text: str) -> bool:
-    """Whether what was said in a turn tells something of somebody; of a long text the beginning decides."""
-    return worth(text[:LOOKED_AT], {}) >= TELLS
+    """Whether a sentence of what was said in a turn tells something of somebody; the beginning decides."""
+    return any(worth(sentence, {}) >= TELLS for sentence in sentences(text[:LOOKED_AT]))

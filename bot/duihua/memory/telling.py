@@ -84,7 +84,7 @@ _REQUEST = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"[^。！!；;\n?？]+[?？]?")
-KEPT = 2_048
+KEPT = 4_096
 """Sentences whose looks are kept."""
 READ = 2_000
 """Characters of a text in which a question is looked for."""
