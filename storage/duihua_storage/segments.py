@@ -76,11 +76,13 @@ class Segment:
 
     def find(self, term: int) -> tuple[array[int], int, int] | None:
         """The postings of a hashed term: where they stand, from one place to before another."""
-        i = bisect_left(self.shared, term)
-        if i < len(self.shared) and self.shared[i] == term:
+        names = self.shared
+        i = bisect_left(names, term)
+        if i < len(names) and names[i] == term:
             return self.postings, self.ends[i - 1] if i else 0, self.ends[i]
-        i = bisect_left(self.singles, term)
-        if i < len(self.singles) and self.singles[i] == term:
+        names = self.singles
+        i = bisect_left(names, term)
+        if i < len(names) and names[i] == term:
             return self.lone, i, i + 1
         return None
 
@@ -236,19 +238,19 @@ def search(
     Terms are taken from the rarest one on while they come to `rows` postings in all. If the rarest has more
     than that, and of documents that only their time asks for, the newest are taken.
     """
-    spans = [s.between(*between) if between else (0, len(s)) for s in segments]
     names = list(map(hashed, terms))
     holding = dict.fromkeys(names, 0)
     found_in: dict[int, list[_Run]] = {name: [] for name in names}
+    wanted = found_in.keys()
     for nth, segment in enumerate(segments):
-        for name in segment.held(found_in.keys()):
+        for name in wanted & segment.names if segment.names else segment.held(wanted):
             place = segment.find(name)
             if place is None:
                 continue
             postings, start, end = place
             holding[name] += end - start
             if between:
-                first, last = spans[nth]
+                first, last = segment.between(*between)
                 start = bisect_left(postings, first << 4, start, end)
                 end = bisect_left(postings, last << 4, start, end)
             if start < end:
@@ -259,6 +261,7 @@ def search(
         if found_in[name]
     ]
     if between and not terms:
+        spans = [segment.between(*between) for segment in segments]
         everything = [_Run(i, range(0, b << 4, 16), a, b) for i, (a, b) in enumerate(spans) if a < b]
         held.append((sum(run.end - run.start for run in everything), -1, everything))
     counts = [defaultdict[int, dict[int, int]](dict) for _ in segments]  # of a number's terms

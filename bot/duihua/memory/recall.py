@@ -37,7 +37,7 @@ SPARE = 6
 """Turns that are read beyond those wanted, for some that are gone or say the same."""
 APART = 0.5
 """A neighbour whose score is a larger share of a hit's than this is told as a hit of its own."""
-ASKED, UNASKED, REMARKED = 400, 200, 80
+ASKED, UNASKED, REMARKED = 400, 200, 48
 """Terms in documents that are looked at for a search; for a question that is no search; for a remark."""
 OF_DAYS = 500
 """Documents that are looked at for their day alone: the newest ones of a longer time."""
