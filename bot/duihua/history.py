@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class History:
 
     def append(self, fence: Fence, past: Sequence[Turn], turn: Turn, *, since: int) -> None:
         """Remembers the path with the turn that has just ended; turns before `since` have left the window."""
-        kept = tuple(t for t in past if t.ref.seq >= since) if since else tuple(past)
+        kept = past[bisect_left(past, since, key=lambda earlier: earlier.ref.seq) :]
         session = fence.ref.session
         self._recent[session] = Recent(fence.generation, turn.ref.seq, (*kept, turn))
         self._recent.move_to_end(session)
