@@ -36,7 +36,7 @@ from benchmarks.small_talk import talk
 TURNS = 5_000
 FIRST = (10, 110)
 """The turns that set what a turn costs; the late ones are as many."""
-YOUNG = 5
+YOUNG = 9
 """Conversations that begin beside the long one at its end; the median counts."""
 SETTLED = 1.0
 """Seconds in which a new process loads what it needs for its first upkeep."""
