@@ -19,6 +19,7 @@ SOURCES = {
 VALUES = {
     "messages",
     "memories",
+    "reminders",
     "abilities",
     "codec",
     "outcomes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from duihua.events import AnyEvent
 from duihua.memories import MemoryStore
@@ -26,6 +26,9 @@ from duihua.messages import (
     Usage,
 )
 from duihua.options import ModelOptions
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 # ---------------------------------------------------------------- providers
 
@@ -228,10 +231,31 @@ class Provider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """At most so many calls of one person in so many seconds."""
+
+    calls: int
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Skill:
     """A function that models may call: a value, not a class to inherit from.
 
     `run(arguments, context)` gets what `validate(json_text)` returned (which raises BadArguments).
+
+    Attributes:
+        spec: what models are shown.
+        run: does it.
+        validate: reads the arguments.
+        effect: `write` changes something outside and is never run twice.
+        confirm: whether a person must consent to a call with these arguments first.
+        timeout: seconds after which a call is given up.
+        hosts: those it may reach (`api.example.com`, `*.example.com`); its http client refuses others.
+        admin_only: only administrators may have it called.
+        rate: of each person; None: any.
+        settings: a pydantic model that `DUIHUA_SKILL_<NAME>_*` are read into; None: they stay text.
+        origin: where it comes from, for people: `module.function`, `mcp server NAME`, a path.
     """
 
     spec: ToolSpec
@@ -241,6 +265,10 @@ class Skill:
     confirm: Callable[[Mapping[str, Any]], bool] = field(default=lambda arguments: False, hash=False)
     timeout: float = 30.0
     hosts: tuple[str, ...] = ()
+    admin_only: bool = False
+    rate: Rate | None = None
+    settings: type[BaseModel] | None = None
+    origin: str = ""
 
     @property
     def name(self) -> str:

@@ -12,13 +12,13 @@ from dataclasses import replace
 from types import SimpleNamespace, UnionType
 from typing import Annotated, Any, Optional, Union, cast, get_args, get_origin, get_type_hints, overload
 
-from pydantic import ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from duihua.messages import Effect
-from duihua.ports import Skill, ToolSpec
+from duihua.ports import Rate, Skill, ToolSpec
 from duihua.skills import complaint, docstring
 from duihua.skills.contract import BadArguments, Context
 from duihua.skills.flat import flat
@@ -41,6 +41,9 @@ def skill(
     timeout: float = 30.0,
     confirm: bool | Confirm = False,
     hosts: tuple[str, ...] = (),
+    admin_only: bool = False,
+    rate: Rate | None = None,
+    settings: type[BaseModel] | None = None,
 ) -> Callable[[Function], Skill]: ...
 def skill(
     function: Function | None = None,
@@ -51,6 +54,9 @@ def skill(
     timeout: float = 30.0,
     confirm: bool | Confirm = False,
     hosts: tuple[str, ...] = (),
+    admin_only: bool = False,
+    rate: Rate | None = None,
+    settings: type[BaseModel] | None = None,
 ) -> Skill | Callable[[Function], Skill]:
     """Makes a function a skill, bare (`@skill`) or with options (`@skill(effect="read")`).
 
@@ -63,7 +69,10 @@ def skill(
         effect: `write` unless declared. `read` and `idempotent` calls may be run again after a crash.
         timeout: seconds after which a call is given up.
         confirm: whether a person must consent first: always, or by the checked arguments of the call.
-        hosts: the hosts it needs, for those who guard what goes out.
+        hosts: the hosts that its http client reaches (`api.example.com`, `*.example.com`); no others.
+        admin_only: only administrators may have it called.
+        rate: of each person.
+        settings: a pydantic model that `DUIHUA_SKILL_<NAME>_*` are read into.
 
     Raises:
         TypeError: the function cannot become a skill; the text says what to add.
@@ -88,6 +97,10 @@ def skill(
             confirm=confirm if callable(confirm) else functools.partial(_always, confirm),
             timeout=float(timeout),
             hosts=tuple(hosts),
+            admin_only=admin_only,
+            rate=rate,
+            settings=settings,
+            origin=f"{function.__module__}.{function.__qualname__}",
         )
 
     return decorate if function is None else decorate(function)
@@ -95,6 +108,8 @@ def skill(
 
 def origin(skill: Skill) -> str:
     """Where a skill comes from, for messages to people: `module.function`."""
+    if skill.origin:
+        return skill.origin
     run = cast("Any", skill.run)
     return f"{getattr(run, '__module__', '?')}.{getattr(run, '__qualname__', type(run).__qualname__)}"
 
