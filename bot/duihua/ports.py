@@ -196,6 +196,10 @@ class Dialect(Protocol):
         """The options under the platform's names. Raises InvalidOptions."""
         ...
 
+    def lower(self, tools: Sequence[ToolSpec]) -> bytes:
+        """The offered skills as this wire's JSON array; empty if there are none or they go as text."""
+        ...
+
     def admit(self, system: str, parts: Sequence[Part]) -> None:
         """Refuses an input that the model cannot take.
 

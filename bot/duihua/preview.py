@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import ceil
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import Any, Literal, cast
 
 import orjson
@@ -22,7 +22,7 @@ PartKind = Literal["persona", "memory", "skills", "turn", "recalled", "question"
 
 @dataclass(frozen=True, slots=True)
 class ContextPart:
-    """One part of a request. `tokens` are estimated; `turn`: its number, 0 if it comes from none."""
+    """One part of a request. `tokens`: its share of the estimate; `turn`: its number, 0 if it has none."""
 
     kind: PartKind
     text: str
@@ -45,6 +45,7 @@ class ContextView:
         start: number of the turn at which the window starts.
         parts: the same in its parts, in the order of the request.
         recalled: where each recalled line comes from.
+        offered: the skills as they are sent beside the messages, if the wire has a place for them.
         counted: tokens by the platform's own count, None: it was not asked, or does not count.
     """
 
@@ -58,13 +59,14 @@ class ContextView:
     start: int
     parts: tuple[ContextPart, ...] = ()
     recalled: tuple[Hit, ...] = ()
+    offered: str = ""
     counted: int | None = None
 
     @property
     def text(self) -> str:
-        """All that is sent as text: the system text and the messages' contents."""
+        """All that is sent as text: the system text, the skills, the messages' contents."""
         said = [_content(message) for message in self.messages]
-        return "\n".join(part for part in (self.system, *said) if part)
+        return "\n".join(part for part in (self.system, self.offered, *said) if part)
 
 
 async def preview(
@@ -106,13 +108,23 @@ async def preview(
         tokens=packed.tokens,
         limit=dialect.soft.tokens,
         start=packed.start if packed.start != current.ref.seq else 0,
-        parts=tuple(part for part in parts if part.text),
+        parts=_shared(packed.tokens, [part for part in parts if part.text]),
         recalled=composed.shown,
+        offered=dialect.lower(brief.tools).decode(),
     )
 
 
 def _part(kind: PartKind, text: str, turn: int = 0) -> ContextPart:
-    return ContextPart(kind, text, ceil(estimate(text)), turn)
+    return ContextPart(kind, text, 0, turn)
+
+
+def _shared(tokens: int, parts: Sequence[ContextPart]) -> tuple[ContextPart, ...]:
+    """The parts with their tokens, which come to all: the frames of messages go with their texts."""
+    sizes = [estimate(part.text) for part in parts]
+    ends = [round(tokens * upto / (sum(sizes) or 1)) for upto in accumulate(sizes, initial=0.0)]
+    return tuple(
+        replace(part, tokens=end - begin) for part, (begin, end) in zip(parts, pairwise(ends), strict=True)
+    )
 
 
 def _seq(ref: TurnRef | None, current: Turn) -> int | None:

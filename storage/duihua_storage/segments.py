@@ -35,6 +35,9 @@ CAPACITY = 1 << 12
 """Documents that a segment can hold."""
 SMALL = 32
 """Documents up to which the terms of a segment are kept as a set: it takes ten times the bytes."""
+LATELY = 1_024
+"""Terms of which a segment keeps where their postings stand."""
+Run = tuple["array[int]", int, int]
 _CODES: tuple[Literal["q", "I", "H"], ...] = ("q", "q", "I", "I", "I", "H", "I", "I", "H")
 _NOTHING = array("I"), array("I"), array("H")
 _COUNTS = struct.Struct("<4I")
@@ -58,6 +61,7 @@ class Segment:
     length: int  # sum of `lengths`
     size: int  # bytes
     names: set[int] = field(default_factory=set[int])  # the terms of a small segment that was searched
+    found: dict[int, Run | None] = field(default_factory=dict[int, "Run | None"])  # what was asked for lately
 
     def __len__(self) -> int:
         return len(self.at)
@@ -74,8 +78,20 @@ class Segment:
             self.names.update(self.singles, self.shared)
         return wanted & self.names
 
-    def find(self, term: int) -> tuple[array[int], int, int] | None:
-        """The postings of a hashed term: where they stand, from one place to before another."""
+    def find(self, term: int) -> Run | None:
+        """The postings of a hashed term: where they stand, from one place to before another.
+
+        Kept, for people come back to the same words, and a look into large arrays misses the caches.
+        """
+        try:
+            return self.found[term]
+        except KeyError:
+            if len(self.found) >= LATELY:
+                self.found.clear()
+            run = self.found[term] = self._find(term)
+            return run
+
+    def _find(self, term: int) -> Run | None:
         names = self.shared
         i = bisect_left(names, term)
         if i < len(names) and names[i] == term:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from duihua import Address, ChatEngine
+from duihua import Address, ChatEngine, skill
 from duihua.memories import Hit
 from duihua.messages import TurnRef
 from duihua.ports import Flagged, Limits, Request
@@ -283,6 +283,7 @@ async def test_the_context_is_what_is_sent_with_all_its_parts(make: Make) -> Non
     assert view.system == orjson.loads(model.requests[-1].packed.system)
     assert {"persona", "memory", "turn", "recalled", "question"} <= {part.kind for part in view.parts}
     assert [hit for hit in view.recalled if hit.ref or hit.fact]
+    assert sum(part.tokens for part in view.parts) == view.tokens
 
 
 async def test_standing_wishes_leave_room_for_everything_else(make: Make) -> None:
@@ -365,3 +366,17 @@ async def test_a_reader_of_a_turn_that_was_forgotten_before_it_began_is_released
         async with asyncio.timeout(20):
             await asyncio.wait((asked,))
         asked.cancel() if not asked.done() else asked.exception()
+
+
+async def test_the_context_counts_the_skills_that_are_offered(make: Make) -> None:
+    @skill(effect="read")
+    def lamp(room: str) -> str:
+        """Tells whether the lamp of a room is lit."""
+        return room
+
+    engine, _ = await make(echo, skills=[lamp])
+    view = await of(engine, "one").context("hi")
+    assert view.skills == ("lamp",)
+    assert "Tells whether the lamp" in view.offered
+    assert view.offered in view.text
+    assert sum(part.tokens for part in view.parts) == view.tokens

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from duihua.dialect import ChatDialect
 from duihua.memories import Note
-from duihua.memory.extract import extract
+from duihua.memory.extract import extract, sentences
 from duihua.memory.notes import (
     DIGEST,
     MANY,
@@ -220,3 +220,10 @@ def test_a_talk_stays_whole_through_branches_and_forgetting(
     life = Life(kind[0], budget)
     for action, number in actions:
         life.do(action, number)
+
+
+def test_clauses_that_are_put_together_keep_the_space_between_them() -> None:
+    said = "My sister moved to Lisbon and she works there because she likes the sea but her cat does not"
+    long = " ".join([said] * 3)
+    assert len(sentences(long)) > 1
+    assert " ".join(sentences(long)) == long

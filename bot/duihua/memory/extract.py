@@ -131,7 +131,7 @@ def _packed(clauses: Iterable[str]) -> list[str]:
         if out and estimate(out[-1] + clause) <= LINE:
             out[-1] += clause
         else:
-            out.append(clip(clause, LINE))
+            out.append(clause if estimate(clause) <= LINE else clip(clause, LINE))
     return [line.strip() for line in out if line.strip()]
 
 
