@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from duihua.actions import described
@@ -62,17 +65,15 @@ def test_they_are_as_many_as_they_should_be(skills: list[Skill]) -> None:
 async def test_every_platform_takes_every_schema(platform: str, skills: list[Skill]) -> None:
     async with Simulator() as simulator:
         client = registry.create(platform, Settings.load(None).replaced(simulator.settings()))
-        model = MODELS[platform]
-        packed = client.dialect(model).pack(
-            "", [Turn(TurnRef(1, 1), 0, None, (Text("你好"),), (), "running")]
-        )
-        specs = [skill.spec for skill in skills]
-        for start in range(0, len(specs), AT_ONCE):
-            deadline = asyncio.get_running_loop().time() + 30
-            tools = tuple(specs[start : start + AT_ONCE])
-            pieces = [piece async for piece in client.stream(Request(model, packed, tools, {}, deadline))]
-            assert isinstance(pieces[-1], Finish)
-        await client.aclose()
+        model, specs = MODELS[platform], [skill.spec for skill in skills]
+        turn = Turn(TurnRef(1, 1), 0, None, (Text("你好"),), (), "running")
+        packed = client.dialect(model).pack("", [turn])
+        async with contextlib.aclosing(client):
+            for start in range(0, len(specs), AT_ONCE):
+                deadline = asyncio.get_running_loop().time() + 30
+                request = Request(model, packed, tuple(specs[start : start + AT_ONCE]), {}, deadline)
+                pieces = [piece async for piece in client.stream(request)]
+                assert isinstance(pieces[-1], Finish)
         sent = [request.body for request in simulator.requests if request.model]
     offered = [tool.get("function", tool) for body in sent for tool in _offered(body)]
     assert [tool["name"] for tool in offered] == [skill.name for skill in skills]
@@ -184,6 +185,48 @@ def test_keywords_of_a_wrong_form_are_left_out() -> None:
     skill = made({"properties": {"x": odd, "y": False}, "required": "x", "anyOf": {}, "allOf": [7]})
     assert skill.spec.schema["properties"] == {"x": {"items": {}, "pattern": "(?=x)x"}}
     assert skill.validate('{"x": "b"}') == {"x": "b"}
+
+
+WORDS = [
+    *(
+        "type",
+        "properties",
+        "required",
+        "items",
+        "$ref",
+        "$defs",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "if",
+        "then",
+    ),
+    *("enum", "const", "minimum", "maxLength", "pattern", "format", "additionalProperties", "default", "x"),
+    *("patternProperties", "prefixItems", "uniqueItems", "contains", "dependentRequired", "dependentSchemas"),
+    *("propertyNames", "multipleOf", "minItems", "then"),
+]
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.sampled_from((0.5, "x", "object", "string", "array", "integer", "#", "#/properties/x", "^x")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150)
+@given(st.dictionaries(st.sampled_from(WORDS), JUNK, max_size=4), JUNK)
+def test_whatever_is_given_is_taken_or_refused(schema: Any, arguments: Any) -> None:
+    try:
+        skill = made(schema)
+    except ValueError:
+        return
+    Draft202012Validator.check_schema(skill.spec.schema)
+    with contextlib.suppress(BadArguments):
+        skill.validate(json.dumps(arguments))
+        skill.validate(repr(arguments))
 
 
 @pytest.mark.parametrize("text", ["a.b/c", "天气", "x" * 80, "", "ok-1", " a b "])

@@ -168,14 +168,19 @@ def test_of_two_choices_that_could_be_meant_none_is_taken() -> None:
     either = {"anyOf": [{"type": "array", "items": {"type": kind}} for kind in ("integer", "boolean")]}
     skill = made({"properties": {"x": either}})
     assert skill.validate('{"x": ["1"]}') == {"x": [1]}
-    twice = {"oneOf": [{"properties": {"n": {"type": "integer", k: 5}}} for k in ("minimum", "maximum")]}
-    with pytest.raises(BadArguments):
-        made({"properties": {"x": twice}}).validate('{"x": {"n": "5"}}')
+    kinds = (("integer", "string"), ("string", "integer"))
+    pairs = [{"properties": {"a": {"type": a}, "b": {"type": b}}} for a, b in kinds]
+    with pytest.raises(BadArguments, match="x: fits none of the choices"):
+        made({"properties": {"x": {"anyOf": pairs}}}).validate('{"x": {"a": "1", "b": "2", "c": null}}')
 
 
 def test_a_text_that_may_be_a_text_stays_one() -> None:
     skill = made({"properties": {"x": {"type": ["string", "integer"]}, "n": {"type": "integer"}}})
     assert skill.validate('{"x": "3", "n": "3"}') == {"x": "3", "n": 3}
+    with pytest.raises(BadArguments, match="x: should match the pattern"):
+        made({"properties": {"x": {"type": ["string", "integer"], "pattern": "^[a-z]+$"}}}).validate(
+            '{"x": "3"}'
+        )
 
 
 def test_the_complaint_is_about_what_was_meant() -> None:
