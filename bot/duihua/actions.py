@@ -12,8 +12,7 @@ import re
 from collections.abc import Callable, Collection
 from functools import lru_cache
 
-import orjson
-
+from duihua.fragments import to_json
 from duihua.ports import CallDelta, TextDelta, ToolSpec
 
 _ZH = """你可以使用下面的函数。需要使用时，只输出下面两行，然后停下来等待结果：
@@ -46,7 +45,7 @@ def is_chinese(text: str) -> bool:
 def described(tools: tuple[ToolSpec, ...], *, chinese: bool) -> str:
     """The words that teach a model to call the skills by lines of text."""
     lines = (
-        f"- {tool.name}: {tool.description} {orjson.dumps(dict(tool.schema)).decode()}".replace("\n", " ")
+        f"- {tool.name}: {tool.description} {to_json(dict(tool.schema)).decode()}".replace("\n", " ")
         for tool in tools
     )
     return (_ZH if chinese else _EN).format(functions="\n".join(lines))

@@ -259,7 +259,11 @@ def _seq(turn: Turn) -> int:
 @lru_cache(maxsize=64)
 def _lowered(tools: tuple[ToolSpec, ...], calls: Calls) -> bytes:
     functions = [
-        {"name": tool.name, "description": tool.description or tool.name, "parameters": _parameters(tool)}
+        {
+            "name": tool.name,
+            "description": tool.description.strip() or tool.name,
+            "parameters": _parameters(tool),
+        }
         for tool in tools
     ]
     if calls == "tool_calls":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from duihua.simulator.ask import Function
 from duihua.simulator.chat_rules import (
     ANY,
     BOOLEAN,
@@ -36,6 +37,8 @@ MODELS: Mapping[str, Model] = {
 NO_SYSTEM = frozenset({"gemma-2-9b-it"})
 """Models that take no system message."""
 
+_NOT_AT_TOP = frozenset({"oneOf", "anyOf", "allOf", "enum", "not"})
+_DEEPEST = 50  # schemas within schemas that are looked at
 _FORMATS = ("text", "json_object", "json_schema")
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 
@@ -123,6 +126,38 @@ class OpenAIRules(ChatRules):
                     raise invalid("System role not supported")
         if fields.get("tools") is not None and not model.tools:
             raise invalid(f"{model.name} does not support tools")
+
+    def function(self, tool: Mapping[str, Any]) -> Function | None:
+        """One offered function; its schema is read all the way down."""
+        function = super().function(tool)
+        if function is not None:
+            for key in _NOT_AT_TOP & function.schema.keys():
+                text = f"schema must have type 'object' and not have '{key}' at the top level."
+                raise self._schema(function.name, text)
+            self._node(function.name, function.schema, 0)
+        return function
+
+    def _node(self, name: str, value: Any, depth: int) -> None:
+        """Raises Refused for a schema that OpenAI refuses, also within another one."""
+        node = as_object(value)
+        if node is None and not isinstance(value, bool):
+            raise self._schema(name, f"{value!s:.40} is not of type 'object', 'boolean'.")
+        if node is None or depth > _DEEPEST:
+            return
+        if node.get("type") == "array" and as_object(node.get("items")) is None:
+            raise self._schema(name, "array schema missing items.")
+        for key in ("enum", "anyOf"):
+            if key in node and not as_list(node[key]):
+                raise self._schema(name, f"{key} should be a list that is not empty.")
+        inner = [*(as_object(node.get("properties")) or {}).values(), *(as_list(node.get("anyOf")) or ())]
+        inner += [node[key] for key in ("items", "additionalProperties") if key in node]
+        for item in inner:
+            self._node(name, item, depth + 1)
+
+    def _schema(self, name: str, text: str) -> Refused:
+        return invalid(
+            f"Invalid schema for function '{name}': {text}", "tools", "invalid_function_parameters"
+        )
 
     def messages(self, value: Any, model: Model) -> Any:
         """The developer's messages are those of the system."""

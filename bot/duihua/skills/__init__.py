@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from duihua.skills.contract import AskUser, BadArguments, Context, SkillError
+from duihua.skills.given import from_schema
 from duihua.skills.registry import Registry, load_bundled
 from duihua.skills.runner import needs_consent, run
 from duihua.skills.schema import skill
@@ -13,6 +14,7 @@ __all__ = [
     "Context",
     "Registry",
     "SkillError",
+    "from_schema",
     "load_bundled",
     "needs_consent",
     "run",

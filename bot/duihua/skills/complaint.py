@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-import orjson
 from pydantic import ValidationError
+
+from duihua.fragments import to_json
+from duihua.skills.checking import Unfit
 
 LIMIT = 1_000
 """Characters of a complaint, at most."""
@@ -14,11 +16,11 @@ LIMIT = 1_000
 _ERRORS = 5
 
 
-def text(name: str, error: ValidationError, expected: str) -> str:
+def text(name: str, error: ValueError, expected: str) -> str:
     """What was wrong, place by place, and what is expected; at most LIMIT characters."""
-    problems = error.errors(include_url=False, include_context=False)
+    problems = _problems(error)
     lines = [f"The arguments do not fit {name}."]
-    lines += [_line(cast("Mapping[str, Any]", problem)) for problem in problems[:_ERRORS]]
+    lines += [_line(problem) for problem in problems[:_ERRORS]]
     if len(problems) > _ERRORS:
         lines.append(f"- and {len(problems) - _ERRORS} more")
     return clipped("\n".join([*lines, expected]), LIMIT)
@@ -31,6 +33,8 @@ def expected(schema: Mapping[str, Any]) -> str:
         f"{name}: {_type(item)}" + (" (required)" if name in required else _default(item))
         for name, item in schema["properties"].items()
     ]
+    if not items and schema.get("additionalProperties"):
+        return f"Expected: a JSON object, each value {_type(schema['additionalProperties'])}."
     if not items:
         return "Expected: no arguments, {}."
     return clipped("Expected: a JSON object with " + "; ".join(items) + ".", LIMIT // 2)
@@ -39,6 +43,16 @@ def expected(schema: Mapping[str, Any]) -> str:
 def clipped(text: str, limit: int) -> str:
     """At most `limit` characters, with a mark where something is missing."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _problems(error: ValueError) -> list[Mapping[str, Any]]:
+    match error:
+        case ValidationError():
+            return cast("list[Mapping[str, Any]]", error.errors(include_url=False, include_context=False))
+        case Unfit():
+            return [problem._asdict() for problem in error.problems]
+        case _:
+            return [{"loc": (), "type": "json_invalid", "msg": str(error)}]
 
 
 def _line(problem: Mapping[str, Any]) -> str:
@@ -77,7 +91,9 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " | ".join(_type(item) for item in schema["anyOf"])
     kind = str(schema.get("type", "any"))
-    return f"array of {_type(schema['items'])}" if kind == "array" and schema.get("items") else kind
+    if kind == "array" and schema.get("items"):
+        return f"array of {_type(schema['items'])}"
+    return f"{kind} ({schema['format']})" if schema.get("format") in ("date", "date-time") else kind
 
 
 def _default(schema: Mapping[str, Any]) -> str:
@@ -85,4 +101,4 @@ def _default(schema: Mapping[str, Any]) -> str:
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    return to_json(value).decode()

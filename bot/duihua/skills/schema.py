@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from duihua.messages import Effect
 from duihua.ports import Rate, Skill, ToolSpec
-from duihua.skills import complaint, docstring
+from duihua.skills import complaint, docstring, repair
 from duihua.skills.contract import BadArguments, Context
 from duihua.skills.flat import flat
 from duihua.skills.threads import THREADS
@@ -27,7 +28,9 @@ from duihua.skills.threads import THREADS
 Function = Callable[..., Any]
 Confirm = Callable[[Mapping[str, Any]], bool]
 
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What every platform takes as a name."""
+
 _EFFECTS = ("read", "idempotent", "write")
 
 
@@ -94,7 +97,7 @@ def skill(
             run=signature.runner(title),
             validate=signature.validator(title),
             effect=effect,
-            confirm=confirm if callable(confirm) else functools.partial(_always, confirm),
+            confirm=consent(confirm),
             timeout=float(timeout),
             hosts=tuple(hosts),
             admin_only=admin_only,
@@ -114,6 +117,21 @@ def origin(skill: Skill) -> str:
     return f"{getattr(run, '__module__', '?')}.{getattr(run, '__qualname__', type(run).__qualname__)}"
 
 
+def consent(confirm: bool | Confirm) -> Confirm:
+    """What `Skill.confirm` is for the option of that name."""
+    return confirm if callable(confirm) else functools.partial(_always, confirm)
+
+
+def check(where: str, name: str, effect: str, timeout: float) -> None:
+    """Raises ValueError if an option is wrong."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{where}: a name has 1 to 64 of a-z A-Z 0-9 _ -: give one by @skill(name=...)")
+    if effect not in _EFFECTS:
+        raise ValueError(f"{where}: effect is one of {', '.join(_EFFECTS)}, not {effect!r}")
+    if not timeout > 0:
+        raise ValueError(f"{where}: timeout is in seconds and more than 0, not {timeout!r}")
+
+
 def _always(value: bool, arguments: Mapping[str, Any]) -> bool:
     return value
 
@@ -123,12 +141,7 @@ def _check(where: str, function: Any, name: str, effect: str, timeout: float) ->
         raise TypeError(f"@skill takes a function, not {type(function).__name__}: write a def for it")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{where} yields: return the whole result instead, report with Context.progress")
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{where}: a name has 1 to 64 of a-z A-Z 0-9 _ -: give one by @skill(name=...)")
-    if effect not in _EFFECTS:
-        raise ValueError(f"{where}: effect is one of {', '.join(_EFFECTS)}, not {effect!r}")
-    if not timeout > 0:
-        raise ValueError(f"{where}: timeout is in seconds and more than 0, not {timeout!r}")
+    check(where, name, effect, timeout)
 
 
 class _Quiet(GenerateJsonSchema):
@@ -161,6 +174,7 @@ class _Signature:
         config = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
         try:
             self.model = create_model("Arguments", __config__=config, **fields)
+            self.raw = self.model.model_json_schema(schema_generator=_Quiet)
         except (PydanticUserError, PydanticUndefinedAnnotation) as e:
             raise self._unfit(e) from e
 
@@ -195,32 +209,32 @@ class _Signature:
     def schema(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """The JSON Schema of the arguments, flat; `texts` describe what has no description of its own."""
         try:
-            raw = self.model.model_json_schema(schema_generator=_Quiet)
-        except PydanticUserError as e:
-            raise self._unfit(e) from e
-        try:
-            schema = flat(raw)
+            schema = flat(self.raw)
         except RecursionError as e:
             raise TypeError(f"{self.where}: the type {e} contains itself: models take flat schemas") from None
-        properties: dict[str, Any] = schema.get("properties", {})
-        for name, described in properties.items():
+        for name, described in schema["properties"].items():
             if name in texts and name not in self.described:
                 described["description"] = texts[name]
-        required = {"required": schema["required"]} if "required" in schema else {}
-        return {"type": "object", "properties": properties, **required}
+        return schema
 
     def validator(self, name: str) -> Callable[[str], Mapping[str, Any]]:
         """Reads the model's JSON text; what comes back has a value for every parameter, by name."""
         fields = tuple((name, f"p{i}") for i, name in enumerate(self.names))
-        read = self.model.__pydantic_validator__.validate_json
+        raw, read = self.raw, self.model.__pydantic_validator__.validate_json
         expected = complaint.expected(self.schema({}))
+
+        def accept(value: Any) -> Any:
+            return read(json.dumps(value))
 
         def validate(text: str) -> Mapping[str, Any]:
             text = text.strip()
             try:
                 arguments = read("{}" if text in ("", "null") else text)
             except ValidationError as e:
-                raise BadArguments(complaint.text(name, e, expected)) from None
+                try:
+                    arguments = repair.repaired(text, name, raw, accept, e)
+                except ValueError as e:
+                    raise BadArguments(complaint.text(name, e, expected)) from None
             return {name: getattr(arguments, field) for name, field in fields}
 
         return validate
