@@ -117,6 +117,7 @@ class Running:
         self.replaced = False  # `brief` is not the one that the turn began with
         self.lessons = 0  # what clients learnt of their models in this turn
         self.reach = 0  # turns that the first model's window holds at most
+        self.offered: dict[str, tuple[ToolSpec, ...]] = {}  # by model: the same in every step
         self.remembered: Remembered = NOTHING
         self.shown: tuple[Hit, ...] = ()  # what was recalled for the model
         self.ending: list[AnyEvent] = []  # told once the end is stored
@@ -149,6 +150,13 @@ class Running:
         self.remembered = await self.recollection.of(
             self.holder, self.turn, self.past, locale=self._brief.locale, recall=recall
         )
+
+    def _tools(self) -> tuple[ToolSpec, ...]:
+        """The skills that this turn's requests to its model offer."""
+        name = self._brief.dialect.name
+        if name not in self.offered:
+            self.offered[name] = self._brief.offered(self.past, self.turn)
+        return self.offered[name]
 
     async def _composed(self, tools: Sequence[ToolSpec], budget: int | None, *, alone: bool) -> Packed:
         """The next request. `alone`: nothing but the input, to see whether it is what was flagged."""

@@ -235,7 +235,7 @@ class _Answer(Calling):
         """
         self.said = Said()
         try:
-            return await self._stream(self._brief.tools if offer else (), budget, alone=alone)
+            return await self._stream(self._tools() if offer else (), budget, alone=alone)
         except ProviderError as e:
             if not self.said.begun:
                 self.circuits.failed(self._brief.provider.name, e)

@@ -12,11 +12,13 @@ and a preview come to the same.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from heapq import nlargest
+from itertools import chain
 from math import log
 from typing import Any, cast
 
@@ -47,21 +49,24 @@ _NAME, _DESCRIPTION, _PARAMETER = 2.0, 1.0, 0.4
 _SUBJECT = 0.9  # the weight of a subject in common, beside a word in common
 _DEEP = 4  # levels of a schema that are read
 _LARGE = 4_000  # characters of a description that are read
-_WIDEST = 6  # characters of the longest Chinese word of a subject
+_MEMO = "skills"
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\x00-\x7f]+")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _ADDRESS = re.compile(r"https?://[^\s\u3000-\u9fff\uff00-\uffef]+")
 _ASKING = frozenset(QUESTION_WORDS) - {"remember", "recall", "tell", "conversation"}
 
+_Subjects = Mapping[str, tuple[str, ...]]
+
 
 class Index:
     """The words of skills, built once; `rank` compares an input with them."""
 
-    __slots__ = ("_postings", "sizes", "tools")
+    __slots__ = ("_postings", "places", "sizes", "tools")
 
     def __init__(self, skills: Sequence[Skill]) -> None:
         self.tools: tuple[ToolSpec, ...] = tuple(skill.spec for skill in skills)
+        self.places = {tool.name: place for place, tool in enumerate(self.tools)}
         self.sizes = tuple(estimate(to_json(_shown(tool))) for tool in self.tools)
         words = [_words(skill) for skill in skills]
         held = Counter(term for one in words for term in one)
@@ -100,37 +105,43 @@ class Choice:
     most: int
     room: float
 
-    def after(self, held: Sequence[int], text: str, used: Iterable[int] = ()) -> tuple[int, ...]:
+    def after(
+        self, held: Sequence[int], text: str, used: Iterable[int] = (), *, asked: str = ""
+    ) -> tuple[int, ...]:
         """The places of the skills that are offered for `text` where `held` were before, newest needs first.
 
-        `used`: those that were called.
+        Args:
+            held: what was offered before.
+            text: the input.
+            used: those that were called for it.
+            asked: what the model said before; it tells what is meant by "yes, please".
         """
-        ranked = self.index.rank(text)
+        ranked = self.index.rank(text) or self.index.rank(asked)
         bar = max(LEAST, SHARE * ranked[0][1]) if ranked else 0.0
         wanted = [place for place, score in ranked if score >= bar][:WANTED]
         others = (place for place, _ in ranked)
-        order = dict.fromkeys((*wanted, *used, *held, *others, *range(len(self.index.tools))))
-        return tuple(self._fitting(order))
+        return self._fitting(chain(wanted, used, held, others, range(len(self.index.tools))))
 
-    def _fitting(self, order: Iterable[int]) -> Iterator[int]:
+    def _fitting(self, order: Iterable[int]) -> tuple[int, ...]:
         """The first that have room; one that is too large makes way for the next."""
-        count, room = 0, self.room
+        sizes, room = self.index.sizes, self.room
+        kept: list[int] = []
         for place in order:
-            if count == self.most:
-                return
-            if self.index.sizes[place] <= room:
-                count += 1
-                room -= self.index.sizes[place]
-                yield place
+            if sizes[place] <= room and place not in kept:
+                kept.append(place)
+                room -= sizes[place]
+                if len(kept) == self.most:
+                    break
+        return tuple(kept)
 
 
-def choice_of(skills: Sequence[Skill], room: float) -> Choice:
-    """How to choose among skills with `room` tokens for them: `MOST` if there are more than `FEW`."""
+def choice_of(skills: Sequence[Skill], room: float, few: int = FEW) -> Choice:
+    """How to choose among skills with `room` tokens for them: `MOST` if there are more than `few`."""
     index = index_of(tuple(skills))
-    if len(skills) <= FEW:
+    if len(skills) <= few:
         return Choice(index, len(skills), room)
     usual = MOST * sum(index.sizes) / len(index.sizes)
-    return Choice(index, MOST, min(room, usual))
+    return Choice(index, min(MOST, few), min(room, usual))
 
 
 def chosen(choice: Choice, past: Sequence[Turn], turn: Turn) -> tuple[ToolSpec, ...]:
@@ -138,30 +149,32 @@ def chosen(choice: Choice, past: Sequence[Turn], turn: Turn) -> tuple[ToolSpec, 
 
     What was chosen is kept with each turn of the past, so that the next one goes on from there.
     """
-    first = _since(past, turn)
+    past = past[_since(past) :]
+    key = (choice, past[0].ref.seq if past else 0)
     held: tuple[int, ...] = ()
-    following: list[Turn] = []
-    for earlier in reversed(past):
-        if earlier.ref.seq < first:
+    begin = 0
+    for place in range(len(past) - 1, -1, -1):
+        known = past[place].memo.get(_MEMO)
+        if known is not None and known[0] == key:
+            begin, held = place + 1, known[1]
             break
-        known = earlier.memo.get("skills")
-        if known is not None and known[0] == choice and known[1] == first:
-            held = known[2]
-            break
-        following.append(earlier)
-    names = {tool.name: place for place, tool in enumerate(choice.index.tools)} if following else {}
-    for earlier in reversed(following):
+    places = choice.index.places
+    for place in range(begin, len(past)):
+        earlier, asked = past[place], past[place - 1].text if place else ""
         calls = (call.name for step in earlier.steps for call in step.calls)
-        used = [names[name] for name in calls if name in names]
-        held = choice.after(held, text_of(earlier.input), used)
-        earlier.memo["skills"] = (choice, first, held)
-    places = sorted(choice.after(held, text_of(turn.input)))
-    return tuple(choice.index.tools[place] for place in places)
+        used = [places[name] for name in calls if name in places]
+        held = choice.after(held, text_of(earlier.input), used, asked=asked)
+        earlier.memo[_MEMO] = (key, held)
+    held = choice.after(held, text_of(turn.input), asked=past[-1].text if past else "")
+    return tuple(choice.index.tools[place] for place in sorted(held))
 
 
-def _since(past: Sequence[Turn], turn: Turn) -> int:
-    """The number from which on turns count: it stays for many turns."""
-    return max(0, (past[-1].ref.seq if past else turn.ref.seq) // EVERY - 1) * EVERY
+def _since(past: Sequence[Turn]) -> int:
+    """The index in a path from which on turns count: it is the same turn for many turns."""
+    if not past:
+        return 0
+    first = (past[-1].ref.seq // EVERY - 1) * EVERY
+    return bisect_left(past, first, key=lambda turn: turn.ref.seq)
 
 
 def _shown(tool: ToolSpec) -> dict[str, Any]:
@@ -218,13 +231,14 @@ def _terms(text: str) -> list[str]:
     """Words' stems, pairs of characters, and the subjects (`#n`) that they stand for."""
     normal = plain(text)
     found = terms(normal)
-    english, chinese = _subjects()
+    english, chinese, widths = _subjects()
     out = list(found)
     for term in found:
-        out += english.get(term, ())
-    if _HAN.search(normal):
-        for start in range(len(normal)):
-            for width in range(1, _WIDEST + 1):
+        if term in english:
+            out += english[term]
+    for start, character in enumerate(normal):
+        if character in widths:
+            for width in widths[character]:
                 out += chinese.get(normal[start : start + width], ())
     return out
 
@@ -236,8 +250,11 @@ def _asking() -> frozenset[str]:
 
 
 @cache
-def _subjects() -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]]:
-    """From English stems and from Chinese words to the subjects they stand for."""
+def _subjects() -> tuple[_Subjects, _Subjects, Mapping[str, tuple[int, ...]]]:
+    """From English stems and from Chinese words to the subjects they stand for.
+
+    And from the first character of the Chinese words to their lengths.
+    """
     english: defaultdict[str, list[str]] = defaultdict(list)
     chinese: defaultdict[str, list[str]] = defaultdict(list)
     for number, line in enumerate(SUBJECTS.strip().replace("\n ", " ").splitlines()):
@@ -247,7 +264,11 @@ def _subjects() -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, 
             else:
                 for stem in set(terms(word)):
                     english[stem].append(f"#{number}")
+    widths: defaultdict[str, set[int]] = defaultdict(set)
+    for word in chinese:
+        widths[word[0]].add(len(word))
     return (
         {word: tuple(dict.fromkeys(subjects)) for word, subjects in english.items()},
         {word: tuple(dict.fromkeys(subjects)) for word, subjects in chinese.items()},
+        {first: tuple(sorted(lengths)) for first, lengths in widths.items()},
     )
