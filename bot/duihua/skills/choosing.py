@@ -33,7 +33,9 @@ from duihua.tokens import estimate
 FEW = 20
 """Up to so many skills are all offered."""
 MOST = 10
-"""Of more, so many are; they cost about as much as so many of average size."""
+"""Of more, so many are."""
+LARGER = 1.1
+"""They may cost so many times as much as so many of average size."""
 READ = 400
 """Characters of an input that are looked at: its beginning and its end."""
 WANTED = 6
@@ -116,7 +118,7 @@ class Choice:
             used: those that were called for it.
             asked: what the model said before; it tells what is meant by "yes, please".
         """
-        ranked = self.index.rank(text) or self.index.rank(asked)
+        ranked = self.index.rank(text) or (self.index.rank(asked) if text else [])
         bar = max(LEAST, SHARE * ranked[0][1]) if ranked else 0.0
         wanted = [place for place, score in ranked if score >= bar][:WANTED]
         others = (place for place, _ in ranked)
@@ -140,7 +142,7 @@ def choice_of(skills: Sequence[Skill], room: float, few: int = FEW) -> Choice:
     index = index_of(tuple(skills))
     if len(skills) <= few:
         return Choice(index, len(skills), room)
-    usual = MOST * sum(index.sizes) / len(index.sizes)
+    usual = MOST * LARGER * sum(index.sizes) / len(index.sizes)
     return Choice(index, min(MOST, few), min(room, usual))
 
 
