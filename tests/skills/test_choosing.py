@@ -105,7 +105,8 @@ def test_another_process_chooses_the_same() -> None:
     choice = choice_of(SKILLS, ROOM)
     said = [one.text for name in FILES for one in load(name)][: 4 * EVERY]
     past: list[Turn] = []
-    for number, text in enumerate(said, 1):
+    for number, subject in enumerate(said, 1):
+        text = subject if number % 16 == 1 else "ok"  # what was wanted long ago is remembered by nobody
         kept = names(choice, past, text)
         if not number % 7:
             assert kept == names(choice, [replace(one, memo={}) for one in past], text)
