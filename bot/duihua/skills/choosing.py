@@ -93,7 +93,7 @@ class Index:
         return [(-place, score) for score, place in best]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def index_of(skills: tuple[Skill, ...]) -> Index:
     """The index of skills; the same skills have the same one."""
     return Index(skills)
