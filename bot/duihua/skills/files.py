@@ -114,4 +114,4 @@ def _clean(given: Attachment, data: bytes, name: str, id_: str) -> Attachment:
 def _name(name: object) -> str:
     """The last part of a path, on one line, nothing hidden."""
     last = PurePath(str(name)[:1_000].replace("\\", "/")).name
-    return one_line(_UNSAFE.sub("_", last), 80).strip().lstrip(".")
+    return one_line(_UNSAFE.sub("_", last), 60).strip().lstrip(".")
