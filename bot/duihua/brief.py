@@ -32,9 +32,7 @@ class Brief:
     tools: tuple[ToolSpec, ...]  # that may be offered: see `offered`
     locale: str
     timezone: tzinfo | None = None
-    skill_settings: Mapping[str, Mapping[str, str]] = field(
-        default_factory=dict[str, Mapping[str, str]], repr=False
-    )
+    skill_settings: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     http: httpx.AsyncClient | None = None
     price: Price | None = None
     choice: Choice | None = None  # how skills are chosen where there are too many; None: all are offered
