@@ -45,7 +45,7 @@ class Keeping(Running):
 
     def _tools(self) -> tuple[ToolSpec, ...]:
         """The skills that are offered; `read_more` where there is something to read on."""
-        tools = self._brief.tools
+        tools = super()._tools()
         if not tools or read_more.name in self._brief.skills:
             return tools
         current = replace(self.turn, steps=tuple(self.steps))

@@ -102,3 +102,18 @@ async def test_a_setting_lets_all_be_offered(make: Make) -> None:
     engine, model = await make(["Hi."], skills=MANY, dialect=WIDE, skills_threshold=100)
     await engine.ask("a", "hello")
     assert len(offered(model)[0]) == len(MANY)
+
+
+async def test_a_long_result_can_be_read_on_beside_the_chosen(make: Make) -> None:
+    @skill(effect="read")
+    def novel() -> str:
+        """A whole novel."""
+        return "Call me Ishmael. " * 20_000
+
+    engine, model = await make([call("novel"), "It is long.", "Yes."], skills=[*MANY, novel], dialect=WIDE)
+    session = engine.session("a")
+    await session.ask("Read me the novel")
+    await session.ask("Go on")
+    first, second, third = offered(model)
+    assert "read_more" not in first
+    assert second == third == [*first, "read_more"]
