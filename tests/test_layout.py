@@ -30,6 +30,7 @@ VALUES = {
     "config",
     "redact",
     "escapes",
+    "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
 LOGIC |= {"foreign", "memory", "pictures", "prices", "composition"}
@@ -37,7 +38,7 @@ LAYERS = [
     VALUES,
     LOGIC,
     {"providers", "skills", "relay", "history", "delivery"},
-    {"lanes", "brief", "remembering", "recollection", "running", "preview", "calling", "able"}
+    {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
     | {"contexts", "calibrations"},
     {"turn", "tasking", "summarising", "upkeep"},
     {"memory_session", "session", "engine", "compare"},

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
+from duihua.messages import Turn
 from duihua.ports import Dialect, Provider, Skill, ToolSpec
 from duihua.prices import Price
+from duihua.skills.choosing import Choice, chosen
 
 if TYPE_CHECKING:
     import httpx
@@ -27,15 +29,18 @@ class Brief:
     persona: str
     options: Mapping[str, Any]
     skills: Mapping[str, Skill]
-    tools: tuple[ToolSpec, ...]
+    tools: tuple[ToolSpec, ...]  # that may be offered: see `offered`
     locale: str
     timezone: tzinfo | None = None
-    skill_settings: Mapping[str, Mapping[str, str]] = field(
-        default_factory=dict[str, Mapping[str, str]], repr=False
-    )
+    skill_settings: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     http: httpx.AsyncClient | None = None
     price: Price | None = None
+    choice: Choice | None = None  # how skills are chosen where there are too many; None: all are offered
     others: tuple[Brief, ...] = ()  # the models that answer when this one cannot, in their order
+
+    def offered(self, past: Sequence[Turn], turn: Turn) -> tuple[ToolSpec, ...]:
+        """The skills that the requests of a turn offer; `past` is its path, oldest first."""
+        return chosen(self.choice, past, turn) if self.choice is not None else self.tools
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,10 @@ from duihua.events import (
     SkillProgress,
     SkillStarted,
 )
+from duihua.keeping import Keeping
 from duihua.messages import (
     SETTLED,
+    Attachment,
     Author,
     Call,
     Decision,
@@ -36,7 +38,7 @@ from duihua.ports import (
     Finish,
     Outcome,
 )
-from duihua.running import Running, Said, whole
+from duihua.running import Said, whole
 from duihua.skills.contract import Context
 from duihua.skills.runner import needs_consent, run
 
@@ -48,14 +50,14 @@ TOO_MANY = f"Not run, nor any call after it: at most {CALLS} in one answer."
 T = TypeVar("T")
 
 
-class Calling(Running):
+class Calling(Keeping):
     """The part of a turn that has to do with skills."""
 
     async def _journal(self, number: int, said: Said, finish: Finish) -> None:
         brief = self._brief
         calls: list[Call] = []
         for index, (name, arguments) in enumerate(list(said.calls.values())[: CALLS + 1]):
-            skill = brief.skills.get(name)
+            skill = self._skill(name)
             call = Call(
                 id=call_id(self.turn.ref, number, index),
                 name=name,
@@ -89,20 +91,29 @@ class Calling(Running):
 
     async def _call(self, call: Call, number: int | None, *, approved: bool = False) -> Call:
         """Runs one call; its result is stored before anything else happens with it."""
-        skill = self._brief.skills.get(call.name)
+        skill = self._skill(call.name)
+        files: list[Attachment] = []
         self._emit(SkillStarted, call=call.id, name=call.name, arguments=call.arguments)
         if call.effect == "write":
             if call.state == "running":  # an earlier attempt was cut while it ran
                 return await self._set(replace(call, state="unknown", result=""), number)
             if (earlier := await self._done_before(call)) is not None:
+                await self._attached_before([earlier.id])
                 return await self._set(replace(call, state="done", result=earlier.result), number)
             await self._set(replace(call, state="running"), number)
         try:
-            context = self._context(call, approved)
-            result = await run(call, skill, context, known=self._brief.skills)
+            result = await run(
+                call,
+                skill,
+                replace(self._context(call, approved), attach=files.append),
+                known=self._brief.skills,
+                limit=self._longest,
+                room=self._room,
+                keep=self._whole(call, files),
+            )
         except AskUser as e:
             result = replace(call, state="failed" if approved else "held", result=str(e))
-        return await self._set(result, number)
+        return await self._set(result, number, files)
 
     async def _done_before(self, call: Call) -> Call | None:
         """The same call, done by an earlier answer to the same input: a retry does not do it again."""
@@ -112,18 +123,19 @@ class Calling(Running):
         same = (call.name, _plain(call.arguments))
         return next((c for c in done if c.state == "done" and (c.name, _plain(c.arguments)) == same), None)
 
-    async def _set(self, call: Call, number: int | None) -> Call:
+    async def _set(self, call: Call, number: int | None, files: Sequence[Attachment] = ()) -> Call:
         """Stores a call's state and result, here as in the database. `number`: its step, if of this turn."""
 
         async def write() -> None:
             expires = self._expires() if call.state == "held" else 0
-            await self.store.call(self.fence, call.id, call.state, call.result, expires=expires)
+            await self.store.call(self.fence, call.id, call.state, call.result, expires=expires, files=files)
             if number is not None:
                 step = self.steps[number]
                 calls = tuple(call if c.id == call.id else c for c in step.calls)
                 self.steps[number] = replace(step, calls=calls)
 
         await whole(write())
+        self._attached(call, files)
         if call.state in SETTLED:
             self._emit(SkillFinished, call=call.id, name=call.name, state=call.state, result=call.result)
             if call.state == "unknown":

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
         ("weather", "clock", "calculator", "remember", "recall", "forget"),
         validation_alias=_named("DUIHUA_SKILLS"),
     )
+    skills_threshold: int = Field(20, ge=1, validation_alias=_named("DUIHUA_SKILLS_THRESHOLD"))
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
     memory: Literal["on", "off"] = Field("on", validation_alias=_named("DUIHUA_MEMORY"))
     memory_model: str = Field("", validation_alias=_named("DUIHUA_MEMORY_MODEL"))
@@ -146,7 +147,7 @@ class Settings(BaseSettings):
     )
 
     skill_settings: Mapping[str, str] = Field(
-        default_factory=dict[str, str], validation_alias=_named("duihua_skill_settings")
+        default_factory=dict[str, str], validation_alias=_named("duihua_skill_settings"), repr=False
     )
     """Settings of skills: what follows `DUIHUA_SKILL_` in lower case -> text. See `of_skill`."""
 

@@ -48,7 +48,9 @@ from duihua.recollection import Recollection
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import Reply, Session
+from duihua.skills.choosing import choice_of
 from duihua.skills.registry import Registry, load_bundled
+from duihua.skills.settings import SkillSettings
 from duihua.summarising import NONE, Summarising
 from duihua.tasking import Tasking
 from duihua.turn import Turns
@@ -64,7 +66,7 @@ log = logging.getLogger(__name__)
 REMEMBERED = 4_096
 """Sessions whose settings are kept in memory."""
 OFFERED = 3
-"""Skills take at most this part of a window (1/3): of more only the first ones are offered."""
+"""Skills take at most this part of a window (1/3): of more, those that fit what was said are offered."""
 
 
 class ChatEngine(Tasking):
@@ -108,6 +110,9 @@ class ChatEngine(Tasking):
         self.timezone = zone(self.settings.timezone)
         self.prices = Prices.load(self.settings.prices)
         self.registry = Registry(load_bundled(self.settings.skills) if skills is None else skills)
+        self._skill_settings = SkillSettings(self.settings.of_skill)
+        for skill in self.registry:
+            self._skill_settings.of(skill)  # wrong ones are told now
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
         self._providers: dict[str, Provider] = dict(provider or {})
@@ -524,7 +529,8 @@ class ChatEngine(Tasking):
         stored = ModelOptions.parse(own["options"]) if own.get("options") else None
         merged = (options or ModelOptions()).over(stored).over(persona.options)
         offered = persona.skills
-        skills = {s.name: s for s in self.registry if offered == "all" or s.name in offered}
+        chosen = [s for s in self.registry if offered == "all" or s.name in offered]
+        skills = {s.name: s for s in chosen if self._skill_settings.of(s) is not None}
         locale = locale or self.locale
         brief = Brief(
             provider=provider,
@@ -539,12 +545,12 @@ class ChatEngine(Tasking):
             tools=tuple(skill.spec for skill in skills.values()),
             locale=locale,
             timezone=self.timezone,
-            skill_settings={name: self.settings.of_skill(name) for name in skills},
+            skill_settings={s.name: self._skill_settings.of(s) for s in skills.values()},
             http=self._client(),
             price=self.prices.of(dialect.name),
         )
         others = [self._instead(brief, *one, merged) for one in behind]
-        found = self._briefs[key] = replace(_able(brief), others=tuple(map(_able, others)))
+        found = self._briefs[key] = replace(self._choosing(brief), others=tuple(map(self._choosing, others)))
         while len(self._briefs) > REMEMBERED:
             self._briefs.popitem(last=False)
         return found
@@ -565,6 +571,20 @@ class ChatEngine(Tasking):
             options=dialect.check(fitting(options, dialect)),
             price=self.prices.of(dialect.name),
         )
+
+    def _choosing(self, brief: Brief) -> Brief:
+        """Offers no skills if the model has no way to call them, and a choice where there are too many.
+
+        Calls that were made still run.
+        """
+        if brief.dialect.functions == "none":
+            return replace(brief, tools=())
+        tools, room, few = brief.tools, room_of(brief.dialect) / OFFERED, self.settings.skills_threshold
+        question = Turn(TurnRef(0, 1), input=(Text("?"),), state="running")
+        if not tools or (len(tools) <= few and brief.dialect.pack("", (question,), tools).tokens <= room):
+            return brief
+        room -= brief.dialect.pack("", (question,)).tokens
+        return replace(brief, choice=choice_of([brief.skills[tool.name] for tool in tools], room, few))
 
     def _embedder(self) -> dict[str, Any]:
         """How recall embeds texts, if a model is set for it."""
@@ -626,20 +646,6 @@ def _checked(
             "the persona's options %s do not fit %s: the defaults are used", persona.given(), dialect.name
         )
         return dialect.check(ModelOptions())
-
-
-def _able(brief: Brief) -> Brief:
-    """Offers no skills if the model has no way to call them, and the first of them if its window is small.
-
-    Calls that were made still run.
-    """
-    if brief.dialect.functions == "none":
-        return replace(brief, tools=())
-    tools, room = brief.tools, room_of(brief.dialect) / OFFERED
-    question = Turn(TurnRef(0, 1), input=(Text("?"),), state="running")
-    while tools and brief.dialect.pack("", (question,), tools).tokens > room:
-        tools = tools[:-1]
-    return replace(brief, tools=tools) if tools != brief.tools else brief
 
 
 def _limiter() -> Limiter:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
-from duihua.messages import Cost, Usage
+from duihua.messages import Cost, Media, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,23 @@ class SkillFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SkillAttached(Event):
+    """A skill brought an image or a file for the user: `session.attachment(event.attachment)` has its bytes.
+
+    `file` is a clean name without a folder, `size` is in bytes.
+    """
+
+    kind: ClassVar[str] = "skill_attached"
+    call: str
+    name: str
+    attachment: str
+    media: str
+    mime: str
+    file: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequested(Event):
     """A call waits for `session.decide(call, ...)`; the turn ends with finish `approval`."""
 
@@ -150,7 +167,8 @@ class TurnFinished(Event):
     """The end. `finish`: stop, length, stopped, approval, flagged. `text` is the whole visible answer.
 
     `model` gave the last answer. `cost` has one sum per currency, as far as prices are known. `alternatives`
-    are the other last answers, where `n` asked for several: told once, never stored.
+    are the other last answers, where `n` asked for several: told once, never stored. `attachments` are what
+    skills brought for the user.
     """
 
     kind: ClassVar[str] = "turn_finished"
@@ -160,6 +178,7 @@ class TurnFinished(Event):
     usage: Usage = field(default_factory=Usage)
     cost: tuple[Cost, ...] = ()
     alternatives: tuple[str, ...] = ()
+    attachments: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +202,7 @@ AnyEvent = (
     | SkillStarted
     | SkillProgress
     | SkillFinished
+    | SkillAttached
     | ApprovalRequested
     | Retracted
     | HistoryCleared

@@ -508,11 +508,18 @@ class Store(MemoryStore, Protocol):
         ...
 
     async def call(
-        self, fence: Fence, call: str, state: CallState, result: str = "", *, expires: int = 0
+        self,
+        fence: Fence,
+        call: str,
+        state: CallState,
+        result: str = "",
+        *,
+        expires: int = 0,
+        files: Sequence[Attachment] = (),
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
-        `expires` (ms UTC) is for a call that is held from now on.
+        `expires` (ms UTC) is for a call that is held from now on. `files` are kept with the call's turn.
         """
         ...
 
@@ -542,8 +549,11 @@ class Store(MemoryStore, Protocol):
         """One turn with its steps."""
         ...
 
-    async def attachments(self, ids: Sequence[str]) -> Sequence[Attachment]:
-        """The stored attachments of these ids; those that were erased are missing."""
+    async def attachments(self, ids: Sequence[str], *, session: int = 0) -> Sequence[Attachment]:
+        """The stored attachments of these ids; those that were erased are missing.
+
+        `session`: only those of this session; 0: of any.
+        """
         ...
 
     async def progress(self, inbox: int) -> Progress:

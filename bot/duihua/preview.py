@@ -88,13 +88,14 @@ async def preview(
         current = Turn(TurnRef(info.id, newest), info.head, input=(Text(content),), state="running")
         holder = recollection.holder(info)
         remembered = await recollection.of(holder, current, past, locale=brief.locale)
+    tools = brief.offered(past, current)
     composed, _ = await recollection.compose(
-        holder, brief, (*past, current), brief.tools, remembered=remembered, start=start
+        holder, brief, (*past, current), tools, remembered=remembered, start=start
     )
     packed = composed.packed
     messages = tuple(orjson.loads(message) for message in packed.messages)
     parts = [_part("persona", composed.persona), _part("memory", composed.memory)]
-    parts += [_part("skills", orjson.dumps(dict(tool.schema)).decode()) for tool in brief.tools]
+    parts += [_part("skills", orjson.dumps(dict(tool.schema)).decode()) for tool in tools]
     for message, ref in zip(messages, packed.rounds, strict=True):
         if ref is not None and ref != current.ref:
             parts.append(_part("turn", _content(message), ref.seq))
@@ -104,7 +105,7 @@ async def preview(
         system=orjson.loads(packed.system) if packed.system else "",
         messages=messages,
         turns=tuple(_seq(ref, current) for ref in packed.rounds),
-        skills=tuple(tool.name for tool in brief.tools),
+        skills=tuple(tool.name for tool in tools),
         tokens=packed.tokens,
         limit=dialect.soft.tokens,
         start=packed.start if packed.start != current.ref.seq else 0,

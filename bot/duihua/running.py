@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from duihua.brief import Brief, Rules, window_limit
@@ -29,6 +29,7 @@ from duihua.memories import Hit
 from duihua.messages import (
     Attachment,
     Cost,
+    Media,
     Part,
     Step,
     Text,
@@ -117,9 +118,11 @@ class Running:
         self.replaced = False  # `brief` is not the one that the turn began with
         self.lessons = 0  # what clients learnt of their models in this turn
         self.reach = 0  # turns that the first model's window holds at most
+        self.offered: dict[str, tuple[ToolSpec, ...]] = {}  # by model: the same in every step
         self.remembered: Remembered = NOTHING
         self.shown: tuple[Hit, ...] = ()  # what was recalled for the model
         self.ending: list[AnyEvent] = []  # told once the end is stored
+        self.attached: dict[str, Media] = {}  # what skills brought for the user, by id
         self._pictures: dict[str, Attachment] = {}
         self._scope: asyncio.Timeout | None = None
         self._stopping = work.stop_requested
@@ -149,6 +152,13 @@ class Running:
         self.remembered = await self.recollection.of(
             self.holder, self.turn, self.past, locale=self._brief.locale, recall=recall
         )
+
+    def _tools(self) -> tuple[ToolSpec, ...]:
+        """The skills that this turn's requests to its model offer."""
+        name = self._brief.dialect.name
+        if name not in self.offered:
+            self.offered[name] = self._brief.offered(self.past, self.turn)
+        return self.offered[name]
 
     async def _composed(self, tools: Sequence[ToolSpec], budget: int | None, *, alone: bool) -> Packed:
         """The next request. `alone`: nothing but the input, to see whether it is what was flagged."""
@@ -308,6 +318,9 @@ class Running:
         error: str = "",
         values: Mapping[str, Any] | None = None,
     ) -> Outcome:
+        files = tuple(self.attached.values()) if state != "cleared" else ()
+        if files and (step or state != "done"):  # a turn that waits for a person ends without an answer
+            step = replace(step or Step(()), parts=(*(step.parts if step else ()), *files))
         texts = [s.text for s in (*self.steps, *((step,) if step else ()))]
         text = "\n".join(t for t in texts if t)
         model = self.brief.dialect.name if self.brief else ""
@@ -323,8 +336,16 @@ class Running:
                 usage=self.usage,
                 cost=sums(self.costs),
                 alternatives=tuple(map(sound, others)),
+                attachments=files,
             )
-        body = {"text": text, "finish": finish, "error": error, "values": dict(values or {})}
+        body: dict[str, Any] = {
+            "text": text,
+            "finish": finish,
+            "error": error,
+            "values": dict(values or {}),
+        }
+        if files:
+            body["attachments"] = [asdict(file) for file in files]
         sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)
         return Outcome(
             state=state,

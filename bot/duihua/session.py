@@ -27,12 +27,14 @@ from duihua.messages import (
     Cost,
     Decision,
     InputKind,
+    Media,
     Options,
     Part,
     Text,
     Turn,
     TurnRef,
     Usage,
+    media_of,
 )
 from duihua.options import ModelOptions
 from duihua.ports import Input, Progress, SessionInfo, StoredCall
@@ -68,7 +70,8 @@ class Reply:
     """A finished turn. `finish`: stop, length, stopped, approval, flagged.
 
     `model` gave the last answer. `cost` has one sum per currency, as far as prices are known. `alternatives`
-    are the other last answers, where `n` asked for several.
+    are the other last answers, where `n` asked for several. `attachments` are what skills brought:
+    `session.attachment(reply.attachments[0].attachment)` has the bytes.
     """
 
     text: str
@@ -79,6 +82,7 @@ class Reply:
     turn: int = 0
     cost: tuple[Cost, ...] = ()
     alternatives: tuple[str, ...] = ()
+    attachments: tuple[Media, ...] = ()
 
 
 class Session(MemorySession):
@@ -293,6 +297,13 @@ class Session(MemorySession):
         engine = await self._here()
         info = await engine.store.session(self.address)
         return list(await engine.store.path(info.id, info.head, limit=limit)) if info else []
+
+    async def attachment(self, id_: str) -> Attachment | None:
+        """An image or a file of this conversation with its bytes; None: it is not, or no more, here."""
+        engine = await self._here()
+        info = await engine.store.session(self.address)
+        found = await engine.store.attachments([id_], session=info.id) if info else ()
+        return found[0] if found else None
 
     async def context(self, content: str = "", *, count: bool = False) -> ContextView:
         """Exactly what the next request would hold if `content` were said now.
@@ -509,6 +520,7 @@ class Session(MemorySession):
                     event.turn,
                     event.cost,
                     event.alternatives,
+                    event.attachments,
                 )
         raise TurnError("superseded")
 
@@ -568,6 +580,7 @@ def _told(key: str, progress: Progress, cost: tuple[Cost, ...], *, begun: bool, 
                 model=progress.model,
                 usage=progress.usage,
                 cost=cost,
+                attachments=media_of(turn),
             )
         )
     return out

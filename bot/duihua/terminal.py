@@ -35,10 +35,12 @@ from duihua.commands import (
     persona_of,
 )
 from duihua.errors import DuihuaError, NotSent
-from duihua.events import END, AnyEvent, TurnFailed, TurnFinished, TurnStarted
-from duihua.messages import Address, Text
+from duihua.events import END, AnyEvent, SkillAttached, TurnFailed, TurnFinished, TurnStarted
+from duihua.messages import Address, Media, Text
 from duihua.pictures import read_image
 from duihua.plain import JsonLines, Plain, View, explain
+from duihua.skills.files import told
+from duihua.streams import own_stdout
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from duihua_prompts import Catalogue
 
 FRONT = "terminal"
+FOLDER = "duihua-files"
+"""Below the current folder: where images and files of skills are saved."""
 _ELSEWHERE = 5.0  # seconds until an answer that another process shows is looked at again
 _log = logging.getLogger(__name__)
 
@@ -77,6 +81,7 @@ class Terminal:
         self._screen = asyncio.Lock()  # one turn is shown at a time, and the outbox waits for its end
         self._begun: set[int] = set()  # turns seen here, and those seen to their end
         self._ended: set[int] = set()
+        self._saved: set[str] = set()  # what skills brought
         self._stopping = False  # a stop was asked for before there was a turn
         self._newest: int | None = None  # the newest turn there was when this chat began
 
@@ -93,6 +98,7 @@ class Terminal:
                 if self._stopping and isinstance(event, TurnStarted):
                     await self._stop()
                 self._view.event(event)
+                await self._save(event)
                 if isinstance(event, END):
                     self._ended.add(event.turn)
 
@@ -112,7 +118,9 @@ class Terminal:
             new = self._newest is not None and turn > self._newest and turn not in self._begun
             if new and send.ref not in self._engine.lanes.recovered:
                 raise NotSent("another process shows this answer", _ELSEWHERE)
-            self._view.event(_end_of(send))
+            end = _end_of(send)
+            self._view.event(end)
+            await self._save(end)
             self._begun.add(turn)
             self._ended.add(turn)
         return ""
@@ -209,6 +217,7 @@ class Terminal:
         path = Path(document.name)
         for number in itertools.count(2):
             try:
+                path.parent.mkdir(exist_ok=True)
                 with open(path, "xb", opener=_own) as file:
                     file.write(document.data)
                 break
@@ -218,6 +227,22 @@ class Terminal:
                 self._view.error(self._words.t("chat.not_saved", path=path, reason=e.strerror))
                 return
         self._view.say(self._words.t("chat.saved", text=document.text, path=path))
+
+    async def _save(self, event: AnyEvent) -> None:
+        """Saves what skills brought for the user, and says where."""
+        match event:
+            case SkillAttached():
+                new = [event.attachment]
+            case TurnFinished():
+                new = [file.attachment for file in event.attachments]
+            case _:
+                return
+        for id_ in new:
+            if id_ in self._saved or (file := await self._session.attachment(id_)) is None:
+                continue
+            self._saved.add(id_)
+            about = self._words.t("chat.file", name=file.name, mime=file.mime, size=told(len(file.data)))
+            self._keep(Document(f"{FOLDER}/{file.name}", file.data, file.mime, about))
 
     async def _show(self, events: AsyncIterator[AnyEvent]) -> None:
         self._stopping = False
@@ -241,7 +266,11 @@ def _end_of(send: Send) -> TurnFinished | TurnFailed:
     if error := body.get("error"):
         return TurnFailed(session=key, turn=turn, error=str(error), values=body.get("values") or {})
     return TurnFinished(
-        session=key, turn=turn, text=str(body.get("text", "")), finish=str(body.get("finish", "stop"))
+        session=key,
+        turn=turn,
+        text=str(body.get("text", "")),
+        finish=str(body.get("finish", "stop")),
+        attachments=tuple(Media(**file) for file in body.get("attachments", ())),
     )
 
 
@@ -274,10 +303,11 @@ async def chat(
         screen = Screen(words, engine.personas.names())
         await Terminal(engine, handle, screen, words, options).interactive(screen)
         return
-    out, err = _bytes_of(sys.stdout), _bytes_of(sys.stderr)
-    view = JsonLines(words, out, err) if as_json else Plain(words, out, err)
-    async with aclosing(read_lines()) as lines:
-        await Terminal(engine, handle, view, words, options).piped(lines)
+    with own_stdout() as out:
+        err = _bytes_of(sys.stderr)
+        view = JsonLines(words, out, err) if as_json else Plain(words, out, err)
+        async with aclosing(read_lines()) as lines:
+            await Terminal(engine, handle, view, words, options).piped(lines)
 
 
 async def read_lines() -> AsyncGenerator[str]:

@@ -173,6 +173,7 @@ class _Answer(Calling):
     async def _answer(self, brief: Resolve) -> Outcome:
         self._take_up(await brief(self.work))
         await self._read_past()
+        await self._take_up_files()
         await self._remember()
         self._show_steps()
         decision = next((p for p in self.turn.input if isinstance(p, Decision)), None)
@@ -235,7 +236,7 @@ class _Answer(Calling):
         """
         self.said = Said()
         try:
-            return await self._stream(self._brief.tools if offer else (), budget, alone=alone)
+            return await self._stream(self._tools() if offer else (), budget, alone=alone)
         except ProviderError as e:
             if not self.said.begun:
                 self.circuits.failed(self._brief.provider.name, e)
@@ -268,7 +269,7 @@ class _Answer(Calling):
         packed = said.packed = await self._composed(tools, budget, alone=alone)
         native = brief.dialect.functions == "native"
         by_text = brief.dialect.functions == "text" and bool(tools or self.steps)
-        parser = ActionParser(tuple(brief.skills)) if by_text else None
+        parser = ActionParser((*brief.skills, *(tool.name for tool in tools))) if by_text else None
         request = Request(
             model=brief.model,
             packed=packed,

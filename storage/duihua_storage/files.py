@@ -1,4 +1,4 @@
-"""Attachments: bytes that came with an input, kept with its turn and erased with it.
+"""Attachments: bytes that came with an input or from a skill, kept with its turn and erased with it.
 
 While an input waits, its attachments bear the input's number, negative, in place of a turn's.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -26,7 +26,9 @@ _TAKE = Statement(
     .values(seq=bindparam("q"))
     .where(A.session_id == bindparam("s"), A.seq == bindparam("i"))
 )
-_READ = Statement(select(A.id, A.mime, A.data, A.name).where(A.id.op("IN")(words("ids"))))
+_OF_ALL = select(A.id, A.mime, A.data, A.name).where(A.id.op("IN")(words("ids")))
+_READ = Statement(_OF_ALL)
+_READ_ITS = Statement(_OF_ALL.where(A.session_id == bindparam("s")))
 _DROP = Statement(delete(attachments).where(A.session_id == bindparam("s"), A.seq < const(0)))
 _DROP_SOME = Statement(delete(attachments).where(A.seq.op("IN")(numbers("qs")), A.seq < const(0)))
 
@@ -66,7 +68,20 @@ def drop_of(inputs: Sequence[int]) -> Op:
     return _DROP_SOME, {"qs": orjson.dumps([-id_ for id_ in inputs]).decode()}
 
 
-def read(ids: Sequence[str]) -> Tx[list[Attachment]]:
-    """The attachments of these ids that are still there."""
-    rows = yield _READ, {"ids": orjson.dumps(list(ids)).decode()}
-    return [Attachment(id_, "image", mime, bytes(data), name or "") for id_, mime, data, name in rows if data]
+def read(ids: Sequence[str], session: int = 0) -> Tx[list[Attachment]]:
+    """The attachments of these ids that are still there; with a `session`, only its own."""
+    named = {"ids": orjson.dumps(list(ids)).decode()}
+    rows = yield (_READ_ITS, {**named, "s": session}) if session else (_READ, named)
+    return [
+        Attachment(id_, _media(mime), mime, bytes(data), name or "")
+        for id_, mime, data, name in rows
+        if data is not None
+    ]
+
+
+def _media(mime: str) -> Literal["image", "audio", "video", "file"]:
+    match mime.partition("/")[0]:
+        case "image" | "audio" | "video" as kind:
+            return kind
+        case _:
+            return "file"

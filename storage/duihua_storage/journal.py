@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, func, null, select, update
 
 from duihua.codec import encode, encode_usage
 from duihua.errors import NotFound, Superseded
-from duihua.messages import SETTLED, CallState, Step, Usage
+from duihua.messages import SETTLED, Attachment, CallState, Step, Usage
 from duihua.ports import Fence, Outcome, Work
+from duihua_storage import files
 from duihua_storage.erasure import erase_turns
 from duihua_storage.expressions import blob, const, now, number, word
 from duihua_storage.fence import MINE, guarded, key, superseded
@@ -173,7 +175,9 @@ def spent(session: int, model: str, used: Usage, micros: int) -> Tx[None]:
     yield _USE, _used(session, model, used, micros, turns=0)
 
 
-def call(fence: Fence, call: str, state: CallState, result: str, expires: int = 0) -> Tx[None]:
+def call(
+    fence: Fence, call: str, state: CallState, result: str, expires: int = 0, given: Sequence[Attachment] = ()
+) -> Tx[None]:
     """Sets a call of this turn, or a waiting one of an earlier turn of the session."""
     at = parse_call(call)
     if at is None or at["s"] != fence.ref.session or at["q"] > fence.ref.seq:
@@ -185,7 +189,8 @@ def call(fence: Fence, call: str, state: CallState, result: str, expires: int = 
         "end": 1 if state in SETTLED else 0,
         "x": expires or None,
     }
-    [rows] = yield from guarded(fence, [(_SET_CALL, {**at, **change})])
+    ops = [(_SET_CALL, {**at, **change}), *files.keep(at["s"], at["q"], given)]
+    rows, *_ = yield from guarded(fence, ops)
     if not rows:
         raise Superseded(f"call {call} is settled already, or was erased")
 

@@ -125,9 +125,12 @@ class SqlStore:
         if len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
 
-    async def attachments(self, ids: Sequence[str]) -> Sequence[Attachment]:
-        """The stored attachments of these ids; those that were erased are missing."""
-        return await self._db.read(lambda: files.read(ids)) if ids else ()
+    async def attachments(self, ids: Sequence[str], *, session: int = 0) -> Sequence[Attachment]:
+        """The stored attachments of these ids; those that were erased are missing.
+
+        `session`: only those of this session; 0: of any.
+        """
+        return await self._db.read(lambda: files.read(ids, session)) if ids else ()
 
     async def claim(self, session: int, token: str, *, lease: int) -> Work | None:
         """Takes the session if it has work and no live lease. A cut turn goes on with attempt + 1."""
@@ -166,13 +169,20 @@ class SqlStore:
         await self._db.write(lambda: journal.step(fence, number, step, usage, micros, expires), "step")
 
     async def call(
-        self, fence: Fence, call: str, state: CallState, result: str = "", *, expires: int = 0
+        self,
+        fence: Fence,
+        call: str,
+        state: CallState,
+        result: str = "",
+        *,
+        expires: int = 0,
+        files: Sequence[Attachment] = (),
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
-        `expires` (ms UTC) is for a call that is held from now on.
+        `expires` (ms UTC) is for a call that is held from now on. `files` are kept with the call's turn.
         """
-        await self._db.write(lambda: journal.call(fence, call, state, result, expires), "call")
+        await self._db.write(lambda: journal.call(fence, call, state, result, expires, files), "call")
 
     async def partial(self, fence: Fence, text: str) -> None:
         """The text so far, for late readers in other processes."""
