@@ -61,6 +61,7 @@ LAYERS = [
         "model_commands",
         "task_commands",
         "memory_commands",
+        "mcp_commands",
     },
     {"cli", "__main__"},
 ]
@@ -74,6 +75,8 @@ HEAVY = (
     "aiogram",
     "aiosqlite",
     "Stemmer",
+    "mcp",
+    "httpx2",
 )
 
 

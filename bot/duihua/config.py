@@ -42,6 +42,8 @@ class Settings(BaseSettings):
         ("weather", "clock", "calculator", "remember", "recall", "forget"),
         validation_alias=_named("DUIHUA_SKILLS"),
     )
+    mcp_servers: str = Field("", validation_alias=_named("DUIHUA_MCP_SERVERS"))
+    mcp_key: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_MCP_KEY"))
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
     memory: Literal["on", "off"] = Field("on", validation_alias=_named("DUIHUA_MEMORY"))
     memory_model: str = Field("", validation_alias=_named("DUIHUA_MEMORY_MODEL"))
