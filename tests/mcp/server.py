@@ -12,7 +12,6 @@ import anyio
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
-from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ToolsListChanged
 
 PIXEL = base64.b64decode(
@@ -68,7 +67,6 @@ class Bench:
 
     def __init__(self) -> None:
         self.cancelled = asyncio.Event()
-        self.begun = asyncio.Event()
         self.tools = list(TOOLS)
         self.bus = InMemorySubscriptionBus()
         self.server: Server[Any] = Server(
@@ -102,7 +100,6 @@ class Bench:
                 text, error = "no such city", True
             case "slow":
                 await ctx.session.report_progress(1, 2, "halfway")
-                self.begun.set()
                 try:
                     await anyio.sleep_forever()
                 finally:
@@ -123,23 +120,22 @@ class Bench:
         return types.CallToolResult(content=[types.TextContent(text=text)], is_error=error)
 
 
-async def unknown(ctx: ServerRequestContext[Any], params: types.RequestParams | None) -> types.EmptyResult:
-    raise MCPError(types.METHOD_NOT_FOUND, "Method not found")
-
-
 async def main() -> None:
     from mcp.server.lowlevel.server import NotificationOptions
+    from mcp.server.runner import serve_loop
     from mcp.server.stdio import stdio_server
 
     if "--refuse" in sys.argv:
         sys.exit(f"cannot start with {os.environ['BENCH_TOKEN']}")
     print("a print that went astray", flush=True)
     bench = Bench()
-    if "--old" in sys.argv:
-        bench.server.add_request_handler("server/discover", types.RequestParams, unknown)
     options = bench.server.create_initialization_options(NotificationOptions(tools_changed=True))
     async with stdio_server() as (read, write):
-        await bench.server.run(read, write, options)
+        if "--old" in sys.argv:
+            bench.tools = TOOLS[:10]  # its wire has no word for the worst of them
+            await serve_loop(bench.server, read, write, lifespan_state={}, init_options=options)
+        else:
+            await bench.server.run(read, write, options)
 
 
 if __name__ == "__main__":

@@ -165,11 +165,12 @@ class Link:
                 if self._stale:
                     self._stale = False
                     await self._list(client)
-            self._up.clear()
         return self._ended or "it was closed"
 
     def _over(self, reason: str) -> None:
         self._ended = self._ended or reason
+        self._client = None
+        self._up.clear()
         self._stir.set()
 
     def _refresh(self) -> None:
@@ -230,7 +231,7 @@ class Link:
                 await self._up.wait()
         except TimeoutError:
             pass
-        if self._client is None:
+        if self._client is None or self._closing:
             raise SkillError(f"MCP server {self.server.name} is not there at the moment.")
         return self._client
 

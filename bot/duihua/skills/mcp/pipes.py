@@ -79,7 +79,6 @@ async def _child(server: Server, ended: Callable[[str], None]) -> AsyncGenerator
     tail = bytearray()
 
     async def read() -> None:
-        reason = ""
         try:
             while line := await stdout.readline():
                 try:
@@ -88,16 +87,14 @@ async def _child(server: Server, ended: Callable[[str], None]) -> AsyncGenerator
                     log.debug("MCP server %s wrote a line that is no message", server.name)
                     continue
                 await inward.send(SessionMessage(message))
+            ended(await _farewell(process, tail))
         except ValueError:
-            reason = f"it sent a message of more than {LARGEST >> 20} MB"
             _signal(process, "SIGKILL")  # it would wait for ever to write the rest
+            ended(f"it sent a message of more than {LARGEST >> 20} MB")
         except (anyio.ClosedResourceError, anyio.BrokenResourceError, ConnectionError):
             return
         finally:
-            inward.close()
-        if not reason:
-            reason = await _farewell(process, tail)
-        ended(reason)
+            inward.close()  # whoever waits for an answer is told
 
     async def write() -> None:
         with contextlib.suppress(ConnectionError, anyio.ClosedResourceError):

@@ -172,11 +172,17 @@ async def serve_http(
     )
     app: Asgi = server.streamable_http_app(streamable_http_path=PATH, host=host, transport_security=security)
     config = uvicorn.Config(
-        _keyed(app, key) if key else app, log_config=None, access_log=False, timeout_graceful_shutdown=3
+        _keyed(app, key) if key else app, log_config=None, access_log=False, timeout_graceful_shutdown=1
     )
     with listener:
         ready(f"http://{_bracketed(host)}:{listener.getsockname()[1]}{PATH}")
-        await uvicorn.Server(config).serve(sockets=[listener])
+        web = uvicorn.Server(config)
+        task = asyncio.create_task(web.serve(sockets=[listener]))
+        try:
+            await asyncio.wait((task,))
+        finally:
+            web.should_exit = True
+            await task
 
 
 def is_loopback(host: str) -> bool:
