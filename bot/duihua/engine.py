@@ -196,7 +196,7 @@ class ChatEngine(Tasking):
                 await self.contexts.load(f"{provider.name}/{model}")
             await self.calibrations.load(f"{provider.name}/{model}")
         self._open = True
-        self.mcp.open()
+        await self.mcp.open(self.store)
         self.lanes.open()
         self.upkeep.open()
         self.delivery.open()

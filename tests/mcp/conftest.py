@@ -62,7 +62,7 @@ async def start() -> AsyncIterator[Start]:
         async def begin(*servers: Server, taken: Sequence[str] = ()) -> Skills:
             skills = Skills()
             hub = Hub(servers, skills.use, lambda: taken)
-            hub.open()
+            await hub.open()
             stack.push_async_callback(hub.aclose)
             await hub.settled(30)
             return skills

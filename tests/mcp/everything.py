@@ -45,7 +45,7 @@ async def check(server: Server) -> None:
         skills.update({skill.name: skill for skill in found})
 
     hub = Hub([server], use)
-    hub.open()
+    await hub.open()
     try:
         await hub.settled(120)
         assert skills, "the server offers nothing"

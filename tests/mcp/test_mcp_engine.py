@@ -11,8 +11,9 @@ import pytest
 
 from duihua import ChatEngine, ConfigError, skill
 from duihua.events import ApprovalRequested, SkillFinished
-from duihua.ports import CallDelta
-from duihua.skills.mcp import load
+from duihua.ports import CallDelta, Skill
+from duihua.skills.mcp import Hub, load
+from duihua_storage import SqlStore
 from tests.engine.conftest import Make, collect, make
 from tests.mcp.conftest import PROGRAM, TOKEN
 from tests.mcp.server import Bench
@@ -59,6 +60,25 @@ async def test_a_write_waits_for_a_person_and_private_talk_has_the_tools_too(
     await session.private(True)
     assert (await session.ask("echo y")).text == "echoed"
     assert (await session.private(False), engine.mcp.links[0].state) == (False, "up")
+
+
+async def test_a_name_stays_with_its_server_across_restarts(bench: tuple[Bench, str], tmp_path: Path) -> None:
+    one = {"url": bench[1], "headers": {"Authorization": f"Bearer {TOKEN}"}}
+    store = SqlStore("sqlite+aiosqlite://")
+    await store.open()
+    try:
+        for servers, origin in (({"late": one}, "late"), ({"early": one, "late": one}, "late")):
+            got: dict[str, Skill] = {}
+            hub = Hub(
+                load(written(tmp_path, **servers), {}), lambda s, g=got: g.update({x.name: x for x in s})
+            )
+            await hub.open(store)
+            await hub.settled(30)
+            await hub.aclose()
+            assert got["add"].origin == f"mcp server {origin}"
+        assert got["early_add"].origin == "mcp server early"
+    finally:
+        await store.aclose()
 
 
 async def test_without_any_server_that_starts_the_conversation_is_answered(
