@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from duihua.errors import SkillError
@@ -60,6 +60,7 @@ class Link:
         self._ended: str | None = None
         self._stale = False
         self._closing = False
+        self._limit: asyncio.Timeout | None = None
         self._unfit: frozenset[str] = frozenset()
         self._calls: set[asyncio.Task[CallToolResult]] = set()
 
@@ -76,7 +77,7 @@ class Link:
                 reason = self._ended or _reason(e)
                 log.debug("MCP server %s: %s", self.server.name, where(e))
             finally:
-                self._client = None
+                self._client = self._limit = None
                 self._up.clear()
                 self.state = "away"
                 self.tried.set()
@@ -102,6 +103,9 @@ class Link:
         self._closing = True
         self._wanted.set()
         self._stir.set()
+        if self._limit is not None:  # it is just being connected
+            with suppress(RuntimeError):  # or has just failed to
+                self._limit.reschedule(0)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], context: Context) -> str:
         """What the tool answers.
@@ -150,9 +154,10 @@ class Link:
             cache=None,
         )
         async with AsyncExitStack() as stack:
-            async with asyncio.timeout(CONNECT):
+            async with asyncio.timeout(CONNECT) as self._limit:
                 await stack.enter_async_context(client)
                 await self._list(client)
+            self._limit = None
             listener = asyncio.create_task(self._listen(client))
             stack.push_async_callback(_cancelled, listener)
             self._client, self.state = client, "up"
