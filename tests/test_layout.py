@@ -62,6 +62,7 @@ LAYERS = [
         "model_commands",
         "task_commands",
         "memory_commands",
+        "mcp_commands",
     },
     {"cli", "__main__"},
 ]
@@ -75,6 +76,8 @@ HEAVY = (
     "aiogram",
     "aiosqlite",
     "Stemmer",
+    "mcp",
+    "httpx2",
 )
 
 

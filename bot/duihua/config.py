@@ -43,6 +43,8 @@ class Settings(BaseSettings):
         validation_alias=_named("DUIHUA_SKILLS"),
     )
     skills_threshold: int = Field(20, ge=1, validation_alias=_named("DUIHUA_SKILLS_THRESHOLD"))
+    mcp_servers: str = Field("", validation_alias=_named("DUIHUA_MCP_SERVERS"))
+    mcp_key: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_MCP_KEY"))
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
     memory: Literal["on", "off"] = Field("on", validation_alias=_named("DUIHUA_MEMORY"))
     memory_model: str = Field("", validation_alias=_named("DUIHUA_MEMORY_MODEL"))
