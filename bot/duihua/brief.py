@@ -30,9 +30,7 @@ class Brief:
     tools: tuple[ToolSpec, ...]
     locale: str
     timezone: tzinfo | None = None
-    skill_settings: Mapping[str, Mapping[str, str]] = field(
-        default_factory=dict[str, Mapping[str, str]], repr=False
-    )
+    skill_settings: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     http: httpx.AsyncClient | None = None
     price: Price | None = None
     others: tuple[Brief, ...] = ()  # the models that answer when this one cannot, in their order

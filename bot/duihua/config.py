@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     )
 
     skill_settings: Mapping[str, str] = Field(
-        default_factory=dict[str, str], validation_alias=_named("duihua_skill_settings")
+        default_factory=dict[str, str], validation_alias=_named("duihua_skill_settings"), repr=False
     )
     """Settings of skills: what follows `DUIHUA_SKILL_` in lower case -> text. See `of_skill`."""
 

@@ -51,6 +51,7 @@ from duihua.session import Reply, Session
 from duihua.skills import loading
 from duihua.skills.loading import Loaded
 from duihua.skills.registry import Registry
+from duihua.skills.settings import SkillSettings
 from duihua.summarising import NONE, Summarising
 from duihua.tasking import Tasking
 from duihua.turn import Turns
@@ -113,6 +114,9 @@ class ChatEngine(Tasking):
         self._given = None if skills is None else tuple(skills)
         self.loaded = self._load() if self._given is None else Loaded(self._given)
         self.registry = Registry(self.loaded.skills)
+        self._skill_settings = SkillSettings(self.settings.of_skill)
+        for skill in self.registry:
+            self._skill_settings.of(skill)  # wrong ones are told now
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
         self._providers: dict[str, Provider] = dict(provider or {})
@@ -556,7 +560,8 @@ class ChatEngine(Tasking):
         stored = ModelOptions.parse(own["options"]) if own.get("options") else None
         merged = (options or ModelOptions()).over(stored).over(persona.options)
         offered = persona.skills
-        skills = {s.name: s for s in self.registry if offered == "all" or s.name in offered}
+        chosen = [s for s in self.registry if offered == "all" or s.name in offered]
+        skills = {s.name: s for s in chosen if self._skill_settings.of(s) is not None}
         locale = locale or self.locale
         brief = Brief(
             provider=provider,
@@ -571,7 +576,7 @@ class ChatEngine(Tasking):
             tools=tuple(skill.spec for skill in skills.values()),
             locale=locale,
             timezone=self.timezone,
-            skill_settings={name: self.settings.of_skill(name) for name in skills},
+            skill_settings={s.name: self._skill_settings.of(s) for s in skills.values()},
             http=self._client(),
             price=self.prices.of(dialect.name),
         )

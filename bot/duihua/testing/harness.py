@@ -12,10 +12,11 @@ import httpx
 import orjson
 from pydantic import BaseModel
 
-from duihua.messages import Author, Call, TurnRef, call_id
+from duihua.messages import Attachment, Author, Call, TurnRef, call_id
 from duihua.ports import Skill
 from duihua.skills.contract import AskUser, Context
 from duihua.skills.runner import MAX_RESULT, needs_consent, run
+from duihua.skills.settings import read
 
 
 class SkillHarness:
@@ -23,7 +24,8 @@ class SkillHarness:
 
     Args:
         skill: what `@skill` made.
-        settings: the skill's settings, as DUIHUA_SKILL_<NAME>_<SETTING> would give them (lower case).
+        settings: the skill's settings: an instance of its model, or the texts that
+            DUIHUA_SKILL_<NAME>_<SETTING> would give (lower case).
         user: who asks.
         locale: `zh` or `en`.
         timezone: of the user, None for the machine's.
@@ -31,8 +33,12 @@ class SkillHarness:
         approved: whether a person has consented. Without it a call that needs consent comes back `held`.
         limit: characters of a result, at most.
 
+    Raises:
+        ConfigError: the skill does not take these settings.
+
     Attributes:
         progress: what the skill has reported.
+        files: the attachments that were shown.
         errors: exceptions of the skill that the model saw a generic line for.
     """
 
@@ -40,7 +46,7 @@ class SkillHarness:
         self,
         skill: Skill,
         *,
-        settings: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | BaseModel | None = None,
         user: Author | None = None,
         locale: str = "zh",
         timezone: tzinfo | None = None,
@@ -48,10 +54,12 @@ class SkillHarness:
         approved: bool = False,
         limit: int = MAX_RESULT,
     ) -> None:
-        self.skill, self.settings, self.user = skill, settings or {}, user or Author(1, "tester")
+        self.skill, self.user = skill, user or Author(1, "tester")
+        self.settings = settings if isinstance(settings, BaseModel) else read(skill, settings or {})
         self.locale, self.timezone, self.http = locale, timezone, http
         self.approved, self.limit = approved, limit
         self.progress: list[str] = []
+        self.files: list[Attachment] = []
         self.errors: list[BaseException] = []
         self._calls = 0
 
@@ -87,6 +95,7 @@ class SkillHarness:
             settings=self.settings,
             http=http,
             progress=self.progress.append,
+            attach=self.files.append,
             approved=self.approved,
         )
         return await run(call, self.skill, context, limit=self.limit, on_error=self.errors.append)
