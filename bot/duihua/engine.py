@@ -49,6 +49,7 @@ from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import Reply, Session
 from duihua.skills import loading
+from duihua.skills.gate import Gate
 from duihua.skills.loading import Loaded
 from duihua.skills.registry import Registry
 from duihua.skills.settings import SkillSettings
@@ -60,6 +61,7 @@ from duihua.upkeep import Upkeep
 if TYPE_CHECKING:
     import httpx
 
+    from duihua.skills.guard import Guard
     from duihua_prompts import Persona, PersonaLibrary
 
 log = logging.getLogger(__name__)
@@ -128,13 +130,14 @@ class ChatEngine(Tasking):
         self._live: set[str] = set()
         self._views: set[asyncio.Task[None]] = set()
         self._keeping: set[asyncio.Task[None]] = set()
-        self._http: httpx.AsyncClient | None = None
+        self._guard: Guard | None = None
         self._circuits = Circuits(changed=self._keep_health)
         self._health_kept = asyncio.Lock()
         self._open = False
         self._aside: ChatEngine | None = None
         self._beginning = asyncio.Lock()
         self.store: Store = store or self._make_store()
+        self._gate = Gate(self.store.user, self.settings.admins)
         self.contexts = Contexts(self.store, self._refit)
         self.calibrations = Calibrations(self.store)
         self._starting: set[int] = set()
@@ -209,8 +212,8 @@ class ChatEngine(Tasking):
         self._open = False
         async with AsyncExitStack() as last:  # whatever fails to close, the others are closed
             last.push_async_callback(self.store.aclose)
-            if self._http is not None:
-                last.push_async_callback(self._http.aclose)
+            if self._guard is not None:
+                last.push_async_callback(self._guard.aclose)
             for provider in self._providers.values():
                 last.push_async_callback(provider.aclose)
             if self._aside is not None:
@@ -577,7 +580,8 @@ class ChatEngine(Tasking):
             locale=locale,
             timezone=self.timezone,
             skill_settings={s.name: self._skill_settings.of(s) for s in skills.values()},
-            http=self._client(),
+            http=self._client,
+            gate=self._gate,
             price=self.prices.of(dialect.name),
         )
         others = [self._instead(brief, *one, merged) for one in behind]
@@ -615,14 +619,16 @@ class ChatEngine(Tasking):
 
         return {"embed": embed, "model": model}
 
-    def _client(self) -> httpx.AsyncClient:
-        """The HTTP client of skills; it opens nothing until it is used."""
-        if self._http is None:
-            from duihua.providers.http import client
+    def _client(self, skill: Skill) -> httpx.AsyncClient:
+        """The HTTP client for one call of a skill; it opens nothing until it is used."""
+        if self._guard is None:
+            from duihua.skills.guard import Guard  # brings httpx along
 
             proxy = self.settings.proxy
-            self._http = client(proxy=proxy.get_secret_value() if proxy else None)
-        return self._http
+            self._guard = Guard(
+                proxy=proxy.get_secret_value() if proxy else None, networks=self.settings.skills_networks
+            )
+        return self._guard.client(skill, self.settings.of_skill(skill.name))
 
     def _make_store(self) -> Store:
         from duihua_storage import open_store
