@@ -277,9 +277,15 @@ class ChatEngine(Tasking):
             self.loaded = loaded
         return self.loaded
 
+    async def is_admin(self, address: Address, user: int) -> bool:
+        """Whether the person with this `users.id` is an administrator when they speak there."""
+        return await self._gate.is_admin(address, user)
+
     def offer(self, registry: Registry) -> None:
         """Offers these skills, from the next turn on, in the place of those so far."""
         self.registry = registry
+        for skill in registry:
+            self._skill_settings.of(skill)  # wrong ones are told now
         self._briefs.clear()
         if self._aside is not None:
             self._aside.offer(registry)

@@ -33,7 +33,7 @@ class Gate:
 
     async def barred(self, skill: Skill, address: Address, user: int) -> str:
         """Why this person may not have the skill called at all, for the model; empty: they may."""
-        if not skill.admin_only or await self._is_admin(address, user):
+        if not skill.admin_only or await self.is_admin(address, user):
             return ""
         return f"{skill.name} is for administrators only, and this user is none: it was not done."
 
@@ -57,7 +57,8 @@ class Gate:
             f"{rate.seconds:g} seconds, and again in {wait} seconds."
         )
 
-    async def _is_admin(self, address: Address, user: int) -> bool:
+    async def is_admin(self, address: Address, user: int) -> bool:
+        """Whether whoever speaks there is an administrator."""
         for admin in self._admins:
             front, slash, external = admin.partition("/")
             if not slash:
