@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from duihua_prompts import Catalogue
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
+_SECRET = re.compile(r"KEY|SECRET|TOKEN|PASS|CREDENTIAL")  # by their names, where they are plain text
 _YES = ("y", "yes", "是", "好", "同意")
 
 
@@ -54,7 +55,7 @@ def add(command: Command, words: Catalogue) -> None:
 
     run = command("run", _run, below, "cli.skills.run")
     run.add_argument("name", metavar="NAME", help=words.t("cli.skills.name"))
-    help = words.t("cli.skills.json", example='{"city": "北京"}')
+    help = words.t("cli.skills.json", example='{"city": "Paris"}')
     run.add_argument("arguments", metavar="JSON", nargs="?", default="{}", help=help)
 
 
@@ -211,7 +212,6 @@ def _confirm(skill: Skill) -> str:
 
 def _settings(skill: Skill, settings: Settings) -> list[dict[str, Any]]:
     """What can be set, and what is; `hidden`: it is set, and may be a secret."""
-    from duihua.redact import redact
     from duihua.skills.settings import described, variable
 
     given = settings.of_skill(skill.name)
@@ -222,7 +222,7 @@ def _settings(skill: Skill, settings: Settings) -> list[dict[str, Any]]:
     for one in described(skill):
         told = one.name in texts
         value = texts.get(one.name, one.default)
-        secret = one.secret or redact(f"{one.name.rsplit('SKILL_', 1)[-1].lower()}={value}").endswith("***")
+        secret = one.secret or bool(_SECRET.search(one.name.removeprefix(variable(skill.name, ""))))
         rows.append(
             _setting(
                 one.name,
