@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UV ?= uv
-.PHONY: chat test lint crash fuzz bench bench-memory memory providers lock
+.PHONY: chat test lint crash fuzz test-node bench bench-memory memory providers lock
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/.base
@@ -21,6 +21,10 @@ crash: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+# Against the reference MCP server, which npx fetches.
+test-node: $(VENV)/.dev
+	@$(BIN)/python -m tests.mcp.everything
 
 bench: $(VENV)/.base
 	@$(BIN)/python -m benchmarks.turns $(ARGS)

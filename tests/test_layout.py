@@ -65,6 +65,7 @@ LAYERS = [
         "skill_commands",
         "skill_check",
         "skill_run",
+        "mcp_commands",
     },
     {"cli", "__main__"},
 ]
@@ -78,6 +79,8 @@ HEAVY = (
     "aiogram",
     "aiosqlite",
     "Stemmer",
+    "mcp",
+    "httpx2",
 )
 
 

@@ -19,6 +19,7 @@ from duihua import Settings, cli
 from duihua.prices import Prices
 from duihua.providers import registry
 from duihua.simulator import Simulator
+from duihua.skills.mcp import load
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md")])
@@ -56,6 +57,9 @@ async def test_a_block_does_what_it_shows(
             await chat_goes(code, tmp_path, monkeypatch, capsys)
         case "jsonl":
             data_is_read(code, tmp_path)
+        case "json":
+            (tmp_path / "mcp.json").write_text(code, "utf-8")
+            assert load(str(tmp_path / "mcp.json"), {"TICKETS_KEY": "secret"})
         case "python":
             await program_works(code, tmp_path)
         case _:

@@ -51,6 +51,8 @@ from duihua.session import Reply, Session
 from duihua.skills import loading
 from duihua.skills.gate import Gate
 from duihua.skills.loading import Loaded
+from duihua.skills.mcp import Hub
+from duihua.skills.mcp import load as load_servers
 from duihua.skills.registry import Registry
 from duihua.skills.settings import SkillSettings
 from duihua.summarising import NONE, Summarising
@@ -70,6 +72,10 @@ REMEMBERED = 4_096
 """Sessions whose settings are kept in memory."""
 OFFERED = 3
 """Skills take at most this part of a window (1/3): of more only the first ones are offered."""
+
+
+SETTLE = 5.0
+"""Seconds that the first turn waits for the MCP servers to tell what they can do."""
 
 
 class ChatEngine(Tasking):
@@ -115,10 +121,15 @@ class ChatEngine(Tasking):
         self.prices = Prices.load(self.settings.prices)
         self._given = None if skills is None else tuple(skills)
         self.loaded = self._load() if self._given is None else Loaded(self._given)
-        self.registry = Registry(self.loaded.skills)
+        self.own = Registry(self.loaded.skills)
+        self.registry = self.own  # with those that come and go: `use_skills`
         self._skill_settings = SkillSettings(self.settings.of_skill)
-        for skill in self.registry:
+        for skill in self.own:
             self._skill_settings.of(skill)  # wrong ones are told now
+        self._guests: dict[str, tuple[Skill, ...]] = {}
+        self.mcp = Hub(
+            load_servers(self.settings.mcp_servers), partial(self.use_skills, "mcp"), lambda: self.own.names
+        )
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
         self._providers: dict[str, Provider] = dict(provider or {})
@@ -136,6 +147,7 @@ class ChatEngine(Tasking):
         self._open = False
         self._aside: ChatEngine | None = None
         self._beginning = asyncio.Lock()
+        self._reloading = asyncio.Lock()
         self.store: Store = store or self._make_store()
         self._gate = Gate(self.store.user, self.settings.admins)
         self.contexts = Contexts(self.store, self._refit)
@@ -197,6 +209,7 @@ class ChatEngine(Tasking):
                 await self.contexts.load(f"{provider.name}/{model}")
             await self.calibrations.load(f"{provider.name}/{model}")
         self._open = True
+        self.mcp.open()
         self.lanes.open()
         self.upkeep.open()
         self.delivery.open()
@@ -218,6 +231,7 @@ class ChatEngine(Tasking):
                 last.push_async_callback(provider.aclose)
             if self._aside is not None:
                 last.push_async_callback(self._aside.aclose)
+            last.push_async_callback(self.mcp.aclose)
             await self.lanes.aclose(self.settings.shutdown_timeout)
             await self.upkeep.aclose()
             self.relay.close()
@@ -234,13 +248,16 @@ class ChatEngine(Tasking):
         async with self._beginning:
             if self._aside is None:
                 values = {"DUIHUA_MEMORY": "off", "DUIHUA_DATABASE_URL": "sqlite+aiosqlite://"}
+                values["DUIHUA_MCP_SERVERS"] = ""  # it is given what the servers here offer
                 aside = ChatEngine(
                     self.model,
-                    skills=list(self.registry),
+                    skills=list(self.own),
                     settings=self.settings.replaced(values),
                     provider=self._providers,
                     limiter=self._limiter,
                 )
+                for source, guests in self._guests.items():
+                    aside.use_skills(source, guests)
                 aside._fronts, aside._live = self._fronts, self._live
                 aside.delivery = Delivery(aside.store, aside._fronts)
                 await aside.__aenter__()
@@ -253,6 +270,25 @@ class ChatEngine(Tasking):
         if live:
             self._live.add(frontend.name)
         self.delivery.poke()
+
+    def use_skills(self, source: str, skills: Sequence[Skill]) -> None:
+        """Offers these beside the engine's own skills, in place of what `source` offered before.
+
+        A turn that runs keeps what it began with. A name that is taken stays with its owner.
+        """
+        self._guests[source] = tuple(skills)
+        self._gather()
+        if self._aside is not None:
+            self._aside.use_skills(source, skills)
+
+    def _gather(self) -> None:
+        """Makes the registry anew, of the engine's own skills and those that come and go."""
+        found = {skill.name: skill for skill in self.own}
+        for skill in (skill for guests in self._guests.values() for skill in guests):
+            if (other := found.setdefault(skill.name, skill)) is not skill:
+                log.warning("skill %s of %s is left out: %s has it", skill.name, skill.origin, other.origin)
+        self.registry = Registry(found.values())
+        self._briefs.clear()
 
     async def deliver(self) -> None:
         """Sends what the attached front ends owe now, and returns when it is sent."""
@@ -272,9 +308,10 @@ class ChatEngine(Tasking):
             ConfigError: two skills have one name, or the folder is gone. The old ones stay then.
         """
         if self._given is None:
-            loaded = await asyncio.to_thread(self._load, again=True)
-            self.offer(Registry(loaded.skills))
-            self.loaded = loaded
+            async with self._reloading:
+                loaded = await asyncio.to_thread(self._load, again=True)
+                self.offer(Registry(loaded.skills))
+                self.loaded = loaded
         return self.loaded
 
     async def is_admin(self, address: Address, user: int) -> bool:
@@ -282,11 +319,11 @@ class ChatEngine(Tasking):
         return await self._gate.is_admin(address, user)
 
     def offer(self, registry: Registry) -> None:
-        """Offers these skills, from the next turn on, in the place of those so far."""
-        self.registry = registry
+        """Offers these skills of the engine's own, from the next turn on, in the place of those so far."""
+        self.own = registry
         for skill in registry:
             self._skill_settings.of(skill)  # wrong ones are told now
-        self._briefs.clear()
+        self._gather()
         if self._aside is not None:
             self._aside.offer(registry)
 
@@ -546,6 +583,7 @@ class ChatEngine(Tasking):
         self._briefs.clear()
 
     async def _brief(self, work: Work) -> Brief:
+        await self.mcp.settled(SETTLE)
         given = next((p for p in work.turn.input if isinstance(p, Options)), None)
         options = ModelOptions.parse(given.values) if given else None
         name = work.turn.author.name if work.turn.author else ""

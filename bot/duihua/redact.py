@@ -10,16 +10,19 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 LOGGERS = frozenset(
     {"duihua", "duihua_storage", "duihua_skills", "duihua_prompts", "httpx", "httpcore", "aiohttp", "aiogram"}
+    | {"mcp", "httpx2", "httpcore2"}
     | {"sqlalchemy", "alembic", "psycopg", "aiosqlite", "asyncio"}
 )
 """Roots of the loggers whose records are cleaned, their children included."""
 
 HIDDEN = "***"
+
+_known: set[str] = set()
 
 _NAMES = (
     r"access_token|refresh_token|client_id|client_secret|session_key|session_secret"
@@ -51,8 +54,15 @@ _SUSPECT = re.compile(
 )
 
 
+def know(secrets: Iterable[str]) -> None:
+    """Takes these very texts out, too, from now on: secrets whose form tells nothing."""
+    _known.update(secret for secret in secrets if len(secret) >= 6)
+
+
 def redact(text: str) -> str:
-    """`text` with every secret that can be told by its form replaced by `***`."""
+    """`text` with every secret that is known, or can be told by its form, replaced by `***`."""
+    for secret in _known:
+        text = text.replace(secret, HIDDEN)
     if not _SUSPECT.search(text):
         return text
     for pattern, replacement in _RULES:

@@ -46,6 +46,7 @@ class Trial:
 
         model = ScriptedModel(script, _ROOM)
         alone = {"database_url": "sqlite+aiosqlite://", "memory_model": "none", "persona": "default"}
+        alone["mcp_servers"] = ""
         self.engine: ChatEngine = ChatEngine(
             "scripted/any",
             skills=[skill],

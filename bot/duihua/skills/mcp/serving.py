@@ -1,0 +1,217 @@
+"""Our skills as an MCP server: over stdio to the program that started us, over HTTP to whoever has the key.
+
+What needs a person's consent is refused here: nobody is there to ask. Skills for administrators are not
+offered at all. Over HTTP without a key only this machine is answered, and no page of a browser on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import ipaddress
+import logging
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from duihua.errors import AskUser, ConfigError
+from duihua.messages import Attachment, Call
+from duihua.ports import Skill
+from duihua.skills.contract import Context
+from duihua.skills.runner import needs_consent, run
+
+if TYPE_CHECKING:
+    import mcp_types as types
+    from mcp.server import Server, ServerRequestContext
+
+log = logging.getLogger(__name__)
+
+PATH = "/mcp"
+LONGEST = 100_000
+"""Characters of a result: a client of ours has no way to read on."""
+ATTACHED = 8
+"""Attachments of one result, at most."""
+
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def make(skills: Sequence[Skill], context: Callable[[Skill], Context]) -> Server[Any]:
+    """A server of these skills; `context` makes what a call of one of them is given."""
+    import mcp_types as types
+    from mcp.server import Server
+
+    from duihua import __version__
+
+    offered = {skill.name: skill for skill in skills if not skill.admin_only}
+    tools = [_tool(skill) for skill in offered.values()]
+
+    async def listed(
+        ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=tools)
+
+    async def called(
+        ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        arguments = orjson.dumps(params.arguments or {}).decode()
+        skill = offered.get(params.name)
+        effect = skill.effect if skill else "read"
+        call = Call(f"mcp-{secrets.token_hex(8)}", params.name[:64], arguments, effect=effect)
+        given = context(skill) if skill else Context()
+        # In a task of its own: the SDK's cancellation would come again and again while the runner cleans up.
+        task = asyncio.create_task(_answer(call, skill, given, tuple(offered), ctx))
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        return task.result()
+
+    return Server("duihua", version=__version__, on_list_tools=listed, on_call_tool=called)
+
+
+def _tool(skill: Skill) -> types.Tool:
+    import mcp_types as types
+
+    return types.Tool(
+        name=skill.name,
+        description=skill.spec.description,
+        input_schema=dict(skill.spec.schema),
+        annotations=types.ToolAnnotations(
+            read_only_hint=skill.effect == "read", idempotent_hint=skill.effect != "write"
+        ),
+    )
+
+
+async def _answer(
+    call: Call, skill: Skill | None, context: Context, known: Sequence[str], ctx: ServerRequestContext[Any]
+) -> types.CallToolResult:
+    import mcp_types as types
+
+    attached: list[Attachment] = []
+    reports: set[asyncio.Task[None]] = set()
+    done = 0
+
+    def progress(text: str) -> None:
+        nonlocal done
+        done += 1
+        report = asyncio.create_task(ctx.session.report_progress(done, None, text))
+        reports.add(report)
+        report.add_done_callback(reports.discard)
+
+    context = replace(context, progress=progress, attach=attached.append)
+    try:
+        if skill is not None and needs_consent(skill, call):
+            raise AskUser("")
+        call = await run(call, skill, context, known=known, limit=LONGEST)
+    except AskUser:
+        text = f"{call.name} needs a person's consent, which nobody can give here: it was not run."
+        call = replace(call, state="failed", result=text)
+    await asyncio.gather(*reports, return_exceptions=True)
+    blocks: list[types.ContentBlock] = [types.TextContent(text=call.result)]
+    blocks += [_block(one) for one in attached[:ATTACHED]]
+    return types.CallToolResult(content=blocks, is_error=call.state != "done")
+
+
+def _block(attachment: Attachment) -> types.ContentBlock:
+    import mcp_types as types
+
+    data = base64.b64encode(attachment.data).decode()
+    match attachment.media:
+        case "image":
+            return types.ImageContent(data=data, mime_type=attachment.mime)
+        case "audio":
+            return types.AudioContent(data=data, mime_type=attachment.mime)
+        case _:
+            uri = f"attachment://{attachment.id}/{attachment.name}"
+            blob = types.BlobResourceContents(uri=uri, mime_type=attachment.mime, blob=data)
+            return types.EmbeddedResource(resource=blob)
+
+
+async def serve_stdio(server: Server[Any]) -> None:
+    """Serves until stdin ends; while it does, what skills print goes to stderr."""
+    from mcp.server.stdio import stdio_server
+
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
+async def serve_http(
+    server: Server[Any], host: str, port: int, key: str = "", ready: Callable[[str], object] = str
+) -> None:
+    """Serves over streamable HTTP until it is cancelled or interrupted; `ready` is told the address.
+
+    Raises:
+        ConfigError: the host is not of this machine alone and there is no key, or the port is taken.
+    """
+    import uvicorn
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    local = is_loopback(host)
+    if not local and not key:
+        raise ConfigError(
+            f"duihua mcp listens on {host} only with a key: set DUIHUA_MCP_KEY", "config_mcp_key", host=host
+        )
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.create_server(found[4][:2], family=found[0])  # pyright: ignore[reportArgumentType]
+    except OSError:
+        raise ConfigError(
+            f"duihua mcp cannot listen on {host}:{port}", "config_mcp_port", host=host, port=str(port)
+        ) from None
+    names = [f"{name}:*" for name in {"127.0.0.1", "localhost", "[::1]", _bracketed(host)}]
+    security = TransportSecuritySettings(
+        enable_dns_rebinding_protection=local,
+        allowed_hosts=names,
+        allowed_origins=[f"http://{name}" for name in names],
+    )
+    app: Asgi = server.streamable_http_app(streamable_http_path=PATH, host=host, transport_security=security)
+    config = uvicorn.Config(
+        _keyed(app, key) if key else app, log_config=None, access_log=False, timeout_graceful_shutdown=1
+    )
+    with listener:
+        ready(f"http://{_bracketed(host)}:{listener.getsockname()[1]}{PATH}")
+        web = uvicorn.Server(config)
+        task = asyncio.create_task(web.serve(sockets=[listener]))
+        try:
+            await asyncio.wait((task,))
+        finally:
+            web.should_exit = True
+            await task
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _keyed(app: Asgi, key: str) -> Asgi:
+    """`app` for those whose `Authorization: Bearer` is the key."""
+    wanted = f"bearer {key}".encode()
+
+    async def keyed(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            headers: Mapping[bytes, bytes] = dict(scope["headers"])
+            scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+            if not hmac.compare_digest(scheme.lower() + b" " + token, wanted):
+                start = {"type": "http.response.start", "status": 401}
+                await send(
+                    {**start, "headers": [(b"www-authenticate", b"Bearer"), (b"content-length", b"0")]}
+                )
+                await send({"type": "http.response.body", "body": b""})
+                return
+        await app(scope, receive, send)
+
+    return keyed

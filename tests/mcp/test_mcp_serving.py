@@ -1,0 +1,130 @@
+"""Our skills as an MCP server, driven by the SDK's own client over both transports."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+
+from duihua import AskUser, ConfigError, skill
+from duihua.messages import Attachment
+from duihua.skills import Context
+from duihua.skills.mcp import serving
+from tests.mcp.conftest import listening
+from tests.mcp.server import PIXEL
+
+KEY = "a-long-key"
+
+
+@skill(effect="read")
+def greet(name: str, ctx: Context) -> str:
+    """Greets somebody.
+
+    Args:
+        name: of whom.
+    """
+    ctx.progress("thinking")
+    ctx.attach(Attachment("1", "image", "image/png", PIXEL))
+    return f"你好，{name}"
+
+
+@skill(confirm=lambda arguments: arguments["amount"] > 10)
+def pay(amount: int) -> str:
+    """Pays."""
+    return f"paid {amount}"
+
+
+@skill
+def ask() -> str:
+    """Asks."""
+    raise AskUser("really?")
+
+
+@skill(admin_only=True)
+def rule() -> str:
+    """Rules."""
+    return "ruled"
+
+
+def make() -> Any:
+    return serving.make([greet, pay, ask, rule], lambda skill: Context())
+
+
+async def test_a_client_over_http_lists_calls_and_is_refused_what_needs_consent() -> None:
+    told: list[str | None] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        told.append(message)
+
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with (
+        listening(make(), KEY) as url,
+        httpx2.AsyncClient(headers=headers) as http,
+        Client(streamable_http_client(url, http_client=http)) as client,
+    ):
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == {"greet", "pay", "ask"}
+        assert tools["greet"].input_schema["required"] == ["name"]
+        assert tools["greet"].annotations is not None
+        assert tools["greet"].annotations.read_only_hint is True
+        done = await client.call_tool("greet", {"name": "小明"}, progress_callback=progress)
+        assert [block.type for block in done.content] == ["text", "image"]
+        assert (done.content[0].model_dump()["text"], told) == ("你好，小明", ["thinking"])
+        for name, arguments in (("pay", {"amount": 11}), ("ask", {}), ("rule", {}), ("pay", {})):
+            assert (await client.call_tool(name, arguments)).is_error
+        assert not (await client.call_tool("pay", {"amount": 10})).is_error
+
+
+@pytest.mark.parametrize("sent", ["", "Bearer", f"Basic {KEY}", "Bearer wrong", f"Bearer {KEY} "])
+async def test_without_the_key_nothing_is_served(sent: str) -> None:
+    reached: list[Any] = []
+    answers: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        reached.append(scope)
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    keyed = serving._keyed(app, KEY)  # pyright: ignore[reportPrivateUsage]
+    await keyed({"type": "http", "headers": [(b"authorization", sent.encode())]}, None, send)
+    assert (reached, answers[0]["status"]) == ([], 401)
+
+
+async def test_a_page_of_another_site_is_not_answered_without_a_key() -> None:
+    async with listening(make()) as url, httpx2.AsyncClient() as http:
+        for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
+            answer = await http.post(url, json={}, headers=headers)
+            assert answer.status_code in (403, 421)
+
+
+async def test_beyond_this_machine_a_key_is_needed() -> None:
+    with pytest.raises(ConfigError, match="DUIHUA_MCP_KEY"):
+        await serving.serve_http(make(), "0.0.0.0", 0)
+    assert [serving.is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "::", "example.com")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+
+
+async def test_a_taken_port_is_told() -> None:
+    async with listening(make()) as url:
+        port = int(url.rpartition(":")[2].partition("/")[0])
+        with pytest.raises(ConfigError, match=str(port)):
+            await serving.serve_http(make(), "127.0.0.1", port)
+
+
+async def test_the_program_serves_over_stdio_and_prints_nothing_else(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "duihua", "mcp"]
+    env = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "DUIHUA_SKILLS": "calculator"}
+    server = StdioServerParameters(command=command[0], args=command[1:], env=env, cwd=tmp_path)
+    async with asyncio.timeout(60), Client(server) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["calculator"]
+        done = await client.call_tool("calculator", {"expression": "6*7"})
+        assert "42" in done.content[0].model_dump()["text"]
