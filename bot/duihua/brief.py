@@ -15,6 +15,8 @@ from duihua.skills.choosing import Choice, chosen
 if TYPE_CHECKING:
     import httpx
 
+    from duihua.skills.gate import Gate
+
 
 @dataclass(frozen=True, slots=True)
 class Brief:
@@ -33,7 +35,8 @@ class Brief:
     locale: str
     timezone: tzinfo | None = None
     skill_settings: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    http: httpx.AsyncClient | None = None
+    http: Callable[[Skill], httpx.AsyncClient] | None = None  # a client for one call of a skill
+    gate: Gate | None = field(default=None, repr=False)
     price: Price | None = None
     choice: Choice | None = None  # how skills are chosen where there are too many; None: all are offered
     others: tuple[Brief, ...] = ()  # the models that answer when this one cannot, in their order

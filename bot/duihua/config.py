@@ -43,6 +43,13 @@ class Settings(BaseSettings):
         validation_alias=_named("DUIHUA_SKILLS"),
     )
     skills_threshold: int = Field(20, ge=1, validation_alias=_named("DUIHUA_SKILLS_THRESHOLD"))
+    skills_dir: str = Field("", validation_alias=_named("DUIHUA_SKILLS_DIR"))
+    skills_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias=_named("DUIHUA_SKILLS_NETWORKS")
+    )
+    admins: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("terminal",), validation_alias=_named("DUIHUA_ADMINS")
+    )
     mcp_servers: str = Field("", validation_alias=_named("DUIHUA_MCP_SERVERS"))
     mcp_key: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_MCP_KEY"))
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
@@ -158,7 +165,7 @@ class Settings(BaseSettings):
         prefix = name.lower().replace("-", "_") + "_"
         return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
-    @field_validator("skills", "genstudio_native_tools", mode="before")
+    @field_validator("skills", "skills_networks", "admins", "genstudio_native_tools", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

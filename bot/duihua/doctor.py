@@ -109,13 +109,19 @@ def _names(alias: object) -> list[str]:
 
 
 def skills(settings: Settings) -> list[Finding]:
-    """What is wrong with the skills' settings; nothing if all is well."""
-    from duihua.skills.registry import load_bundled
+    """What is wrong with the skills and their settings; nothing if all is well."""
+    from duihua.skills import Registry, load
 
     try:
-        return skill_settings(load_bundled(settings.skills), settings)
+        loaded = load(settings.skills, settings.skills_dir)
+        Registry(loaded.skills)
     except ConfigError as e:
         return [Finding("broken", "skills", error=e)]
+    broken = [
+        Finding("broken", "skill_broken", {"name": fault.name, "origin": fault.origin}, fault.error())
+        for fault in loaded.faults
+    ]
+    return [*broken, *skill_settings(loaded.skills, settings)]
 
 
 def skill_settings(given: Sequence[Skill], settings: Settings) -> list[Finding]:

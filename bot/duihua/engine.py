@@ -48,10 +48,13 @@ from duihua.recollection import Recollection
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import Reply, Session
+from duihua.skills import loading
 from duihua.skills.choosing import choice_of
+from duihua.skills.gate import Gate
+from duihua.skills.loading import Loaded
 from duihua.skills.mcp import Hub
 from duihua.skills.mcp import load as load_servers
-from duihua.skills.registry import Registry, load_bundled
+from duihua.skills.registry import Registry
 from duihua.skills.settings import SkillSettings
 from duihua.summarising import NONE, Summarising
 from duihua.tasking import Tasking
@@ -61,6 +64,7 @@ from duihua.upkeep import Upkeep
 if TYPE_CHECKING:
     import httpx
 
+    from duihua.skills.guard import Guard
     from duihua_prompts import Persona, PersonaLibrary
 
 log = logging.getLogger(__name__)
@@ -84,7 +88,8 @@ class ChatEngine(Tasking):
     Args:
         model: `provider/model`, or several parted by commas: where one is overloaded, silent or out of reach
             before its first word, the next one answers. None: the setting `DUIHUA_MODEL`.
-        skills: what models may call; None: the bundled skills that `DUIHUA_SKILLS` names.
+        skills: what models may call; None: those that `DUIHUA_SKILLS` names, be they bundled, installed or
+            in the folder `DUIHUA_SKILLS_DIR`. One that cannot be loaded is logged and left out: `loaded`.
         settings: None: read from the environment and `.env`, once, now.
         store: None: the database of `DUIHUA_DATABASE_URL`.
         provider: clients by name that are used instead of our own (tests, platforms of your own).
@@ -115,7 +120,9 @@ class ChatEngine(Tasking):
         self.locale = language(self.settings.lang)
         self.timezone = zone(self.settings.timezone)
         self.prices = Prices.load(self.settings.prices)
-        self.own = Registry(load_bundled(self.settings.skills) if skills is None else skills)
+        self._given = None if skills is None else tuple(skills)
+        self.loaded = self._load() if self._given is None else Loaded(self._given)
+        self.own = Registry(self.loaded.skills)
         self.registry = self.own  # with those that come and go: `use_skills`
         self._skill_settings = SkillSettings(self.settings.of_skill)
         for skill in self.own:
@@ -135,13 +142,15 @@ class ChatEngine(Tasking):
         self._live: set[str] = set()
         self._views: set[asyncio.Task[None]] = set()
         self._keeping: set[asyncio.Task[None]] = set()
-        self._http: httpx.AsyncClient | None = None
+        self._guard: Guard | None = None
         self._circuits = Circuits(changed=self._keep_health)
         self._health_kept = asyncio.Lock()
         self._open = False
         self._aside: ChatEngine | None = None
         self._beginning = asyncio.Lock()
+        self._reloading = asyncio.Lock()
         self.store: Store = store or self._make_store()
+        self._gate = Gate(self.store.user, self.settings.admins)
         self.contexts = Contexts(self.store, self._refit)
         self.calibrations = Calibrations(self.store)
         self._starting: set[int] = set()
@@ -217,8 +226,8 @@ class ChatEngine(Tasking):
         self._open = False
         async with AsyncExitStack() as last:  # whatever fails to close, the others are closed
             last.push_async_callback(self.store.aclose)
-            if self._http is not None:
-                last.push_async_callback(self._http.aclose)
+            if self._guard is not None:
+                last.push_async_callback(self._guard.aclose)
             for provider in self._providers.values():
                 last.push_async_callback(provider.aclose)
             if self._aside is not None:
@@ -287,6 +296,40 @@ class ChatEngine(Tasking):
         await self.delivery.flush()
         if self._aside is not None:
             await self._aside.deliver()
+
+    async def reload_skills(self) -> Loaded:
+        """Reads the skills again, those of the folder from their files; skills given in code stay.
+
+        Turns that begin from now on have the new ones, turns that are running keep theirs.
+
+        Returns:
+            what was loaded, and what was not and why.
+
+        Raises:
+            ConfigError: two skills have one name, or the folder is gone. The old ones stay then.
+        """
+        if self._given is None:
+            async with self._reloading:
+                loaded = await asyncio.to_thread(self._load, again=True)
+                self.offer(Registry(loaded.skills))
+                self.loaded = loaded
+        return self.loaded
+
+    async def is_admin(self, address: Address, user: int) -> bool:
+        """Whether the person with this `users.id` is an administrator when they speak there."""
+        return await self._gate.is_admin(address, user)
+
+    def offer(self, registry: Registry) -> None:
+        """Offers these skills of the engine's own, from the next turn on, in the place of those so far."""
+        self.own = registry
+        for skill in registry:
+            self._skill_settings.of(skill)  # wrong ones are told now
+        self._gather()
+        if self._aside is not None:
+            self._aside.offer(registry)
+
+    def _load(self, *, again: bool = False) -> Loaded:
+        return loading.load(self.settings.skills, self.settings.skills_dir, again=again)
 
     # ------------------------------------------------------------ use
 
@@ -582,7 +625,8 @@ class ChatEngine(Tasking):
             locale=locale,
             timezone=self.timezone,
             skill_settings={s.name: self._skill_settings.of(s) for s in skills.values()},
-            http=self._client(),
+            http=self._client,
+            gate=self._gate,
             price=self.prices.of(dialect.name),
         )
         others = [self._instead(brief, *one, merged) for one in behind]
@@ -634,14 +678,16 @@ class ChatEngine(Tasking):
 
         return {"embed": embed, "model": model}
 
-    def _client(self) -> httpx.AsyncClient:
-        """The HTTP client of skills; it opens nothing until it is used."""
-        if self._http is None:
-            from duihua.providers.http import client
+    def _client(self, skill: Skill) -> httpx.AsyncClient:
+        """The HTTP client for one call of a skill; it opens nothing until it is used."""
+        if self._guard is None:
+            from duihua.skills.guard import Guard  # brings httpx along
 
             proxy = self.settings.proxy
-            self._http = client(proxy=proxy.get_secret_value() if proxy else None)
-        return self._http
+            self._guard = Guard(
+                proxy=proxy.get_secret_value() if proxy else None, networks=self.settings.skills_networks
+            )
+        return self._guard.client(skill, self.settings.of_skill(skill.name))
 
     def _make_store(self) -> Store:
         from duihua_storage import open_store

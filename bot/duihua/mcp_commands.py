@@ -31,12 +31,12 @@ def add(command: Command, words: Catalogue) -> None:
 
 
 def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.skills.loading import load
     from duihua.skills.mcp import check_installed
-    from duihua.skills.registry import load_bundled
 
     settings = load_settings()
     check_installed()
-    skills = load_bundled(settings.skills)
+    skills = load(settings.skills, settings.skills_dir).skills
 
     async def run() -> None:
         from duihua.providers.http import client
