@@ -29,9 +29,19 @@ def own_stdout() -> Generator[BinaryIO]:
             yield stdout.buffer
             return
         try:
-            os.dup2(2, stdout.fileno())
+            _point(stdout.fileno())
             with os.fdopen(kept, "wb", closefd=False) as own:
                 yield own
         finally:
             os.dup2(kept, stdout.fileno())
             os.close(kept)
+
+
+def _point(descriptor: int) -> None:
+    """Makes a descriptor another one for standard error, or for nothing if that is closed."""
+    try:
+        os.dup2(2, descriptor)
+    except OSError:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, descriptor)
+        os.close(nothing)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -21,6 +21,7 @@ from duihua_storage.statement import Rows, Tx
 try:
     import psycopg
     from psycopg import errors
+    from psycopg.waiting import Ready, Wait
     from psycopg_pool import AsyncConnectionPool, PoolTimeout
 except ImportError:
     raise StorageError('PostgreSQL needs its driver: pip install "duihua[postgres]"') from None
@@ -211,8 +212,17 @@ async def _run(connection: Connection, begin: str, transaction: Tx[T]) -> T:
                     text, constants = statement.on(DIALECT)
                     bound = {**constants, **values} if constants else values
                     cursors.append(await connection.execute(cast(Any, text), bound))
+                await connection.wait(_sent(connection))
                 await pipeline.sync()
+                await connection.wait(_sent(connection))
                 answers: Rows = [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
                 asked = transaction.send(answers if isinstance(asked, list) else answers[0])
         except StopIteration as end:
             return cast(T, end.value)
+
+
+def _sent(connection: Connection) -> Generator[Wait, Ready | int, None]:
+    """Sends all that is queued: the driver waits for answers to what the socket was too full to take."""
+    while connection.pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            connection.pgconn.consume_input()

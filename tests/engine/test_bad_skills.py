@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
-from duihua import skill
+from duihua import Attachment, skill
 from duihua.events import SkillFinished, TurnFinished
 from duihua.ports import CallDelta, Skill
 from duihua.skills.contract import Context
@@ -89,9 +90,51 @@ def chatty(context: Context) -> str:
     return "done"
 
 
+@skill(effect="read")
+def tables() -> Any:
+    """Returns 50 MB of JSON."""
+    return [{"n": 1.5, "text": "x" * 1_000}] * 50_000
+
+
+@skill(effect="read")
+def no_number() -> Any:
+    """Returns what JSON has no word for."""
+    return {"nan": float("nan")}
+
+
+@skill(effect="read", timeout=0.1)
+async def yielding() -> AsyncGenerator[str, None]:
+    """Reports without end."""
+    while True:
+        yield "on"
+
+
+@skill(effect="read")
+async def stuffed(context: Context) -> Any:
+    """Attaches far too much."""
+    context.attach(Attachment(data=b"x" * 50_000_000, name="huge"))
+    return [Attachment(data=b"y", name="small")] * 1_000
+
+
+@skill(effect="read")
+async def wrong_file(context: Context) -> str:
+    """Attaches what is none."""
+    context.attach("a path")  # type: ignore[arg-type]
+    return "ok"
+
+
+@skill(effect="read")
+def printing() -> str:
+    """Prints."""
+    print("noise")
+    return "ok"
+
+
 BAD: list[tuple[Skill, str]] = [
     (hang, "failed"), (wait, "failed"), (stubborn, "failed"), (leave, "failed"), (leave_async, "failed"),
     (interrupt, "failed"), (odd, "failed"), (endless, "failed"), (huge, "done"), (chatty, "done"),
+    (tables, "done"), (no_number, "done"), (yielding, "failed"), (stuffed, "done"), (wrong_file, "failed"),
+    (printing, "done"),
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from duihua import Attachment, Context, SkillAttached, TurnFinished, skill
 from duihua.errors import ProviderError, Superseded
 from duihua.messages import Address, Call, Media, Step, Text, TurnRef, Usage, call_id, media_of
 from duihua.ports import CallDelta, Input
+from duihua.skills.files import LARGEST
 from duihua_storage import open_store
 from tests.engine.conftest import Make, collect
 
@@ -189,3 +190,17 @@ async def test_a_restarted_turn_still_names_its_files(
     [ticket] = await session.waiting()
     events = await collect(session.events(ticket))
     assert events[-1].attachments == (file.part,)
+
+
+async def test_the_largest_file_is_kept_whole(make: Make) -> None:
+    data = b"\xff\x00" * (LARGEST // 2)
+
+    @skill(effect="read")
+    async def film() -> Attachment:
+        """Films."""
+        return Attachment(data=data, name="film.bin")
+
+    engine, _ = await make([call("film"), "here"], skills=[film])
+    reply = await engine.ask("a", "go")
+    file = await engine.session("a").attachment(reply.attachments[0].attachment)
+    assert file.data == data
