@@ -147,6 +147,7 @@ class Calling(Running):
             http=brief.http,
             memory=self.recollection.own(self.holder, self.turn),
             progress=progress,
+            clock=self.rules.clock,
         )
 
     def _held(self) -> Outcome:
@@ -166,7 +167,7 @@ class Calling(Running):
         call, again = stored.call, self.fence.attempt > 1
         if call.state == "held" and not decision.approve:
             call = await self._set(replace(call, state="refused"), None)
-        elif call.state == "held" and stored.expires and stored.expires <= self.turn.at:
+        elif call.state == "held" and stored.expires and stored.expires <= self._came():
             call = await self._set(replace(call, state="refused", result="expired"), None)
             self._emit(Notice, code="expired", values={"name": call.name})
         elif call.state == "held" or (call.state == "running" and again):

@@ -1,10 +1,11 @@
-"""Runs a skill as the engine would, without a model or a key."""
+"""Runs a skill as the engine would, or in the engine itself, without a key."""
 
 from __future__ import annotations
 
 import functools
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import tzinfo
 from typing import Any
 
@@ -12,14 +13,24 @@ import httpx
 import orjson
 from pydantic import BaseModel
 
+from duihua.errors import TurnError
+from duihua.events import AnyEvent, SkillProgress, TurnFailed, TurnFinished
 from duihua.messages import Author, Call, TurnRef, call_id
-from duihua.ports import Skill
+from duihua.ports import CallDelta, Skill
+from duihua.session import Reply
 from duihua.skills.contract import AskUser, Context
 from duihua.skills.runner import MAX_RESULT, needs_consent, run
+from duihua.testing.engines import scripted_engine
+from duihua.testing.scripted import Entry, ScriptedModel
 
 
 class SkillHarness:
-    """Calls one skill through the real runner: `(await SkillHarness(weather).call(city="北京")).result`.
+    """Tries one skill: by arguments, or by a whole turn of a real engine whose model follows a script.
+
+        harness = SkillHarness(dice)
+        call = await harness.call(count=2)
+        reply = await harness.turn("Roll two.", harness.asks(count=2), "There you are.")
+        assert reply.calls[0].result == call.result
 
     Args:
         skill: what `@skill` made.
@@ -29,7 +40,8 @@ class SkillHarness:
         timezone: of the user, None for the machine's.
         http: the client that the skill is given; None: a new one for every call.
         approved: whether a person has consented. Without it a call that needs consent comes back `held`.
-        limit: characters of a result, at most.
+        limit: characters of a result, at most; a turn keeps to the engine's own.
+        clock: what the skill sees as the time; see `Clock`.
 
     Attributes:
         progress: what the skill has reported.
@@ -47,10 +59,11 @@ class SkillHarness:
         http: httpx.AsyncClient | None = None,
         approved: bool = False,
         limit: int = MAX_RESULT,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.skill, self.settings, self.user = skill, settings or {}, user or Author(1, "tester")
         self.locale, self.timezone, self.http = locale, timezone, http
-        self.approved, self.limit = approved, limit
+        self.approved, self.limit, self.clock = approved, limit, clock
         self.progress: list[str] = []
         self.errors: list[BaseException] = []
         self._calls = 0
@@ -78,6 +91,60 @@ class SkillHarness:
         except AskUser as e:
             return _held(call, str(e))
 
+    def asks(self, **arguments: Any) -> CallDelta:
+        """The call as a model asks for it: an entry of a turn's script. More in one answer: a list."""
+        self._calls += 1
+        text = orjson.dumps(arguments, default=_plain).decode()
+        return CallDelta(self._calls, f"call-{self._calls}", self.skill.name, text)
+
+    async def turn(self, text: str, *script: Entry) -> Reply:
+        """A turn from a person's words to the answer, in an engine with this skill alone.
+
+        Where consent is needed, the turn ends with `finish` `approval`; if the harness is `approved`, the
+        person consents and the reply is that of the turn that follows, with the calls of both.
+
+        Args:
+            text: what the person says.
+            script: the model's answers in their order, one for each time it is asked: see `ScriptedModel`.
+
+        Raises:
+            ScriptError: the model was asked more often, or not as often.
+            TurnError: there was no answer.
+        """
+        name = self.skill.name.lower().replace("-", "_")
+        settings = {f"{name}_{key}": value for key, value in self.settings.items()}
+        model = ScriptedModel(script)
+        engine = scripted_engine(
+            model, skills=[self.skill], clock=self.clock, lang=self.locale, skill_settings=settings
+        )
+        async with engine:
+            if self.timezone is not None:
+                engine.timezone = self.timezone
+            session = engine.session("test", name=self.user.name)
+            try:
+                end = await self._heard(session.say(text))
+                for held in await session.held() if self.approved else ():
+                    end = await self._heard(session.events(await session.decide(held.call.id, True)))
+            except TurnError:
+                if len(model.requests) > len(script):
+                    model.check()  # this is why
+                raise
+            calls = tuple(c for t in await session.history() for s in t.steps for c in s.calls)
+        return Reply(end.text, calls, end.usage, end.model, end.finish, end.turn)
+
+    async def _heard(self, events: AsyncIterator[AnyEvent]) -> TurnFinished:
+        async for event in events:
+            match event:
+                case SkillProgress():
+                    self.progress.append(event.text)
+                case TurnFailed():
+                    raise TurnError(event.error, event.values)
+                case TurnFinished():
+                    return event
+                case _:
+                    pass
+        raise TurnError("superseded")
+
     async def _run(self, call: Call, http: httpx.AsyncClient) -> Call:
         context = Context(
             session="test",
@@ -88,6 +155,7 @@ class SkillHarness:
             http=http,
             progress=self.progress.append,
             approved=self.approved,
+            clock=self.clock,
         )
         return await run(call, self.skill, context, limit=self.limit, on_error=self.errors.append)
 
