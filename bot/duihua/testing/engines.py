@@ -23,7 +23,7 @@ def scripted_engine(
     clock: Callable[[], float] = time.time,
     **settings: Any,
 ) -> ChatEngine:
-    """An engine that answers as the script says: `async with scripted_engine(["hello"]) as engine`.
+    """An engine whose model follows a script; `async with` opens it, and its end is that of the script.
 
     Args:
         script: as `ScriptedModel` takes it, or one, to look at its `requests` afterwards.
