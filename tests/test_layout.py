@@ -46,6 +46,7 @@ LAYERS = [
         "simulator",
         "command",
         "memory_handlers",
+        "skill_handlers",
         "commands",
         "exporting",
         "shown",
@@ -61,6 +62,8 @@ LAYERS = [
         "model_commands",
         "task_commands",
         "memory_commands",
+        "skill_commands",
+        "skill_check",
     },
     {"cli", "__main__"},
 ]

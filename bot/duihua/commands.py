@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from duihua import memory_handlers
+from duihua import memory_handlers, skill_handlers
 from duihua.command import (
     Answer,
     Command,
@@ -203,6 +203,7 @@ COMMON: tuple[Command, ...] = (
     Command("persona", _persona, ("人设",), takes=True),
     Command("history", _history, ("历史",), takes=True),
     *memory_handlers.COMMANDS,
+    *skill_handlers.COMMANDS,
     Command("usage", _usage, ("用量",)),
     Command("compare", _compare, ("比较",), takes=True),
     Command("yes", _yes, ("同意", "y"), takes=True),

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
         ("weather", "clock", "calculator", "remember", "recall", "forget"),
         validation_alias=_named("DUIHUA_SKILLS"),
     )
+    skills_dir: str = Field("", validation_alias=_named("DUIHUA_SKILLS_DIR"))
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
     memory: Literal["on", "off"] = Field("on", validation_alias=_named("DUIHUA_MEMORY"))
     memory_model: str = Field("", validation_alias=_named("DUIHUA_MEMORY_MODEL"))

@@ -49,7 +49,9 @@ from duihua.recollection import Recollection
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import Reply, Session
-from duihua.skills.registry import Registry, load_bundled
+from duihua.skills import loading
+from duihua.skills.loading import Loaded
+from duihua.skills.registry import Registry
 from duihua.summarising import NONE, Summarising
 from duihua.tasking import Tasking
 from duihua.turn import Turns
@@ -77,7 +79,8 @@ class ChatEngine(Tasking):
     Args:
         model: `provider/model`, or several parted by commas: where one is overloaded, silent or out of reach
             before its first word, the next one answers. None: the setting `DUIHUA_MODEL`.
-        skills: what models may call; None: the bundled skills that `DUIHUA_SKILLS` names.
+        skills: what models may call; None: those that `DUIHUA_SKILLS` names, be they bundled, installed or
+            in the folder `DUIHUA_SKILLS_DIR`. One that cannot be loaded is logged and left out: `loaded`.
         settings: None: read from the environment and `.env`, once, now.
         store: None: the database of `DUIHUA_DATABASE_URL`.
         provider: clients by name that are used instead of our own (tests, platforms of your own).
@@ -111,7 +114,9 @@ class ChatEngine(Tasking):
         self.locale = language(self.settings.lang)
         self.timezone = zone(self.settings.timezone)
         self.prices = Prices.load(self.settings.prices)
-        self.registry = Registry(load_bundled(self.settings.skills) if skills is None else skills)
+        self._given = None if skills is None else tuple(skills)
+        self.loaded = self._load() if self._given is None else Loaded(self._given)
+        self.registry = Registry(self.loaded.skills)
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
         self._providers: dict[str, Provider] = dict(provider or {})
@@ -257,6 +262,33 @@ class ChatEngine(Tasking):
         await self.delivery.flush()
         if self._aside is not None:
             await self._aside.deliver()
+
+    async def reload_skills(self) -> Loaded:
+        """Reads the skills again, those of the folder from their files; skills given in code stay.
+
+        Turns that begin from now on have the new ones, turns that are running keep theirs.
+
+        Returns:
+            what was loaded, and what was not and why.
+
+        Raises:
+            ConfigError: two skills have one name, or the folder is gone. The old ones stay then.
+        """
+        if self._given is None:
+            loaded = await asyncio.to_thread(self._load, again=True)
+            self.offer(Registry(loaded.skills))
+            self.loaded = loaded
+        return self.loaded
+
+    def offer(self, registry: Registry) -> None:
+        """Offers these skills, from the next turn on, in the place of those so far."""
+        self.registry = registry
+        self._briefs.clear()
+        if self._aside is not None:
+            self._aside.offer(registry)
+
+    def _load(self, *, again: bool = False) -> Loaded:
+        return loading.load(self.settings.skills, self.settings.skills_dir, again=again)
 
     # ------------------------------------------------------------ use
 

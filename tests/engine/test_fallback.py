@@ -32,7 +32,7 @@ from duihua.providers.retry import Retry
 from duihua.ranges import Range
 from duihua.shown import sentence
 from duihua.simulator import Simulator
-from duihua.skills.registry import load_bundled
+from duihua.skills import load_bundled
 from duihua.testing import ScriptedModel
 from duihua.testing.scripted import STRICT
 from duihua.turn import LESSONS

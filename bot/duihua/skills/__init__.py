@@ -1,9 +1,10 @@
-"""Functions that models may call: contract, schema, registry, runner."""
+"""Functions that models may call: contract, schema, discovery, loading, registry, runner."""
 
 from __future__ import annotations
 
 from duihua.skills.contract import AskUser, BadArguments, Context, SkillError
-from duihua.skills.registry import Registry, load_bundled
+from duihua.skills.loading import Fault, Loaded, load, load_bundled
+from duihua.skills.registry import Registry
 from duihua.skills.runner import needs_consent, run
 from duihua.skills.schema import skill
 
@@ -11,8 +12,11 @@ __all__ = [
     "AskUser",
     "BadArguments",
     "Context",
+    "Fault",
+    "Loaded",
     "Registry",
     "SkillError",
+    "load",
     "load_bundled",
     "needs_consent",
     "run",

@@ -1,4 +1,4 @@
-"""The skills of an engine, by name; and the bundled ones, by allow-list."""
+"""The skills of an engine, by name; and the names of the bundled ones."""
 
 from __future__ import annotations
 
@@ -10,24 +10,33 @@ from duihua.errors import ConfigError
 from duihua.ports import Skill, ToolSpec
 from duihua.skills.schema import origin
 
-_BUNDLE = "duihua_skills"
+BUNDLE = "duihua_skills"
 
 
 class Registry:
     """Skills by name, in the order given; it never changes.
 
     Raises:
-        ConfigError: two skills have one name; the text says where both come from.
+        ConfigError: two skills have one name; the text says where both come from. Or one is no skill.
     """
 
     def __init__(self, skills: Iterable[Skill] = ()) -> None:
         self._skills: dict[str, Skill] = {}
         for skill in skills:
+            if not isinstance(skill, Skill):  # pyright: ignore[reportUnnecessaryIsInstance] (people do that)
+                kind = str(getattr(skill, "__name__", "") or type(skill).__name__)[:100]
+                raise ConfigError(
+                    f"{kind} is no skill: decorate the function with @skill", "config_no_skill", name=kind
+                )
             other = self._skills.setdefault(skill.name, skill)
             if other is not skill:
                 raise ConfigError(
                     f"two skills are named {skill.name!r}: {origin(other)} and {origin(skill)}; "
-                    "rename one by @skill(name=...), or leave it out of DUIHUA_SKILLS"
+                    "rename one by @skill(name=...), or leave it out of DUIHUA_SKILLS",
+                    "config_skill_clash",
+                    name=skill.name,
+                    one=origin(other),
+                    other=origin(skill),
                 )
         self._specs = tuple(skill.spec for skill in self._skills.values())
 
@@ -58,36 +67,6 @@ class Registry:
 
 def bundled() -> tuple[str, ...]:
     """The names of the bundled skills: one module each."""
-    package = importlib.import_module(_BUNDLE)
+    package = importlib.import_module(BUNDLE)
     found = (module.name for module in pkgutil.iter_modules(package.__path__))
     return tuple(sorted(name for name in found if not name.startswith("_")))
-
-
-def load_bundled(names: Iterable[str]) -> tuple[Skill, ...]:
-    """The bundled skills of these names (setting DUIHUA_SKILLS); `none` alone means none of them.
-
-    Only the modules that are named are imported.
-
-    Raises:
-        ConfigError: there is no such bundled skill.
-    """
-    wanted = tuple(dict.fromkeys(names))
-    if wanted in ((), ("none",)):
-        return ()
-    known = bundled()
-    if unknown := [name for name in wanted if name not in known]:
-        raise ConfigError(
-            f"DUIHUA_SKILLS names {', '.join(unknown)}: no such bundled skill; there are {', '.join(known)}",
-            "config_skills",
-            name=", ".join(unknown),
-            known=", ".join(known),
-        )
-    return tuple(_exposed(name) for name in wanted)
-
-
-def _exposed(name: str) -> Skill:
-    module = importlib.import_module(f"{_BUNDLE}.{name}")
-    found = getattr(module, name, None)
-    if not isinstance(found, Skill):
-        raise ConfigError(f"{_BUNDLE}.{name} exposes no skill named {name}")
-    return found

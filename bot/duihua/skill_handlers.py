@@ -1,0 +1,62 @@
+"""`/skills`: what the model may call, and reading it again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from duihua.command import Answer, Command, Scene, Show
+from duihua.escapes import one_line
+
+if TYPE_CHECKING:
+    from duihua.skills.loading import Fault
+    from duihua_prompts import Catalogue
+
+LINE = 100
+"""Characters of a description that are listed."""
+
+_RELOAD = ("reload", "重新加载", "重载")
+_TRUSTED = ("terminal", "embed")  # front ends that only the machine's owner and their own program reach
+
+
+def fault_line(fault: Fault, words: Catalogue) -> str:
+    """One line about a skill that could not be loaded."""
+    values = {name: one_line(value, 300) for name, value in fault.values.items()}
+    why = words.t(f"skills.fault.{fault.code}", **values)
+    return words.t(
+        "skills.broken", name=one_line(fault.name, 64), origin=one_line(fault.origin, 300), why=why
+    )
+
+
+async def _skills(scene: Scene) -> Answer:
+    words, wish = scene.words, scene.args.casefold()
+    if wish in _RELOAD:
+        return await _reload(scene)
+    if wish:
+        return Show(words.t("command.skills.usage"))
+    lines = [
+        words.t(
+            "command.skills.line",
+            name=one_line(skill.name, 64),
+            effect=words.t(f"skills.effect.{skill.effect}"),
+            about=one_line(skill.spec.description, LINE),
+        )
+        for skill in scene.engine.registry
+    ]
+    return Show("\n".join(lines) or words.t("command.skills.nothing"))
+
+
+async def _reload(scene: Scene) -> Answer:
+    words = scene.words
+    if scene.session.address.front not in _TRUSTED:
+        return Show(words.t("command.skills.not_here"))
+    loaded = await scene.engine.reload_skills()
+    names = words.t("fact.separator").join(skill.name for skill in loaded.skills)
+    lines = [words.t("command.skills.reloaded", names=names or "-")]
+    lines += [fault_line(fault, words) for fault in loaded.faults]
+    if loaded.idle:
+        lines.append(words.t("command.skills.idle", names=words.t("fact.separator").join(loaded.idle)))
+    return Show("\n".join(lines))
+
+
+COMMANDS: tuple[Command, ...] = (Command("skills", _skills, ("技能",), takes=True),)
+"""In the order of /help."""
