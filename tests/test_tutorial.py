@@ -1,0 +1,135 @@
+"""The tutorial is followed word for word: its files, its commands and its chats, in a clean environment.
+
+There is no network. What its first commands would fetch comes from the environment that the tests run in;
+ours comes as the wheel alone, and the tutorial's as the wheel that it builds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.test_packaging import wheel
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.S)
+NAMED = re.compile(r"`([\w.-]+\.(?:py|toml))`")
+
+UNFETCHED = re.compile(r"duihua|pytest_asyncio|hypothesis|xdist|\.pth$")
+"""What is installed here, but by nothing that the tutorial tells to install."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    language: str
+    code: str
+    file: str  # the last one that is named before it
+
+    @property
+    def commands(self) -> list[str]:
+        return [line.removeprefix("$ ") for line in self.code.splitlines() if line and line[0] not in "#>"]
+
+
+def blocks(name: str) -> list[Block]:
+    text = (ROOT / "docs" / name).read_text("utf-8")
+    found: list[Block] = []
+    for match in BLOCK.finditer(text):
+        before = NAMED.findall(BLOCK.sub("", text[: match.start()]))
+        found.append(Block(match[1], match[2], before[-1] if before else ""))
+    return found
+
+
+ENGLISH, CHINESE = blocks("tutorial.md"), blocks("tutorial.zh-CN.md")
+
+
+def script(tutorial: list[Block], said: Path) -> str:
+    """The whole tutorial for a shell; what the chats answer goes into a file."""
+    lines = ["set -e"]
+    for block in tutorial:
+        match block.language:
+            case "sh":
+                lines.append(block.code)
+            case "python" | "toml":
+                lines.append(f"cat >{block.file} <<'END OF FILE'\n{block.code}END OF FILE")
+            case _:
+                lines.append(chat(block, said))
+    return "\n".join(lines)
+
+
+def chat(block: Block, said: Path) -> str:
+    command, *rest = block.code.splitlines()
+    typed = " ".join(shlex.quote(line[2:]) for line in rest if line.startswith("> "))
+    return f"printf '%s\\n' {typed} | {command.removeprefix('$ ')} >>{said}"
+
+
+def answers(block: Block) -> list[re.Pattern[str]]:
+    """What a chat shows as said; `…` stands for anything."""
+    shown = [line for line in block.code.splitlines()[1:] if not line.startswith("> ")]
+    return [re.compile(".+".join(map(re.escape, line.split("…")))) for line in shown]
+
+
+def offline(folder: Path) -> dict[str, str]:
+    """An environment in which `python3 -m venv` and pip fetch nothing."""
+    others, tools = folder / "others", folder / "tools"
+    others.mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if not UNFETCHED.search(entry.name):
+            (others / entry.name).symlink_to(entry)
+    tools.mkdir()
+    venv = tools / "python3"
+    venv.write_text(
+        f'#!/bin/sh\n{shlex.quote(sys.executable)} "$@" --without-pip\n'
+        f"echo {shlex.quote(str(others))} >$(echo .venv/lib/python*/site-packages)/others.pth\n"
+    )
+    venv.chmod(0o755)
+    wheel(folder)
+    clean = {k: v for k, v in os.environ.items() if k in ("HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR")}
+    return {
+        **clean,
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(folder),
+        "PIP_NO_COMPILE": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
+def test_the_tutorial_ends_in_a_conversation_through_the_skill(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    work = tmp_path / "work"
+    work.mkdir()
+    text = script(ENGLISH, said)
+    text += "\nDUIHUA_LANG=zh\nexport DUIHUA_LANG\n" + chat(CHINESE[-1], said)
+    text += "\npython -P -c 'import duihua, duihua_dice; print(duihua.__file__, duihua_dice.__file__)'\n"
+    environ = {**offline(tmp_path), "DUIHUA_LANG": "en"}
+    ran = subprocess.run(
+        ["bash", "-c", text], cwd=work, env=environ, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "3 passed" in ran.stdout
+    lines = said.read_text("utf-8").splitlines()
+    for wanted in answers(ENGLISH[-1]) + answers(CHINESE[-1]):
+        assert any(wanted.fullmatch(line) for line in lines), (wanted, lines)
+    installed = str(work / "duihua-dice/.venv/lib")
+    assert all(path.startswith(installed) for path in ran.stdout.splitlines()[-1].split())
+
+
+def test_it_is_as_short_as_it_says() -> None:
+    commands = [
+        command for block in ENGLISH if block.language in ("sh", "text") for command in block.commands
+    ]
+    commands = [c for c in commands if not any(a.fullmatch(c) for a in answers(ENGLISH[-1]))]
+    assert len(commands) <= 12
+    assert not any(sign in command for command in commands for sign in (";", "&&", "|"))
+    skill = next(block for block in ENGLISH if block.file == "duihua_dice.py")
+    assert len(skill.code.splitlines()) <= 15
+
+
+def test_both_languages_do_the_same() -> None:
+    assert [b for b in ENGLISH if b.language != "text"] == [b for b in CHINESE if b.language != "text"]
