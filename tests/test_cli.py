@@ -22,6 +22,7 @@ COMMANDS = [
     *([name] for name in ("chat", "simulator", "models", "db", "task")),
     *([name] for name in ("complete", "moderate", "embed", "draw", "transcribe", "count")),
     *(["task", name] for name in ("start", "list", "show", "forget")),
+    *(["skills", *name] for name in ([], ["list"], ["show"], ["new"], ["test"], ["run"])),
     ["db", "upgrade"],
     [],
 ]

@@ -64,6 +64,7 @@ LAYERS = [
         "memory_commands",
         "skill_commands",
         "skill_check",
+        "skill_run",
     },
     {"cli", "__main__"},
 ]

@@ -19,7 +19,7 @@ from tests.test_packaging import wheel
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.S)
-NAMED = re.compile(r"`([\w.-]+\.(?:py|toml))`")
+NAMED = re.compile(r"`([\w./-]+\.py)`")
 
 UNFETCHED = re.compile(r"duihua|pytest_asyncio|hypothesis|xdist|\.pth$")
 """What is installed here, but by nothing that the tutorial tells to install."""
@@ -47,7 +47,7 @@ def blocks(name: str) -> list[Block]:
     return found
 
 
-WHERE = "from importlib.util import find_spec as f; print(f('duihua').origin, f('duihua_dice').origin)"
+WHERE = "from importlib.util import find_spec as f; print(f('duihua').origin, f('dice_skill').origin)"
 ENGLISH, CHINESE = blocks("tutorial.md"), blocks("tutorial.zh-CN.md")
 
 
@@ -61,7 +61,7 @@ def script(tutorial: list[Block], said: Path) -> str:
         match block.language:
             case "sh":
                 lines.append(block.code)
-            case "python" | "toml":
+            case "python":
                 lines.append(f"cat >{block.file} <<'END OF FILE'\n{block.code}END OF FILE")
             case _:
                 both = ENGLISH[-1].code + CHINESE[-1].code
@@ -116,7 +116,7 @@ def test_the_tutorial_ends_in_a_conversation_through_the_skill(tmp_path: Path) -
     lines = said.read_text("utf-8").splitlines()
     for wanted in answers(ENGLISH[-1]) + answers(CHINESE[-1]):
         assert any(wanted.fullmatch(line) for line in lines), (wanted, lines)
-    installed = str(work / "duihua-dice/.venv/lib")
+    installed = str(work / ".venv/lib")
     assert all(path.startswith(installed) for path in ran.stdout.splitlines()[-1].split())
 
 
@@ -124,7 +124,7 @@ def test_it_is_as_short_as_it_says() -> None:
     commands = [command for block in ENGLISH for command in block.commands]
     assert len(commands) <= 12
     assert not any(sign in command for command in commands for sign in (";", "&&", "|"))
-    skill = next(block for block in ENGLISH if block.file == "duihua_dice.py")
+    skill = next(block for block in ENGLISH if block.file == "dice_skill.py")
     assert len(skill.code.splitlines()) <= 15
 
 

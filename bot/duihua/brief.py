@@ -14,6 +14,8 @@ from duihua.prices import Price
 if TYPE_CHECKING:
     import httpx
 
+    from duihua.skills.gate import Gate
+
 
 @dataclass(frozen=True, slots=True)
 class Brief:
@@ -31,10 +33,9 @@ class Brief:
     tools: tuple[ToolSpec, ...]
     locale: str
     timezone: tzinfo | None = None
-    skill_settings: Mapping[str, Mapping[str, str]] = field(
-        default_factory=dict[str, Mapping[str, str]], repr=False
-    )
-    http: httpx.AsyncClient | None = None
+    skill_settings: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    http: Callable[[Skill], httpx.AsyncClient] | None = None  # a client for one call of a skill
+    gate: Gate | None = field(default=None, repr=False)
     price: Price | None = None
     others: tuple[Brief, ...] = ()  # the models that answer when this one cannot, in their order
 

@@ -29,12 +29,14 @@ from duihua.messages import (
     Decision,
     Step,
     Text,
+    TurnRef,
     call_id,
     text_of,
 )
 from duihua.ports import (
     Finish,
     Outcome,
+    Skill,
 )
 from duihua.running import Running, Said, whole
 from duihua.skills.contract import Context
@@ -64,7 +66,7 @@ class Calling(Running):
             )
             if index == CALLS:
                 call = replace(call, state="failed", result=TOO_MANY)
-            elif skill is not None and needs_consent(skill, call):
+            elif skill is not None and needs_consent(skill, call) and not await self._barred(skill):
                 call = replace(call, state="held")
             calls.append(call)
         step = Step(said.parts(), tuple(calls), brief.dialect.name)
@@ -91,6 +93,8 @@ class Calling(Running):
         """Runs one call; its result is stored before anything else happens with it."""
         skill = self._brief.skills.get(call.name)
         self._emit(SkillStarted, call=call.id, name=call.name, arguments=call.arguments)
+        if skill is not None and call.state != "running" and (why := await self._refusal(skill)):
+            return await self._set(replace(call, state="failed", result=why), number)
         if call.effect == "write":
             if call.state == "running":  # an earlier attempt was cut while it ran
                 return await self._set(replace(call, state="unknown", result=""), number)
@@ -98,11 +102,25 @@ class Calling(Running):
                 return await self._set(replace(call, state="done", result=earlier.result), number)
             await self._set(replace(call, state="running"), number)
         try:
-            context = self._context(call, approved)
+            context = self._context(call, skill, approved)
             result = await run(call, skill, context, known=self._brief.skills)
         except AskUser as e:
             result = replace(call, state="failed" if approved else "held", result=str(e))
         return await self._set(result, number)
+
+    @property
+    def _user(self) -> int:
+        """users.id of who asks."""
+        return (self.turn.author.id if self.turn.author else 0) or self.work.owner
+
+    async def _barred(self, skill: Skill) -> str:
+        gate = self._brief.gate
+        return await gate.barred(skill, self.work.address, self._user) if gate else ""
+
+    async def _refusal(self, skill: Skill) -> str:
+        """Why a call is not run, for the model; empty: it is."""
+        gate = self._brief.gate
+        return await self._barred(skill) or (gate.too_often(skill, self._user) if gate else "")
 
     async def _done_before(self, call: Call) -> Call | None:
         """The same call, done by an earlier answer to the same input: a retry does not do it again."""
@@ -130,7 +148,7 @@ class Calling(Running):
                 self._emit(Notice, code="unknown_call", values={"name": call.name})
         return call
 
-    def _context(self, call: Call, approved: bool) -> Context:
+    def _context(self, call: Call, skill: Skill | None, approved: bool) -> Context:
         brief = self._brief
 
         def progress(text: str) -> None:
@@ -144,7 +162,7 @@ class Calling(Running):
             deadline=self._deadline,
             settings=brief.skill_settings.get(call.name, {}),
             approved=approved,
-            http=brief.http,
+            http=brief.http(skill) if brief.http and skill else None,
             memory=self.recollection.own(self.holder, self.turn),
             progress=progress,
             clock=self.rules.clock,
@@ -161,10 +179,11 @@ class Calling(Running):
         stored = await self.store.stored_call(decision.call)
         if stored is None or stored.ref.session != self.turn.ref.session:
             return self._failed("no_call")
-        author = self.turn.author
-        if stored.asker and author and author.id and author.id != stored.asker:
+        if stored.asker and self._user != stored.asker:
             return self._failed("not_asker")
         call, again = stored.call, self.fence.attempt > 1
+        if call.state == "held" and not await self._stands(stored.ref):
+            return self._failed("no_call")  # what led to it was taken back, or asked anew
         if call.state == "held" and not decision.approve:
             call = await self._set(replace(call, state="refused"), None)
         elif call.state == "held" and stored.expires and stored.expires <= self._came():
@@ -185,6 +204,12 @@ class Calling(Running):
             note = f"[{call.name} {call.arguments}] {call.state}: {call.result}"
             self.turn = replace(self.turn, input=(*self.turn.input, Text(note)), memo={})
         return None
+
+    async def _stands(self, ref: TurnRef) -> bool:
+        """Whether a turn is still part of the conversation: not undone, edited, or answered anew."""
+        limit = self.turn.ref.seq - ref.seq + 1
+        path = await self.store.path(ref.session, self.turn.parent, since=ref.seq, limit=limit)
+        return any(turn.ref == ref for turn in path)
 
 
 def _plain(arguments: str) -> Any:

@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         validation_alias=_named("DUIHUA_SKILLS"),
     )
     skills_dir: str = Field("", validation_alias=_named("DUIHUA_SKILLS_DIR"))
+    skills_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias=_named("DUIHUA_SKILLS_NETWORKS")
+    )
+    admins: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("terminal",), validation_alias=_named("DUIHUA_ADMINS")
+    )
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
     memory: Literal["on", "off"] = Field("on", validation_alias=_named("DUIHUA_MEMORY"))
     memory_model: str = Field("", validation_alias=_named("DUIHUA_MEMORY_MODEL"))
@@ -147,7 +153,7 @@ class Settings(BaseSettings):
     )
 
     skill_settings: Mapping[str, str] = Field(
-        default_factory=dict[str, str], validation_alias=_named("duihua_skill_settings")
+        default_factory=dict[str, str], validation_alias=_named("duihua_skill_settings"), repr=False
     )
     """Settings of skills: what follows `DUIHUA_SKILL_` in lower case -> text. See `of_skill`."""
 
@@ -156,7 +162,7 @@ class Settings(BaseSettings):
         prefix = name.lower().replace("-", "_") + "_"
         return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
-    @field_validator("skills", "genstudio_native_tools", mode="before")
+    @field_validator("skills", "skills_networks", "admins", "genstudio_native_tools", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from difflib import get_close_matches
@@ -20,7 +20,7 @@ from duihua.abilities import ListsModels
 from duihua.errors import ConfigError, DuihuaError, InvalidOptions, MissingKey, ProviderError
 from duihua.messages import Text, Turn, TurnRef
 from duihua.options import ModelOptions
-from duihua.ports import Finish, Provider, Request
+from duihua.ports import Finish, Provider, Request, Skill
 
 if TYPE_CHECKING:
     import httpx
@@ -50,7 +50,7 @@ class Finding:
 async def examine(
     settings: Settings, *, env_file: str = ".env", clock: Callable[[], float] = time.time
 ) -> AsyncIterator[Finding]:
-    """Looks at settings, database, models and platforms, the cheapest first.
+    """Looks at settings, skills, database, models and platforms, the cheapest first.
 
     Args:
         settings: as the program would use them.
@@ -58,6 +58,8 @@ async def examine(
         clock: Unix time.
     """
     for finding in misspelt(settings, env_file):
+        yield finding
+    for finding in skills(settings):
         yield finding
     looked = await asyncio.to_thread(database, settings.database_url)
     yield looked
@@ -104,6 +106,44 @@ def misspelt(settings: Settings, env_file: str) -> list[Finding]:
 
 def _names(alias: object) -> list[str]:
     return [str(choice) for choice in getattr(alias, "choices", ())]
+
+
+def skills(settings: Settings) -> list[Finding]:
+    """What is wrong with the skills and their settings; nothing if all is well."""
+    from duihua.skills import Registry, load
+
+    try:
+        loaded = load(settings.skills, settings.skills_dir)
+        Registry(loaded.skills)
+    except ConfigError as e:
+        return [Finding("broken", "skills", error=e)]
+    broken = [
+        Finding("broken", "skill_broken", {"name": fault.name, "origin": fault.origin}, fault.error())
+        for fault in loaded.faults
+    ]
+    return [*broken, *skill_settings(loaded.skills, settings)]
+
+
+def skill_settings(given: Sequence[Skill], settings: Settings) -> list[Finding]:
+    """Settings that a skill does not take, and names under its prefix that are none of its settings."""
+    from duihua.config import SKILL_PREFIX
+    from duihua.skills.settings import described, read, variable
+
+    found: list[Finding] = []
+    known = {setting.name for skill in given for setting in described(skill)}
+    free = tuple(variable(skill.name, "") for skill in given if skill.settings is None)
+    for skill in given:
+        try:
+            read(skill, settings.of_skill(skill.name))
+        except ConfigError as e:
+            found.append(Finding("broken", "skill_settings", {"skill": skill.name}, e))
+    bound = tuple(variable(skill.name, "") for skill in given if skill.settings is not None)
+    for name in sorted(f"{SKILL_PREFIX}{key}".upper() for key in settings.skill_settings):
+        if name.startswith(bound) and name not in known and not name.startswith(free):
+            near = get_close_matches(name, known, n=1, cutoff=0.8)
+            code = "setting_near" if near else "setting_unknown"
+            found.append(Finding("warning", code, {"name": name, "near": near[0] if near else ""}))
+    return found
 
 
 def database(url: str) -> Finding:

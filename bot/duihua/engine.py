@@ -50,8 +50,10 @@ from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.session import Reply, Session
 from duihua.skills import loading
+from duihua.skills.gate import Gate
 from duihua.skills.loading import Loaded
 from duihua.skills.registry import Registry
+from duihua.skills.settings import SkillSettings
 from duihua.summarising import NONE, Summarising
 from duihua.tasking import Tasking
 from duihua.turn import Turns
@@ -60,6 +62,7 @@ from duihua.upkeep import Upkeep
 if TYPE_CHECKING:
     import httpx
 
+    from duihua.skills.guard import Guard
     from duihua_prompts import Persona, PersonaLibrary
 
 log = logging.getLogger(__name__)
@@ -117,6 +120,9 @@ class ChatEngine(Tasking):
         self._given = None if skills is None else tuple(skills)
         self.loaded = self._load() if self._given is None else Loaded(self._given)
         self.registry = Registry(self.loaded.skills)
+        self._skill_settings = SkillSettings(self.settings.of_skill)
+        for skill in self.registry:
+            self._skill_settings.of(skill)  # wrong ones are told now
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
         self._providers: dict[str, Provider] = dict(provider or {})
@@ -128,13 +134,14 @@ class ChatEngine(Tasking):
         self._live: set[str] = set()
         self._views: set[asyncio.Task[None]] = set()
         self._keeping: set[asyncio.Task[None]] = set()
-        self._http: httpx.AsyncClient | None = None
+        self._guard: Guard | None = None
         self._circuits = Circuits(changed=self._keep_health)
         self._health_kept = asyncio.Lock()
         self._open = False
         self._aside: ChatEngine | None = None
         self._beginning = asyncio.Lock()
         self.store: Store = store or self._make_store()
+        self._gate = Gate(self.store.user, self.settings.admins)
         self.contexts = Contexts(self.store, self._refit)
         self.calibrations = Calibrations(self.store)
         self._starting: set[int] = set()
@@ -214,8 +221,8 @@ class ChatEngine(Tasking):
         self._open = False
         async with AsyncExitStack() as last:  # whatever fails to close, the others are closed
             last.push_async_callback(self.store.aclose)
-            if self._http is not None:
-                last.push_async_callback(self._http.aclose)
+            if self._guard is not None:
+                last.push_async_callback(self._guard.aclose)
             for provider in self._providers.values():
                 last.push_async_callback(provider.aclose)
             if self._aside is not None:
@@ -280,9 +287,15 @@ class ChatEngine(Tasking):
             self.loaded = loaded
         return self.loaded
 
+    async def is_admin(self, address: Address, user: int) -> bool:
+        """Whether the person with this `users.id` is an administrator when they speak there."""
+        return await self._gate.is_admin(address, user)
+
     def offer(self, registry: Registry) -> None:
         """Offers these skills, from the next turn on, in the place of those so far."""
         self.registry = registry
+        for skill in registry:
+            self._skill_settings.of(skill)  # wrong ones are told now
         self._briefs.clear()
         if self._aside is not None:
             self._aside.offer(registry)
@@ -566,7 +579,8 @@ class ChatEngine(Tasking):
         stored = ModelOptions.parse(own["options"]) if own.get("options") else None
         merged = (options or ModelOptions()).over(stored).over(persona.options)
         offered = persona.skills
-        skills = {s.name: s for s in self.registry if offered == "all" or s.name in offered}
+        chosen = [s for s in self.registry if offered == "all" or s.name in offered]
+        skills = {s.name: s for s in chosen if self._skill_settings.of(s) is not None}
         locale = locale or self.locale
         brief = Brief(
             provider=provider,
@@ -581,8 +595,9 @@ class ChatEngine(Tasking):
             tools=tuple(skill.spec for skill in skills.values()),
             locale=locale,
             timezone=self.timezone,
-            skill_settings={name: self.settings.of_skill(name) for name in skills},
-            http=self._client(),
+            skill_settings={s.name: self._skill_settings.of(s) for s in skills.values()},
+            http=self._client,
+            gate=self._gate,
             price=self.prices.of(dialect.name),
         )
         others = [self._instead(brief, *one, merged) for one in behind]
@@ -620,14 +635,16 @@ class ChatEngine(Tasking):
 
         return {"embed": embed, "model": model}
 
-    def _client(self) -> httpx.AsyncClient:
-        """The HTTP client of skills; it opens nothing until it is used."""
-        if self._http is None:
-            from duihua.providers.http import client
+    def _client(self, skill: Skill) -> httpx.AsyncClient:
+        """The HTTP client for one call of a skill; it opens nothing until it is used."""
+        if self._guard is None:
+            from duihua.skills.guard import Guard  # brings httpx along
 
             proxy = self.settings.proxy
-            self._http = client(proxy=proxy.get_secret_value() if proxy else None)
-        return self._http
+            self._guard = Guard(
+                proxy=proxy.get_secret_value() if proxy else None, networks=self.settings.skills_networks
+            )
+        return self._guard.client(skill, self.settings.of_skill(skill.name))
 
     def _make_store(self) -> Store:
         from duihua_storage import open_store

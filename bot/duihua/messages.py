@@ -47,12 +47,15 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Bytes that come with an input. They are kept once; a `Media` part names them by `id` from then on."""
+    """Bytes that come with an input or from a skill. They are kept once; a `Media` part names them by `id`.
 
-    id: str
-    media: Literal["image", "audio", "video", "file"]
-    mime: str
-    data: bytes = field(repr=False)
+    A skill gives `data` and a `name`, `Attachment(data=png, name="chart.png")`; the rest is told from these.
+    """
+
+    id: str = ""
+    media: Literal["image", "audio", "video", "file"] = "file"
+    mime: str = ""
+    data: bytes = field(default=b"", repr=False)
     name: str = ""
 
     @property
@@ -221,6 +224,11 @@ class Cost:
         """For example `0.0042 CNY`; what is less than a millionth rounds to it."""
         whole = f"{self.micros / 1_000_000:.6f}".rstrip("0").rstrip(".")
         return f"{whole} {self.currency}"
+
+
+def media_of(turn: Turn) -> tuple[Media, ...]:
+    """What the answer brought beside text: images and files of its skills."""
+    return tuple(part for step in turn.steps for part in step.parts if isinstance(part, Media))
 
 
 def text_of(parts: tuple[Part, ...]) -> str:

@@ -36,14 +36,19 @@ def image(data: bytes, name: str = "") -> Attachment:
     Raises:
         UnsupportedInput: it is no PNG, JPEG, GIF or WebP, or too large.
     """
-    mime = next((mime for magic, mime in _MAGIC.items() if data.startswith(magic)), "")
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        mime = "image/webp"
+    mime = mime_of(data)
     if not mime:
         raise UnsupportedInput("not_image", name=name or "?")
     if len(data) > LARGEST:
         raise UnsupportedInput("too_large", name=name or "?", limit=f"{LARGEST >> 20} MB")
     return Attachment(secrets.token_hex(8), "image", mime, data, name)
+
+
+def mime_of(data: bytes) -> str:
+    """The type of an image, told by its first bytes; empty if it is none."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return next((mime for magic, mime in _MAGIC.items() if data.startswith(magic)), "")
 
 
 def read_image(path: str | Path) -> Attachment:

@@ -432,6 +432,10 @@ class Session(MemorySession):
             self._home.drop(known.address, known.id)
         return True
 
+    async def is_admin(self) -> bool:
+        """Whether the person whose handle this is is an administrator (setting DUIHUA_ADMINS)."""
+        return await self._home.is_admin(self.address, await self._speaker())
+
     async def is_private(self) -> bool:
         """Whether nothing of what is said now is stored."""
         return bool((await self._home.session_settings(self.address)).get("private"))

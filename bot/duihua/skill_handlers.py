@@ -15,16 +15,14 @@ LINE = 100
 """Characters of a description that are listed."""
 
 _RELOAD = ("reload", "重新加载", "重载")
-_TRUSTED = ("terminal", "embed")  # front ends that only the machine's owner and their own program reach
 
 
 def fault_line(fault: Fault, words: Catalogue) -> str:
     """One line about a skill that could not be loaded."""
-    values = {name: one_line(value, 300) for name, value in fault.values.items()}
-    why = words.t(f"skills.fault.{fault.code}", **values)
-    return words.t(
-        "skills.broken", name=one_line(fault.name, 64), origin=one_line(fault.origin, 300), why=why
-    )
+    from duihua_prompts import error_line
+
+    name, origin = one_line(fault.name, 64), one_line(fault.origin, 300)
+    return words.t("skills.broken", name=name, origin=origin, why=error_line(words, fault.error()))
 
 
 async def _skills(scene: Scene) -> Answer:
@@ -47,8 +45,8 @@ async def _skills(scene: Scene) -> Answer:
 
 async def _reload(scene: Scene) -> Answer:
     words = scene.words
-    if scene.session.address.front not in _TRUSTED:
-        return Show(words.t("command.skills.not_here"))
+    if not await scene.session.is_admin():
+        return Show(words.t("command.skills.not_admin"))
     loaded = await scene.engine.reload_skills()
     names = words.t("fact.separator").join(skill.name for skill in loaded.skills)
     lines = [words.t("command.skills.reloaded", names=names or "-")]

@@ -1,7 +1,6 @@
 """The weather forecast of Open-Meteo: free, without a key, for every city of the world.
 
-Settings: DUIHUA_SKILL_WEATHER_FORECAST_URL and DUIHUA_SKILL_WEATHER_GEOCODING_URL, the base URLs of the two
-services (https://open-meteo.com/en/docs and https://open-meteo.com/en/docs/geocoding-api).
+Documented at https://open-meteo.com/en/docs and https://open-meteo.com/en/docs/geocoding-api.
 """
 
 from __future__ import annotations
@@ -16,9 +15,6 @@ from pydantic import BaseModel, Field, ValidationError
 
 from duihua.skills.contract import Context, SkillError
 from duihua.skills.schema import skill
-
-FORECAST_URL = "https://api.open-meteo.com"
-GEOCODING_URL = "https://geocoding-api.open-meteo.com"
 
 _DAYS = 7
 _LARGEST = 500_000  # bytes of an answer
@@ -67,6 +63,13 @@ _WORDS = {
 }
 
 
+class Settings(BaseModel):
+    """Where the two services are: DUIHUA_SKILL_WEATHER_FORECAST_URL, DUIHUA_SKILL_WEATHER_GEOCODING_URL."""
+
+    forecast_url: str = Field("https://api.open-meteo.com", pattern="^https?://")
+    geocoding_url: str = Field("https://geocoding-api.open-meteo.com", pattern="^https?://")
+
+
 class _Place(BaseModel):
     name: str
     latitude: float
@@ -96,7 +99,12 @@ class _Forecast(BaseModel):
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
-@skill(effect="read", timeout=20, hosts=("api.open-meteo.com", "geocoding-api.open-meteo.com"))
+@skill(
+    effect="read",
+    timeout=20,
+    hosts=("api.open-meteo.com", "geocoding-api.open-meteo.com"),
+    settings=Settings,
+)
 async def weather(
     city: Annotated[str, Field(description="The city, in Chinese or English: 北京, Paris, Portland, Oregon")],
     ctx: Context,
@@ -122,10 +130,9 @@ async def _find(city: str, ctx: Context) -> _Place:
         if chinese and name.endswith(suffix) and len(name) > len(suffix) + 1:
             tries.append(name.removesuffix(suffix))
             break
-    url = ctx.settings.get("geocoding_url") or GEOCODING_URL
     for text in (text[:100] for text in tries if text):
         query = {"name": text, "count": "10", "language": "zh" if chinese else "en", "format": "json"}
-        places = (await _get(url, "/v1/search", query, _Places, ctx)).results
+        places = (await _get(ctx.settings.geocoding_url, "/v1/search", query, _Places, ctx)).results
         if places:
             return max(places, key=lambda place: _fit(place, text, region))
     raise SkillError(
@@ -144,7 +151,6 @@ def _fit(place: _Place, name: str, region: str) -> tuple[bool, bool, int]:
 
 
 async def _forecast(place: _Place, ctx: Context) -> _Daily:
-    url = ctx.settings.get("forecast_url") or FORECAST_URL
     query = {
         "latitude": f"{place.latitude:.4f}",
         "longitude": f"{place.longitude:.4f}",
@@ -152,7 +158,7 @@ async def _forecast(place: _Place, ctx: Context) -> _Daily:
         "timezone": "auto",  # days begin at the city's midnight, the first is its today
         "forecast_days": str(_DAYS),
     }
-    return (await _get(url, "/v1/forecast", query, _Forecast, ctx)).daily
+    return (await _get(ctx.settings.forecast_url, "/v1/forecast", query, _Forecast, ctx)).daily
 
 
 async def _get(url: str, path: str, query: Mapping[str, str], kind: type[Answer], ctx: Context) -> Answer:

@@ -19,6 +19,7 @@ FINAL_STEPS = """
     SELECT s.seq FROM steps s WHERE NOT EXISTS (
         SELECT 1 FROM skill_calls c
         WHERE c.session_id = s.session_id AND c.seq = s.seq AND c.step = s.step)"""
+CALLS = "SELECT state FROM skill_calls"
 OPEN = "SELECT id FROM sessions WHERE pending <> 0 OR lease_owner IS NOT NULL OR due IS NOT NULL"
 SETTLED = ("done", "failed", "unknown", "refused")
 
@@ -86,18 +87,23 @@ def check(url: str, scenario: str, inputs: Sequence[str], runs: Path, settled: s
     keys = [f"{scenario}-{n}" for n in range(len(inputs))]
     cleared = scenario == "clear"
     expected = keys[-1:] if cleared else keys  # what a clear erased was answered and is gone
-    turns = query(url, "SELECT seq, state, input FROM turns")
-    done = [seq for seq, state, _ in turns if state == "done"]
-    running = [seq for seq, state, _ in turns if state == "running"]
+    turns = query(url, "SELECT seq, state, input, finish FROM turns")
+    done = [seq for seq, state, _, finish in turns if state == "done" and finish != "approval"]
+    running = [seq for seq, state, *_ in turns if state == "running"]
+    undecided = 0
+    if scenario == "held":  # a decision is an input as well: one, carried out, its call settled
+        decisions = [key for key in answered if key not in keys]
+        expected = [*expected, *decisions]
+        undecided = abs(len(decisions) - 1) + sum(s not in SETTLED for (s,) in query(url, CALLS))
     finals = Counter(row[0] for row in query(url, FINAL_STEPS))
     bodies = Counter((effect, call) for effect, call, _ in effects(runs))
     leaked = 0
     if cleared:
-        leaked += sum(1 for _, state, text in turns if text is not None or state != "cleared")
+        leaked += sum(1 for _, state, text, _ in turns if text is not None or state != "cleared")
         leaked += len(query(url, "SELECT 1 FROM inbox WHERE body IS NOT NULL"))
         leaked += len(query(url, "SELECT 1 FROM steps"))
     return Faults(
-        lost=sum(answered[key] != 1 for key in expected) + sum(finals[seq] != 1 for seq in done),
+        lost=undecided + sum(answered[key] != 1 for key in expected) + sum(finals[seq] != 1 for seq in done),
         twice=max(0, len(turns) - len(expected)),
         rewritten=sum(n - 1 for (effect, _), n in bodies.items() if effect == "write"),
         rerun=sum(pid == last and call in settled for _, call, pid in effects(runs)),

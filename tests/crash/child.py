@@ -18,13 +18,17 @@ from duihua.skills.contract import Context
 SCENARIOS: dict[str, tuple[str, ...]] = {
     "plain": ("我叫小明",),
     "skills": ("!twocalls 北京天气怎么样? 12*3等于多少?",),
+    "held": ("12*3等于多少?",),  # and then the user's decision
     "clear": ("我叫小明", "!flag"),
     "slow": ("!slow 50 请慢慢说, 我叫小明, 今天我们聊一聊很长很长的故事",),
 }
 
 
-def skills(path: str) -> list[Skill]:
-    """One `read` and one `write` skill that write every run of theirs into a file before they answer."""
+def skills(path: str, *, ask: bool = False) -> list[Skill]:
+    """One `read` and one `write` skill that write every run of theirs into a file before they answer.
+
+    `ask`: the `write` skill needs a person's consent.
+    """
 
     def note(name: str, context: Context) -> None:
         with open(path, "a") as file:
@@ -43,7 +47,7 @@ def skills(path: str) -> list[Skill]:
         note("read", context)
         return f"{city} {day}: 晴, 20 °C"
 
-    @skill(effect="write")
+    @skill(effect="write", confirm=lambda arguments: ask)
     def calculator(expression: str, context: Context) -> str:
         """Calculates an arithmetic expression. 计算算术表达式。
 
@@ -58,13 +62,17 @@ def skills(path: str) -> list[Skill]:
 
 async def run(scenario: str, database: str, effects: str) -> None:
     settings = Settings.load(env_file=None, database_url=database)
-    async with ChatEngine(settings=settings, skills=skills(effects)) as engine:
+    async with ChatEngine(settings=settings, skills=skills(effects, ask=scenario == "held")) as engine:
         session = engine.session("crash")
         for number, text in enumerate(SCENARIOS[scenario]):
             ticket = await session.submit((Text(text),), key=("crash", f"{scenario}-{number}"))
             print("accepted", flush=True)
             async for event in session.events(ticket):
                 print(event.kind, getattr(event, "text", getattr(event, "error", "")), flush=True)
+        for held in await session.held():
+            print("decided", flush=True)
+            async for event in session.events(await session.decide(held.call.id, True)):
+                print(event.kind, flush=True)
         for ticket in await session.waiting():
             async for event in session.events(ticket):
                 print(event.kind, flush=True)

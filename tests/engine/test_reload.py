@@ -159,5 +159,5 @@ async def test_the_skills_are_listed(make: Make, lang: str, word: str) -> None:
 async def test_strangers_cannot_have_code_read_again(make: Make, tmp_path: Path) -> None:
     engine = await make(names="folder:*,clock")
     (tmp_path / "coin.py").write_text(PLAIN.format(name="coin"))
-    assert "machine" in await command(engine, "/skills reload", front="telegram")
+    assert "administrators" in await command(engine, "/skills reload", front="telegram")
     assert engine.registry.names == ("clock",)

@@ -45,19 +45,19 @@ def client(*, proxy: str | None = None, verify: ssl.SSLContext | bool = True) ->
         transport=Transport(proxy=proxy, verify=verify),
         timeout=httpx.Timeout(30.0, connect=10.0, pool=None),
         follow_redirects=False,
-        cookies=_NoCookies(),
+        cookies=NoCookies(),
         trust_env=False,
     )
 
 
-class _NoCookies(CookieJar):
+class NoCookies(CookieJar):
     """Keeps none and sends none: what one request brings must not go with another."""
 
     def extract_cookies(self, response: Any, request: Any) -> None:
-        pass
+        """Keeps none."""
 
     def add_cookie_header(self, request: Any) -> None:
-        pass
+        """Sends none."""
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -135,8 +135,14 @@ class Transport(httpx.AsyncBaseTransport):
     def _open(self) -> aiohttp.ClientSession:
         import aiohttp
 
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._verify, keepalive_timeout=self._keepalive)
+        return self._session_over(connector)
+
+    def _session_over(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+        import aiohttp
+
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._verify, keepalive_timeout=self._keepalive),
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,

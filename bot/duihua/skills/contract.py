@@ -3,8 +3,8 @@
 A skill is a typed function, sync or async, or an async generator, decorated with `@skill`. Its docstring's
 summary tells the model when to use it, `Args:` describes the parameters. A parameter annotated `Context` is
 filled in and hidden from the model. It returns text, any JSON value, a pydantic model, an `Attachment` or a
-list of these; a generator yields progress (text) and, last, its result. It raises `SkillError("why")` to tell
-the model, or `AskUser("question")` to ask a person first.
+list of these; a generator yields progress (text, shown at once, or an `Attachment`) and, last, its result.
+It raises `SkillError("why")` to tell the model, or `AskUser("question")` to ask a person first.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Context:
     )
     http: httpx.AsyncClient | None = None  # of this skill, reaches its `hosts` alone; a skill never closes it
     progress: Callable[[str], None] = _quiet  # tells the user, at once, what is going on
-    attach: Callable[[Attachment], None] = _quiet  # shows the user an image or a file with the answer
+    attach: Callable[[Attachment], None] = _quiet  # an image or a file for the user, once the call is done
     memory: Remembers | None = None  # of whoever is talking; None: it is turned off
     reminders: Reminds | None = None  # of this conversation; None: nobody could deliver them
     draw: Callable[[str, str], Awaitable[Sequence[Attachment]]] | None = None  # prompt, size: any image model

@@ -207,7 +207,7 @@ def _entries() -> tuple[metadata.EntryPoint, ...]:
 
 def _offered(entry: metadata.EntryPoint) -> Candidate:
     package = _package(entry)
-    return Candidate(entry.name, package, f"{package} {entry.value}", functools.partial(_from_entry, entry))
+    return Candidate(entry.name, package, f"{package} {entry.value}", functools.partial(from_entry, entry))
 
 
 def _package(entry: metadata.EntryPoint) -> str:
@@ -226,7 +226,7 @@ def _is_skill(path: Path) -> bool:
     return (path / "__init__.py").is_file() if path.is_dir() else path.suffix == ".py"
 
 
-def _from_entry(entry: metadata.EntryPoint) -> object:
+def from_entry(entry: metadata.EntryPoint) -> object:
     """What the entry point names: a skill, or a module with one of its name."""
     found = metadata.EntryPoint.pattern.match(entry.value)
     if found is None:

@@ -31,12 +31,16 @@ _OURS = (schema.__file__, flat.__file__)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A skill that could not be loaded. `code` names the sentence `skills.fault.<code>`, `values` fill it."""
+    """A skill that could not be loaded. `code` names the sentence `error.skill.<code>`, `values` fill it."""
 
     name: str
     origin: str
     code: str
     values: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def error(self) -> ConfigError:
+        """Why, as an error that has its sentence in the catalogue."""
+        return ConfigError(f"{self.name}: {self.code}", f"skill.{self.code}", **self.values)
 
 
 @dataclass(frozen=True, slots=True)

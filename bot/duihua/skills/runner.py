@@ -5,6 +5,9 @@ a second to clean up; a coroutine that swallows the cancellation is then closed,
 counted (`duihua.skills.threads`). When the *turn* is cancelled, so is the skill, and CancelledError goes on
 to the caller; a CancelledError that the skill raises by itself is a failure like any other. The one thing
 that cannot be helped is an async skill that blocks the event loop: sync work belongs into a plain `def`.
+An async generator is closed (`aclose`) like any other coroutine is ended, whatever it still yields.
+
+What a call attached counts only when the call is `done`: a skill that fails shows nothing.
 
 What the model reads is either the skill's own text (result, `SkillError`, `BadArguments`) or a generic line.
 The log gets where a skill failed, but no message of an exception: it may hold what a person wrote.
@@ -14,21 +17,19 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import json
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
-
-import orjson
-from pydantic import BaseModel
 
 from duihua.messages import Call
 from duihua.ports import Skill
 from duihua.redact import where
+from duihua.skills import results
 from duihua.skills.complaint import clipped
 from duihua.skills.contract import AskUser, BadArguments, Context, SkillError
+from duihua.skills.files import Files, Room
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ MAX_RESULT = 8_000
 
 _GRACE = 0.5  # seconds to clean up in
 _PROGRESS = 500  # characters of one report
+_REPORTS = 1_000  # of one call
 _ended: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks but weakly
 
 
@@ -48,6 +50,8 @@ async def run(
     known: Iterable[str] = (),
     limit: int = MAX_RESULT,
     on_error: Callable[[BaseException], None] | None = None,
+    room: Room | None = None,
+    keep: Callable[[bytes], None] | None = None,
 ) -> Call:
     """The call with its state (`done` or `failed`) and the text the model will read.
 
@@ -55,9 +59,13 @@ async def run(
         call: what the model asked for.
         skill: the skill of that name, None if there is none.
         context: its `idempotency_key` and `deadline` are set here; a `deadline` given (the turn's) is kept.
+            Its `progress` and `attach` are told what the skill reports and, when it is done, each attachment,
+            bounded, cleaned and with an id.
         known: the names there are, for the answer to an unknown one.
         limit: characters of the result, at most.
         on_error: is told an exception that the model sees a generic line for.
+        room: what the turn's calls may still leave behind.
+        keep: is given the whole of a result that is clipped, as UTF-8; None: `read_more` is not offered.
 
     Raises:
         AskUser: the skill wants a person's consent.
@@ -68,11 +76,16 @@ async def run(
     timeout = skill.timeout if not context.deadline else min(skill.timeout, context.deadline - loop.time())
     if timeout <= 0:
         return _failed(call, f"{skill.name} was not started: no time is left in this turn.", limit)
-    report = _Report(context.progress)
+    report, room = _Report(context.progress), room or Room()
+    files, show = Files(call.id, room), context.attach
     context = replace(
-        context, idempotency_key=call.id, deadline=loop.time() + timeout, progress=report.progress
+        context,
+        idempotency_key=call.id,
+        deadline=loop.time() + timeout,
+        progress=report.progress,
+        attach=files.add,
     )
-    task = loop.create_task(_outcome(skill, call.arguments, context))
+    task = loop.create_task(_outcome(skill, call.arguments, context, files))
     try:
         await asyncio.wait((task,), timeout=timeout)
         late = not task.done()
@@ -82,7 +95,8 @@ async def run(
         await _end(task, skill)
         raise
     finally:
-        report.open = False
+        report.left = 0
+        files.close()
     ended = task.done() and not task.cancelled()
     text, error = task.result() if ended else ("", asyncio.CancelledError())
     if isinstance(error, AskUser):
@@ -96,7 +110,20 @@ async def run(
         if on_error is not None:
             on_error(error)
         return _failed(call, _generic(skill), limit)
-    return replace(call, state="done", result=_fitting(text, limit))
+    for file in files.kept:
+        show(file)
+    notes = "\n".join(files.notes)
+    limit = max(limit - len(notes) - 1, 0) if notes else limit
+    if len(text) > limit and keep is not None and room.take(len(data := results.whole(text))):
+        keep(data)
+        text = results.opened(text, limit, short(call.id))
+    said = results.clipped(text, limit)
+    return replace(call, state="done", result=f"{said}\n{notes}" if said and notes else said or notes)
+
+
+def short(call: str) -> str:
+    """A call's id within its session, as a model is told it."""
+    return call.partition(".")[2]
 
 
 def needs_consent(skill: Skill, call: Call) -> bool:
@@ -113,9 +140,11 @@ def needs_consent(skill: Skill, call: Call) -> bool:
         return True
 
 
-async def _outcome(skill: Skill, arguments: str, context: Context) -> tuple[str, BaseException | None]:
+async def _outcome(
+    skill: Skill, arguments: str, context: Context, files: Files
+) -> tuple[str, BaseException | None]:
     try:
-        return _text(await skill.run(skill.validate(arguments), context)), None
+        return results.text(await skill.run(skill.validate(arguments), context), files), None
     except BaseException as e:  # SystemExit must not reach the loop; CancelledError is judged by `run`
         return "", e
 
@@ -128,7 +157,8 @@ async def _end(task: asyncio.Task[Any], skill: Skill) -> None:
     _ended.add(task)
     task.add_done_callback(_forget)
     coroutine: Any = task.get_coro()
-    coroutine.close()  # raises GeneratorExit where the skill waits; `_outcome` swallows what comes of it
+    with suppress(RuntimeError):  # it waits even then: it never gets to know that nobody listens
+        coroutine.close()  # raises GeneratorExit where the skill waits; `_outcome` swallows what comes of it
     task.cancel()  # wakes the task, which finds its coroutine closed
     log.warning("skill %s ignored its cancellation and was closed", skill.name)
 
@@ -142,44 +172,19 @@ def _forget(task: asyncio.Task[Any]) -> None:
 class _Report:
     """Progress of a running call, bounded; a call that is over reports no more."""
 
-    __slots__ = ("open", "tell")
+    __slots__ = ("left", "tell")
 
     def __init__(self, tell: Callable[[str], None]) -> None:
-        self.tell, self.open = tell, True
+        self.tell, self.left = tell, _REPORTS
 
     def progress(self, text: object) -> None:
-        if self.open:
+        if self.left > 0:
+            self.left -= 1
             self.tell(clipped(str(text), _PROGRESS))
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    try:
-        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # among others whole numbers beyond 64 bits
-        return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, set | frozenset):
-        return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError(f"a skill returned {type(value).__qualname__}, which has no JSON form")
-
-
 def _failed(call: Call, text: str, limit: int) -> Call:
-    return replace(call, state="failed", result=_fitting(text, limit))
-
-
-def _fitting(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    note = f"\n[clipped: {len(text)} characters in all]"
-    return (text[: max(limit - len(note), 0)] + note)[:limit]
+    return replace(call, state="failed", result=results.clipped(text, limit))
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> str:

@@ -22,6 +22,7 @@ from duihua.ports import Rate, Skill, ToolSpec
 from duihua.skills import complaint, docstring
 from duihua.skills.contract import BadArguments, Context
 from duihua.skills.flat import flat
+from duihua.skills.generators import last
 from duihua.skills.threads import THREADS
 
 Function = Callable[..., Any]
@@ -63,8 +64,9 @@ def skill(
     The result is the `Skill`; the function itself stays at `Skill.run.__wrapped__`.
 
     Args:
-        function: plain, typed, sync (runs in a thread of its own) or async (runs on the event loop: one that
-            blocks the loop stops everything). A parameter annotated `Context` is filled in, not shown.
+        function: plain, typed, sync (runs in a thread of its own), async (runs on the event loop: one that
+            blocks the loop stops everything) or an async generator (`generators.last`). A parameter annotated
+            `Context` is filled in, not shown.
         name: what models call it by; the function's name if empty. Letters, digits, `_`, `-`, at most 64.
         effect: `write` unless declared. `read` and `idempotent` calls may be run again after a crash.
         timeout: seconds after which a call is given up.
@@ -121,8 +123,8 @@ def _always(value: bool, arguments: Mapping[str, Any]) -> bool:
 def _check(where: str, function: Any, name: str, effect: str, timeout: float) -> None:
     if not (inspect.isfunction(function) or inspect.ismethod(function)):
         raise TypeError(f"@skill takes a function, not {type(function).__name__}: write a def for it")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{where} yields: return the whole result instead, report with Context.progress")
+    if inspect.isgeneratorfunction(function):
+        raise TypeError(f"{where} yields: make it an `async def`, or return the whole result")
     if not _NAME.fullmatch(name):
         raise ValueError(f"{where}: a name has 1 to 64 of a-z A-Z 0-9 _ -: give one by @skill(name=...)")
     if effect not in _EFFECTS:
@@ -242,7 +244,11 @@ class _Signature:
             result = await THREADS.run(work, name)
             return await result if inspect.isawaitable(result) else result
 
+        async def to_the_end(arguments: Mapping[str, Any], context: Any) -> Any:
+            return await last(call(arguments, context), context)
+
         run = on_loop if inspect.iscoroutinefunction(function) else in_thread
+        run = to_the_end if inspect.isasyncgenfunction(function) else run
         return functools.wraps(function)(run)
 
     def _unfit(self, error: Exception) -> TypeError:

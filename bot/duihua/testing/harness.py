@@ -6,6 +6,7 @@ import functools
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
@@ -15,11 +16,12 @@ from pydantic import BaseModel
 
 from duihua.errors import TurnError
 from duihua.events import AnyEvent, SkillProgress, TurnFailed, TurnFinished
-from duihua.messages import Author, Call, TurnRef, call_id
+from duihua.messages import Attachment, Author, Call, TurnRef, call_id
 from duihua.ports import CallDelta, Skill
 from duihua.session import Reply
 from duihua.skills.contract import AskUser, Context
 from duihua.skills.runner import MAX_RESULT, needs_consent, run
+from duihua.skills.settings import read
 from duihua.testing.engines import scripted_engine
 from duihua.testing.scripted import Entry, ScriptedModel
 
@@ -34,7 +36,8 @@ class SkillHarness:
 
     Args:
         skill: what `@skill` made.
-        settings: the skill's settings, as DUIHUA_SKILL_<NAME>_<SETTING> would give them (lower case).
+        settings: the skill's settings: an instance of its model, or the texts that
+            DUIHUA_SKILL_<NAME>_<SETTING> would give (lower case).
         user: who asks.
         locale: `zh` or `en`.
         timezone: of the user, None for the machine's.
@@ -43,8 +46,12 @@ class SkillHarness:
         limit: characters of a result, at most; a turn keeps to the engine's own.
         clock: what the skill sees as the time; see `Clock`.
 
+    Raises:
+        ConfigError: the skill does not take these settings.
+
     Attributes:
         progress: what the skill has reported.
+        files: the attachments that were shown.
         errors: exceptions of the skill that the model saw a generic line for.
     """
 
@@ -52,7 +59,7 @@ class SkillHarness:
         self,
         skill: Skill,
         *,
-        settings: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | BaseModel | None = None,
         user: Author | None = None,
         locale: str = "zh",
         timezone: tzinfo | None = None,
@@ -61,10 +68,12 @@ class SkillHarness:
         limit: int = MAX_RESULT,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.skill, self.settings, self.user = skill, settings or {}, user or Author(1, "tester")
+        self.skill, self.user = skill, user or Author(1, "tester")
+        self.settings = settings if isinstance(settings, BaseModel) else read(skill, settings or {})
         self.locale, self.timezone, self.http = locale, timezone, http
         self.approved, self.limit, self.clock = approved, limit, clock
         self.progress: list[str] = []
+        self.files: list[Attachment] = []
         self.errors: list[BaseException] = []
         self._calls = 0
 
@@ -111,15 +120,9 @@ class SkillHarness:
             ScriptError: the model was asked more often, or not as often.
             TurnError: there was no answer.
         """
-        name = self.skill.name.lower().replace("-", "_")
-        settings = {f"{name}_{key}": value for key, value in self.settings.items()}
         model = ScriptedModel(script)
-        engine = scripted_engine(
-            model, skills=[self.skill], clock=self.clock, lang=self.locale, skill_settings=settings
-        )
-        async with engine:
-            if self.timezone is not None:
-                engine.timezone = self.timezone
+        skill = replace(self.skill, run=self._equipped, settings=None)
+        async with scripted_engine(model, skills=[skill], clock=self.clock, lang=self.locale) as engine:
             session = engine.session("test", name=self.user.name)
             try:
                 end = await self._heard(session.say(text))
@@ -145,6 +148,13 @@ class SkillHarness:
                     pass
         raise TurnError("superseded")
 
+    async def _equipped(self, arguments: Mapping[str, Any], context: Any) -> Any:
+        """The skill with what this harness was given in place of what the engine has."""
+        zone, http = self.timezone or context.timezone, self.http or context.http
+        return await self.skill.run(
+            arguments, replace(context, settings=self.settings, timezone=zone, http=http)
+        )
+
     async def _run(self, call: Call, http: httpx.AsyncClient) -> Call:
         context = Context(
             session="test",
@@ -154,6 +164,7 @@ class SkillHarness:
             settings=self.settings,
             http=http,
             progress=self.progress.append,
+            attach=self.files.append,
             approved=self.approved,
             clock=self.clock,
         )
