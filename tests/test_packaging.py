@@ -94,9 +94,11 @@ def test_the_project_says_what_it_offers() -> None:
     assert set(about["project"]["optional-dependencies"]) == {"telegram", "web", "postgres", "mcp", "otel"}
     assert "dev" in about["dependency-groups"]
     assert about["project"]["scripts"] == {"duihua": "duihua.cli:main"}
+    assert about["project"]["entry-points"] == {"pytest11": {"duihua_pytest": "duihua_pytest"}}
     packages = about["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     assert packages == [
         "bot/duihua",
+        "bot/duihua_pytest",
         "skills/duihua_skills",
         "prompts/duihua_prompts",
         "storage/duihua_storage",

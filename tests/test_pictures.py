@@ -187,7 +187,7 @@ async def test_an_image_is_seen_again_in_the_next_turn_and_after_a_restart(tmp_p
     url = f"sqlite+aiosqlite:///{tmp_path}/a.db"
     settings = Settings.load(None, database_url=url, skills=())
     for number in range(2):
-        model = ScriptedModel(["A cat.", "Still a cat."], SEES["data_url"])
+        model = ScriptedModel(["A cat.", "Still a cat."][number:], SEES["data_url"])
         engine = ChatEngine(
             "scripted/any",
             settings=settings,

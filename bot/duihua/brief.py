@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -48,13 +49,14 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Limits of a turn. Times in seconds."""
+    """Limits of a turn, and its clock. Times in seconds."""
 
     deadline: float = 300.0
     max_steps: int = 8
     policy: Literal["clear", "drop_turn"] = "clear"
     approval: float = 259_200.0
     lease: float = 15.0
+    clock: Callable[[], float] = time.time
 
 
 def window_limit(dialect: Dialect) -> int:

@@ -177,6 +177,7 @@ class Calling(Keeping):
             http=brief.http(skill) if brief.http and skill else None,
             memory=self.recollection.own(self.holder, self.turn),
             progress=progress,
+            clock=self.rules.clock,
         )
 
     def _held(self) -> Outcome:
@@ -197,7 +198,7 @@ class Calling(Keeping):
             return self._failed("no_call")  # what led to it was taken back, or asked anew
         if call.state == "held" and not decision.approve:
             call = await self._set(replace(call, state="refused"), None)
-        elif call.state == "held" and stored.expires and stored.expires <= self.turn.at:
+        elif call.state == "held" and stored.expires and stored.expires <= self._came():
             call = await self._set(replace(call, state="refused", result="expired"), None)
             self._emit(Notice, code="expired", values={"name": call.name})
         elif call.state == "held" or (call.state == "running" and again):

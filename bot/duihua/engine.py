@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from datetime import tzinfo
@@ -95,6 +96,8 @@ class ChatEngine(Tasking):
         provider: clients by name that are used instead of our own (tests, platforms of your own).
         limiter: keeps within the platforms' rates; None: one of our own, in this process.
         recall: finds past turns and facts; None: our own search over the store.
+        clock: seconds since the epoch, for what people see of time: skills, consents that expire, memory.
+            Time-outs run on the event loop and leases on the database; no test can move those.
 
     Raises:
         ConfigError: a setting is wrong. MissingKey: the key of a model's platform is not set.
@@ -110,12 +113,13 @@ class ChatEngine(Tasking):
         provider: Mapping[str, Provider] | None = None,
         limiter: Limiter | None = None,
         recall: Recall | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         from duihua.memory.recall import LexicalRecall
         from duihua_prompts import PersonaLibrary, language, memory
 
         install()  # an application's own logging at DEBUG must not show keys that stand in URLs
-        self.settings = settings or Settings.load()
+        self.settings, self.clock = settings or Settings.load(), clock
         self.model = model or self.settings.model
         self.locale = language(self.settings.lang)
         self.timezone = zone(self.settings.timezone)
@@ -161,7 +165,11 @@ class ChatEngine(Tasking):
         self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
         on = self.settings.memory == "on"
         self.recall: Recall = recall or LexicalRecall(
-            self.store, timezone=self.timezone, locale=self.locale, **self._embedder()
+            self.store,
+            timezone=self.timezone,
+            locale=self.locale,
+            clock=lambda: int(clock() * 1000),
+            **self._embedder(),
         )
         composer = Composer(
             Words(memory.context_text, memory.recalled_text), tokens=self.settings.memory_tokens, notes=on
@@ -192,6 +200,7 @@ class ChatEngine(Tasking):
                 policy=self.settings.moderation,
                 approval=self.settings.approval_timeout,
                 lease=self.settings.lease,
+                clock=clock,
             ),
             self._circuits,
             self.recollection,
@@ -256,6 +265,7 @@ class ChatEngine(Tasking):
                     settings=self.settings.replaced(values),
                     provider=self._providers,
                     limiter=self._limiter,
+                    clock=self.clock,
                 )
                 for source, guests in self._guests.items():
                     aside.use_skills(source, guests)

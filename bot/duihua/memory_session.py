@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -98,7 +97,7 @@ class MemorySession(ABC):
     async def since(self, seconds: float) -> list[Turn]:
         """The turns of this conversation, on all its paths, that began within the last `seconds`."""
         engine, info = await self._here(), await self._made()
-        return list(await engine.store.since(info.id, int((time.time() - seconds) * 1000)))
+        return list(await engine.store.since(info.id, int((engine.clock() - seconds) * 1000)))
 
     async def resting(self, facts: Sequence[Fact], turns: Sequence[Turn] = ()) -> list[Fact]:
         """The facts that go when these facts and turns are forgotten: those that rest on nothing else."""

@@ -140,7 +140,11 @@ class Running:
         return when if when is not None else asyncio.get_running_loop().time()
 
     def _expires(self) -> int:
-        return int((time.time() + self.rules.approval) * 1000)
+        return int((self.rules.clock() + self.rules.approval) * 1000)
+
+    def _came(self) -> int:
+        """When the input came (ms UTC): the database has told it, and a test may have moved the clock."""
+        return self.turn.at + int((self.rules.clock() - time.time()) * 1000)
 
     async def _read_past(self) -> None:
         self.past = await self.history.before(

@@ -53,7 +53,7 @@ async def test_a_call_that_nobody_was_asked_about_cannot_be_decided(make: Make) 
         await asyncio.Event().wait()
         return ""
 
-    engine, _ = await make([CallDelta(0, "", "hang", "{}"), "never"], skills=[hang])
+    engine, _ = await make([CallDelta(0, "", "hang", "{}")], skills=[hang])
     session = engine.session("a")
     ticket = await session.submit("go")
     await started.wait()

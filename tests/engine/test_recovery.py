@@ -115,7 +115,7 @@ async def test_a_turn_that_is_cut_again_and_again_is_given_up(make: Make, databa
         assert info is not None
         assert await store.claim(info.id, f"elsewhere:1:x/{number}", lease=1)
         await store.aclose()
-    engine, model = await make(["never"])
+    engine, model = await make()
     end = (await finish(engine.session("a")))[-1]
     assert end.error == "attempts"
     assert not model.requests
@@ -150,7 +150,7 @@ async def test_a_superseded_turn_writes_nothing_and_its_reader_gets_the_others_a
 async def test_two_engines_talk_in_one_session(make: Make) -> None:
     gate = asyncio.Event()
     first, model = await make([[gate, "one"], "two"])
-    second, idle = await make(["never"])
+    second, idle = await make()
     ticket = await first.session("a").submit("first")
     waiting = await second.session("a").submit("second")
     gate.set()

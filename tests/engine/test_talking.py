@@ -256,7 +256,7 @@ async def test_too_long_again_fails(make: Make) -> None:
 
 
 async def test_an_input_larger_than_the_model_is_refused_before_anything(make: Make) -> None:
-    engine, model = await make(["ok"])
+    engine, model = await make()
     with pytest.raises(InputTooLong):
         await engine.ask("a", "很" * 200_000)
     assert not model.requests
@@ -264,7 +264,7 @@ async def test_an_input_larger_than_the_model_is_refused_before_anything(make: M
 
 
 async def test_options_are_checked_before_anything(make: Make) -> None:
-    engine, model = await make(["ok"])
+    engine, model = await make()
     with pytest.raises(InvalidOptions):
         await engine.ask("a", "hi", options=ModelOptions(temperature=7))
     assert not model.requests
@@ -282,7 +282,7 @@ async def test_options_merge_session_below_call(make: Make) -> None:
 
 
 async def test_a_closed_engine_says_so(make: Make) -> None:
-    engine, _ = await make(["x"])
+    engine, _ = await make()
     await engine.aclose()
     with pytest.raises(DuihuaError, match="closed"):
         await engine.ask("a", "hi")
@@ -345,8 +345,8 @@ async def test_a_reader_far_behind_still_hears_what_is_no_text() -> None:
 
 
 async def test_settings_of_another_process_are_not_undone(make: Make) -> None:
-    first, _ = await make(["x"])
-    second, _ = await make(["x"])
+    first, _ = await make()
+    second, _ = await make()
     await first.session("a").settings()
     await second.session("a").configure(persona="translator")
     await first.session("a").configure(options=ModelOptions(temperature=0.5))
@@ -365,7 +365,7 @@ async def test_a_fork_brings_its_settings_along(make: Make) -> None:
 
 async def test_a_model_that_cannot_take_the_sessions_options_is_refused(make: Make) -> None:
     engine, _ = await make(["ok"])
-    engine._providers["narrow"] = ScriptedModel(["ok"], replace(STRICT, ranges={}))
+    engine._providers["narrow"] = ScriptedModel((), replace(STRICT, ranges={}))
     session = engine.session("a")
     await session.configure(options=ModelOptions(temperature=0.5))
     with pytest.raises(InvalidOptions):
@@ -383,7 +383,7 @@ async def test_the_context_greets_by_the_same_name(make: Make) -> None:
 
 
 async def test_a_turn_that_ended_before_a_model_was_chosen_is_booked_to_none(make: Make) -> None:
-    engine, _ = await make(["x"])
+    engine, _ = await make()
     session = engine.session("a")
     await session.configure(persona="translator")
     info = await engine.store.session(session.address)
@@ -446,7 +446,7 @@ async def test_halves_of_a_character_are_stored_and_delivered_whole(make: Make) 
 
 
 async def test_options_that_are_no_json_are_refused(make: Make) -> None:
-    engine, _ = await make(["ok"])
+    engine, _ = await make()
     with pytest.raises(InvalidOptions, match="extra"):
         await engine.ask("a", "hi", options=ModelOptions(extra={"x": object()}))
 
@@ -466,7 +466,7 @@ async def test_what_is_remembered_of_a_model_without_limits_is_bounded(
 async def test_an_engine_keeps_keys_out_of_the_applications_log(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await make(["ok"])
+    await make()
     with caplog.at_level("DEBUG"):
         logging.getLogger("httpx").debug("GET %s", "https://x/chat?access_token=24.plugh")
     assert "access_token=***" in caplog.text
@@ -512,7 +512,7 @@ async def test_a_reply_has_the_other_answers(make: Make) -> None:
 
 
 async def test_a_model_that_gives_one_answer_refuses_to_be_asked_for_more(make: Make) -> None:
-    engine, _ = await make(["one"])
+    engine, _ = await make()
     with pytest.raises(InvalidOptions, match="n=2"):
         await engine.session("a").ask("hi", options=ModelOptions(n=2))
 

@@ -29,7 +29,7 @@ async def test_retry_answers_anew_beside_the_first_answer(make: Make) -> None:
 
 
 async def test_retry_of_nothing_says_so(make: Make) -> None:
-    engine, _ = await make(["x"])
+    engine, _ = await make()
     with pytest.raises(NotFound):
         await collect(engine.session("a").retry())
 

@@ -301,3 +301,34 @@ def test_text_functions_need_the_convention() -> None:
     assert brain.reply(ask("北京天气怎么样?", system=json.dumps(FUNCTIONS))) == Answer(
         answer("北京天气怎么样?")
     )
+
+
+DICE = Function(
+    "roll_dice",
+    "Rolls.",
+    {
+        "type": "object",
+        "properties": {
+            "count": {"type": "integer", "minimum": 1},
+            "colour": {"enum": ["red", "green"]},
+            "note": {"type": "string"},
+        },
+        "required": ["count"],
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("用 roll_dice 掷 3 个", {"count": 3, "note": "掷 3 个"}),
+        ('Roll dice, 2 green ones, "for luck"!', {"count": 2, "colour": "green", "note": "for luck"}),
+        ("请roll-dice。", {"count": 1}),
+    ],
+)
+def test_a_function_that_is_named_is_called(question: str, expected: dict[str, Any]) -> None:
+    assert called(question, functions=(*OFFERED, DICE)) == [("roll_dice", expected)]
+
+
+def test_a_function_whose_name_is_but_part_of_a_word_is_not_called() -> None:
+    assert called("I like xroll_dice and scrolls", functions=(DICE,)) == []

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 from pydantic import BaseModel
 
+from duihua.errors import TurnError
 from duihua.messages import Author
+from duihua.ports import CallDelta
 from duihua.skills import AskUser, Context, skill
-from duihua.testing import SkillHarness
+from duihua.testing import Clock, ScriptedModel, ScriptError, SkillHarness, scripted_engine
 
 
 class Seat(BaseModel):
@@ -105,3 +109,85 @@ async def test_the_limit_of_results_can_be_set(limit: int) -> None:
         return "x" * 1_000
 
     assert len((await SkillHarness(long, limit=limit).call()).result) == limit
+
+
+async def test_a_whole_turn_goes_through_a_real_engine() -> None:
+    harness = SkillHarness(tell, settings={"key": "k"}, user=Author(2, "小明"), locale="en")
+    reply = await harness.turn("Tell me.", harness.asks(seat={"row": 3}), "Told.")
+    assert [c.result for c in reply.calls] == ['["小明","en","k",3]']
+    assert (reply.text, reply.finish) == ("Told.", "stop")
+    assert harness.progress == ["telling"]
+
+
+async def test_calls_of_one_answer_are_all_made() -> None:
+    harness = SkillHarness(tell)
+    reply = await harness.turn("说", [harness.asks(seat={"row": 1}), harness.asks(seat={"row": 2})], "好")
+    assert [c.result[-3:] for c in reply.calls] == [",1]", ",2]"]
+
+
+async def test_a_turn_with_consent_runs_the_held_call() -> None:
+    asked = SkillHarness(ask)
+    reply = await asked.turn("do it", asked.asks())
+    assert (reply.finish, [(c.state, c.result) for c in reply.calls]) == ("approval", [("held", "Really?")])
+    paid = SkillHarness(pay, approved=True)
+    reply = await paid.turn("pay", paid.asks(amount=5), "Paid.")
+    assert (reply.text, [c.result for c in reply.calls]) == ("Paid.", ["paid 5"])
+
+
+async def test_a_script_that_is_too_long_or_too_short_fails() -> None:
+    harness = SkillHarness(pay)
+    with pytest.raises(ScriptError, match="2 entries, but 1 requests came; left: 'never said'"):
+        await harness.turn("hi", "hello", "never said")
+    harness = SkillHarness(tell)
+    with pytest.raises(ScriptError, match="1 entries, but request 2 came"):
+        await harness.turn("hi", harness.asks())
+
+
+async def test_more_requests_than_entries_are_told_when_the_engine_closes() -> None:
+    engine = await scripted_engine([]).__aenter__()
+    with pytest.raises(TurnError):
+        await engine.ask("a", "hi")
+    with pytest.raises(ScriptError, match="0 entries, but request 1 came"):
+        await engine.aclose()
+
+
+async def test_an_error_of_the_test_itself_is_not_hidden_by_what_is_left_of_a_script() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with scripted_engine(["left"]):
+            raise ZeroDivisionError
+
+
+@skill(effect="read")
+def hour(ctx: Context) -> float:
+    """Tells the time."""
+    assert ctx.clock
+    return ctx.clock()
+
+
+async def test_a_clock_that_travels_is_what_a_skill_sees() -> None:
+    clock = Clock(datetime(2030, 1, 1, tzinfo=UTC))
+    harness = SkillHarness(hour, clock=clock)
+    before = float((await harness.call()).result)
+    clock.travel(days=1, hours=-1)
+    reply = await harness.turn("几点", harness.asks(), "好")
+    assert float(reply.calls[0].result) - before == 23 * 3600
+    assert clock.now == datetime(2030, 1, 1, 23, tzinfo=UTC)
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        Clock(datetime(2030, 1, 1))  # noqa: DTZ001
+
+
+async def test_a_consent_that_comes_too_late_by_the_clock_has_expired() -> None:
+    clock = Clock()
+    model = ScriptedModel([CallDelta(0, "", "pay", '{"amount": 5}'), "too late"])
+    async with scripted_engine(model, skills=[pay], clock=clock) as engine:
+        session = engine.session("a")
+        assert (await session.ask("pay")).finish == "approval"
+        clock.travel(seconds=engine.settings.approval_timeout + 1)
+        (held,) = await session.held()
+        async for _ in session.events(await session.decide(held.call.id, True)):
+            pass
+        calls = (await session.history())[0].steps[0].calls
+    assert [(c.state, c.result) for c in calls] == [("refused", "expired")]

@@ -1,8 +1,9 @@
 """The model that is simulated: deterministic, and it knows nothing but the messages it was sent.
 
 So a name is recalled only if the list still holds it: that is how a client's memory is seen to work. It calls
-an offered function when the question asks for the weather, a calculation or the time, says results back as
-sentences, and otherwise echoes the question with the number of user messages it saw.
+an offered function when the question asks for the weather, a calculation or the time, and any function that
+the question names. It says results back as sentences, and otherwise echoes the question with the number of
+user messages it saw.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from duihua.simulator import calling, intents, phrasing, recall, summary, textcalls
+from duihua.simulator import calling, intents, naming, phrasing, recall, summary, textcalls
 from duihua.simulator.ask import Answer, Ask, Call, Language, language, prompt_tokens
 from duihua.simulator.faults import NONE, Fault, without_command
 from duihua.simulator.intents import Wish
@@ -73,7 +74,7 @@ def _planned(ask: Ask, wishes: Sequence[Wish], fault: Fault) -> list[Call]:
     """All calls that the question needs, in order; the same for every request of one turn."""
     if not ask.functions or ask.choice == "none":
         return []
-    planned = calling.calls(ask, wishes)
+    planned = calling.calls(ask, wishes) or naming.calls(ask, intents.question_of(ask.question))
     forced = next((f for f in ask.functions if f.name == ask.choice), None)
     if fault.kind == "twocalls":
         planned = (planned + _samples(ask, avoid=planned))[:2]

@@ -80,9 +80,14 @@ def of_memory(function: Function) -> bool:
     return any(_BY_NAME[kind].search(function.name) for kind in MEMORY)
 
 
+def known(function: Function) -> bool:
+    """Whether there is a kind of wish that this function is for."""
+    return any(matching(kind, [function]) for kind in _BY_NAME)
+
+
 def arguments(function: Function, wish: Wish, today: date | None) -> dict[str, Any]:
     """The arguments for a wish: only parameters that the schema has, the required ones in any case."""
-    properties = _properties(function.schema)
+    properties = parameters(function.schema)
     filled: dict[str, Any] = {}
     if wish.kind == "weather":
         if place := _named(properties, _CITY) or _first_text(function.schema, properties):
@@ -104,7 +109,7 @@ def arguments(function: Function, wish: Wish, today: date | None) -> dict[str, A
 
 def minimal(function: Function) -> dict[str, Any]:
     """The smallest arguments that a function takes: a plain value for each required parameter."""
-    properties = _properties(function.schema)
+    properties = parameters(function.schema)
     return {
         name: _plain(name, properties.get(name, {}), function.schema) for name in _required(function.schema)
     }
@@ -148,7 +153,7 @@ def _clamped(value: int, schema: Mapping[str, Any]) -> int:
     return value
 
 
-def _properties(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def parameters(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Each parameter's own schema, with references and "or null" taken away."""
     found = schema.get("properties")
     if not isinstance(found, dict):
@@ -203,7 +208,7 @@ def _plain(name: str, schema: Mapping[str, Any], root: Mapping[str, Any], depth:
         case "array":
             return []
         case "object":
-            inner = _properties({**schema, "$defs": root.get("$defs")})
+            inner = parameters({**schema, "$defs": root.get("$defs")})
             return (
                 {n: _plain(n, inner.get(n, {}), root, depth - 1) for n in _required(schema)} if depth else {}
             )

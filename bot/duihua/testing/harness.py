@@ -1,10 +1,12 @@
-"""Runs a skill as the engine would, without a model or a key."""
+"""Runs a skill as the engine would, or in the engine itself, without a key."""
 
 from __future__ import annotations
 
 import functools
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
@@ -12,15 +14,25 @@ import httpx
 import orjson
 from pydantic import BaseModel
 
+from duihua.errors import TurnError
+from duihua.events import AnyEvent, SkillProgress, TurnFailed, TurnFinished
 from duihua.messages import Attachment, Author, Call, TurnRef, call_id
-from duihua.ports import Skill
+from duihua.ports import CallDelta, Skill
+from duihua.session import Reply
 from duihua.skills.contract import AskUser, Context
 from duihua.skills.runner import MAX_RESULT, needs_consent, run
 from duihua.skills.settings import read
+from duihua.testing.engines import scripted_engine
+from duihua.testing.scripted import Entry, ScriptedModel
 
 
 class SkillHarness:
-    """Calls one skill through the real runner: `(await SkillHarness(weather).call(city="北京")).result`.
+    """Tries one skill: by arguments, or by a whole turn of a real engine whose model follows a script.
+
+        harness = SkillHarness(dice)
+        call = await harness.call(count=2)
+        reply = await harness.turn("Roll two.", harness.asks(count=2), "There you are.")
+        assert reply.calls[0].result == call.result
 
     Args:
         skill: what `@skill` made.
@@ -31,7 +43,8 @@ class SkillHarness:
         timezone: of the user, None for the machine's.
         http: the client that the skill is given; None: a new one for every call.
         approved: whether a person has consented. Without it a call that needs consent comes back `held`.
-        limit: characters of a result, at most.
+        limit: characters of a result, at most; a turn keeps to the engine's own.
+        clock: what the skill sees as the time; see `Clock`.
 
     Raises:
         ConfigError: the skill does not take these settings.
@@ -53,11 +66,12 @@ class SkillHarness:
         http: httpx.AsyncClient | None = None,
         approved: bool = False,
         limit: int = MAX_RESULT,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.skill, self.user = skill, user or Author(1, "tester")
         self.settings = settings if isinstance(settings, BaseModel) else read(skill, settings or {})
         self.locale, self.timezone, self.http = locale, timezone, http
-        self.approved, self.limit = approved, limit
+        self.approved, self.limit, self.clock = approved, limit, clock
         self.progress: list[str] = []
         self.files: list[Attachment] = []
         self.errors: list[BaseException] = []
@@ -86,6 +100,61 @@ class SkillHarness:
         except AskUser as e:
             return _held(call, str(e))
 
+    def asks(self, **arguments: Any) -> CallDelta:
+        """The call as a model asks for it: an entry of a turn's script. More in one answer: a list."""
+        self._calls += 1
+        text = orjson.dumps(arguments, default=_plain).decode()
+        return CallDelta(self._calls, f"call-{self._calls}", self.skill.name, text)
+
+    async def turn(self, text: str, *script: Entry) -> Reply:
+        """A turn from a person's words to the answer, in an engine with this skill alone.
+
+        Where consent is needed, the turn ends with `finish` `approval`; if the harness is `approved`, the
+        person consents and the reply is that of the turn that follows, with the calls of both.
+
+        Args:
+            text: what the person says.
+            script: the model's answers in their order, one for each time it is asked: see `ScriptedModel`.
+
+        Raises:
+            ScriptError: the model was asked more often, or not as often.
+            TurnError: there was no answer.
+        """
+        model = ScriptedModel(script)
+        skill = replace(self.skill, run=self._equipped, settings=None)
+        async with scripted_engine(model, skills=[skill], clock=self.clock, lang=self.locale) as engine:
+            session = engine.session("test", name=self.user.name)
+            try:
+                end = await self._heard(session.say(text))
+                for held in await session.held() if self.approved else ():
+                    end = await self._heard(session.events(await session.decide(held.call.id, True)))
+            except TurnError:
+                if len(model.requests) > len(script):
+                    model.check()  # this is why
+                raise
+            calls = tuple(c for t in await session.history() for s in t.steps for c in s.calls)
+        return Reply(end.text, calls, end.usage, end.model, end.finish, end.turn)
+
+    async def _heard(self, events: AsyncIterator[AnyEvent]) -> TurnFinished:
+        async for event in events:
+            match event:
+                case SkillProgress():
+                    self.progress.append(event.text)
+                case TurnFailed():
+                    raise TurnError(event.error, event.values)
+                case TurnFinished():
+                    return event
+                case _:
+                    pass
+        raise TurnError("superseded")
+
+    async def _equipped(self, arguments: Mapping[str, Any], context: Any) -> Any:
+        """The skill with what this harness was given in place of what the engine has."""
+        zone, http = self.timezone or context.timezone, self.http or context.http
+        return await self.skill.run(
+            arguments, replace(context, settings=self.settings, timezone=zone, http=http)
+        )
+
     async def _run(self, call: Call, http: httpx.AsyncClient) -> Call:
         context = Context(
             session="test",
@@ -97,6 +166,7 @@ class SkillHarness:
             progress=self.progress.append,
             attach=self.files.append,
             approved=self.approved,
+            clock=self.clock,
         )
         return await run(call, self.skill, context, limit=self.limit, on_error=self.errors.append)
 
