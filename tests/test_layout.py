@@ -32,11 +32,11 @@ VALUES = {
     "escapes",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"foreign", "memory", "pictures", "prices", "composition"}
+LOGIC |= {"foreign", "memory", "pictures", "prices", "composition", "recurrence"}
 LAYERS = [
     VALUES,
     LOGIC,
-    {"providers", "skills", "relay", "history", "delivery"},
+    {"providers", "skills", "relay", "history", "delivery", "reminding", "drawings"},
     {"lanes", "brief", "remembering", "recollection", "running", "preview", "calling", "able"}
     | {"contexts", "calibrations"},
     {"turn", "tasking", "summarising", "upkeep"},
@@ -46,13 +46,14 @@ LAYERS = [
         "simulator",
         "command",
         "memory_handlers",
+        "reminder_handlers",
         "commands",
         "exporting",
         "shown",
         "plain",
         "comparison",
     },
-    {"terminal", "screen", "drawings"},
+    {"terminal", "screen"},
     {
         "doctor",
         "program",

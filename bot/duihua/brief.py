@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
-from duihua.ports import Dialect, Provider, Skill, ToolSpec
+from duihua.messages import Attachment
+from duihua.ports import Dialect, Provider, Skill, ToolSpec, Work
 from duihua.prices import Price
+from duihua.reminders import Reminds
 
 if TYPE_CHECKING:
     import httpx
@@ -34,6 +36,8 @@ class Brief:
         default_factory=dict[str, Mapping[str, str]], repr=False
     )
     http: httpx.AsyncClient | None = None
+    reminds: Callable[[Work, int], Reminds | None] | None = None  # the work and who asks: what they may arm
+    draw: Callable[[str, str], Awaitable[Sequence[Attachment]]] | None = None  # as `Context.draw`
     price: Price | None = None
     others: tuple[Brief, ...] = ()  # the models that answer when this one cannot, in their order
 

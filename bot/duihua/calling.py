@@ -136,9 +136,10 @@ class Calling(Running):
         def progress(text: str) -> None:
             self._emit(SkillProgress, call=call.id, name=call.name, text=text)
 
+        user = self.turn.author or Author(self.work.owner)
         return Context(
             session=self.work.address.key,
-            user=self.turn.author or Author(self.work.owner),
+            user=user,
             locale=_language(text_of(self.turn.input)) or brief.locale,
             timezone=brief.timezone,
             deadline=self._deadline,
@@ -147,6 +148,8 @@ class Calling(Running):
             http=brief.http,
             memory=self.recollection.own(self.holder, self.turn),
             progress=progress,
+            reminders=brief.reminds(self.work, user.id or self.work.owner) if brief.reminds else None,
+            draw=brief.draw,
         )
 
     def _held(self) -> Outcome:

@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, suppress
 from pathlib import Path
@@ -39,6 +40,7 @@ from duihua.events import END, AnyEvent, TurnFailed, TurnFinished, TurnStarted
 from duihua.messages import Address, Text
 from duihua.pictures import read_image
 from duihua.plain import JsonLines, Plain, View, explain
+from duihua.reminding import told
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -107,6 +109,9 @@ class Terminal:
             here = self._session.address
             if (send.address.tenant, send.address.key) != (here.tenant, here.key):
                 raise NotSent("another session's answer", _ELSEWHERE)
+            if send.kind == "notice":
+                self._view.event(told(send, time.time()))
+                return ""
             if turn in self._ended or send.kind == "delete":
                 return ""
             new = self._newest is not None and turn > self._newest and turn not in self._begun
