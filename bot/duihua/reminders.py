@@ -74,7 +74,7 @@ class ReminderStore(Protocol):
         ...
 
     async def fire(self, reminder: Armed, again: int, body: bytes) -> bool:
-        """Owes `body` (kind `notice`) to the session's front end; the reminder is armed for `again`, 0: no more.
+        """Owes `body` (kind `notice`) to the session's front end; it is armed for `again`, 0: no more.
 
         All in one transaction, and only if the reminder still stands as given: False, someone else was
         faster. What it owes from before and nobody has begun to send is replaced.

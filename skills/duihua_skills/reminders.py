@@ -20,6 +20,7 @@ _SPAN = re.compile(
     r"\+?P?(?:(\d{1,3})W)?(?:(\d{1,4})D)?T?(?:(\d{1,4})H)?(?:(\d{1,5})M(?:IN)?)?(?:(\d{1,6})S)?",
     re.IGNORECASE,
 )
+_BEGUN = timedelta(366)  # ago, at most, that a rule may have begun
 _SHOWN = 3  # occurrences told of a rule, so that the model can see whether it means what was wanted
 
 
@@ -33,7 +34,7 @@ async def reminders(
     at: Annotated[
         str,
         Field(
-            description="add: the first time, local, as 2025-03-08T08:00; or how long from now, as PT20M, P1DT2H",
+            description="add: the first time, local, as 2025-03-08T08:00, or how long from now: PT20M, P1D",
             max_length=40,
         ),
     ] = "",
@@ -63,7 +64,7 @@ async def reminders(
         return {"cancelled": _told(await _cancel(own, id))}
     there = zone_of(zone) if zone.strip() else ctx.timezone
     now = datetime.fromtimestamp(ctx.clock() if ctx.clock else time.time(), UTC).astimezone(there)
-    start = _start(at, now, there)
+    start = _start(at, now, there, bool(rule.strip()))
     made = await own.add(text, start, rule.strip())
     told = _told(made)
     if made.rule:
@@ -72,7 +73,7 @@ async def reminders(
     return {"armed": told, "now": _time(now)}
 
 
-def _start(at: str, now: datetime, there: tzinfo | None) -> datetime:
+def _start(at: str, now: datetime, there: tzinfo | None, recurs: bool) -> datetime:
     """The wall time that is meant, with its zone (none: the machine's).
 
     Raises:
@@ -95,7 +96,7 @@ def _start(at: str, now: datetime, there: tzinfo | None) -> datetime:
         due = instant(moment, there) if moment.tzinfo is None else moment.astimezone(there)
     except (OverflowError, ValueError, OSError):
         raise SkillError(f"at={at!r} is too far away; {clock}") from None
-    if due <= now:
+    if due <= now and (not recurs or now - due > _BEGUN):
         raise SkillError(f"at={at!r} has passed; {clock}")
     return _wall(moment if moment.tzinfo is None else due, there)
 
