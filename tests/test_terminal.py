@@ -427,7 +427,7 @@ def test_ctrl_d_leaves_and_forget_asks(typist: Typist) -> None:
     typist.type("/forget\r")
     typist.expect(re.escape(WORDS.t("chat.confirm").strip()))
     typist.type("y\r")
-    typist.expect(re.escape(WORDS.t("command.forget.done", count=1)) + ".*" + PROMPT)
+    typist.expect(re.escape(WORDS.t("command.forget.done", count=2)) + ".*" + PROMPT)
     typist.type("\x04")
     assert typist.leaves() == 0
 
