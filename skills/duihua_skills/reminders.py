@@ -27,7 +27,7 @@ _SHOWN = 3  # occurrences told of a rule, so that the model can see whether it m
 @skill(effect="idempotent", timeout=10)
 async def reminders(
     ctx: Context,
-    action: Literal["add", "list", "cancel"] = "add",
+    action: Annotated[Literal["add", "list", "cancel"], Field(description="what to do")] = "add",
     text: Annotated[
         str, Field(description="add: what to remind of, in the person's words", max_length=500)
     ] = "",
