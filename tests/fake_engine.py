@@ -126,6 +126,11 @@ class FakeSession:
             case ["escape"]:
                 for piece in ("a\x1b", "[31mb\x1b]0;ti", "tle\x07c [bold]d[/]"):
                     yield TextDelta(**where, text=piece)
+            case ["ring"]:  # a reminder falls due meanwhile: it waits for the end of the answer
+                self.ringing = asyncio.create_task(
+                    self.engine.front.send(notice("call Ann", "2025-03-07T08:00+08:00"))
+                )
+                yield TextDelta(**where, text="ringing")
             case ["surrogate"]:
                 yield TextDelta(**where, text="\ud83d!")
             case ["trimmed"]:
@@ -231,6 +236,11 @@ class FakeEngine:
 def row(turn: int, text: str, chat: str = "default", **body: Any) -> Send:
     data = orjson.dumps({"text": text, **body})
     return Send(turn, TurnRef(1, turn), 0, "message", data, Address("terminal", chat))
+
+
+def notice(text: str, due: str, chat: str = "default") -> Send:
+    data = orjson.dumps({"reminder": 7, "text": text, "due": due, "rule": ""})
+    return Send(1, TurnRef(1, -7), 0, "notice", data, Address("terminal", chat))
 
 
 def main() -> int:

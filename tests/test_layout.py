@@ -33,11 +33,11 @@ VALUES = {
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"foreign", "memory", "pictures", "prices", "composition"}
+LOGIC |= {"foreign", "memory", "pictures", "prices", "composition", "recurrence"}
 LAYERS = [
     VALUES,
     LOGIC,
-    {"providers", "skills", "relay", "history", "delivery"},
+    {"providers", "skills", "relay", "history", "delivery", "reminding", "drawings"},
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
     | {"contexts", "calibrations"},
     {"turn", "tasking", "summarising", "upkeep"},
@@ -48,13 +48,14 @@ LAYERS = [
         "command",
         "memory_handlers",
         "skill_handlers",
+        "reminder_handlers",
         "commands",
         "exporting",
         "shown",
         "plain",
         "comparison",
     },
-    {"terminal", "screen", "drawings"},
+    {"terminal", "screen"},
     {
         "doctor",
         "program",

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from duihua.plain import JsonLines, Plain
 from duihua.screen import rows_of
 from duihua.terminal import Terminal
 from duihua_prompts import Catalogue
-from tests.fake_engine import FakeEngine, row
+from tests.fake_engine import FakeEngine, notice, row
 
 WORDS = Catalogue("en")
 PROGRAM = [sys.executable, "-m", "tests.fake_engine", "chat"]
@@ -301,6 +302,22 @@ async def test_a_failure_that_was_owed_is_told() -> None:
     assert err.getvalue().decode() == WORDS.t("error.timeout") + "\n"
 
 
+async def test_a_reminder_is_told_and_a_late_one_says_so() -> None:
+    out, lines = io.BytesIO(), io.BytesIO()
+    soon = datetime.now(UTC).isoformat()
+    for view in (Plain(WORDS, out, io.BytesIO()), JsonLines(WORDS, lines, io.BytesIO())):
+        chat = terminal(FakeEngine(), view)
+        await chat.piped(lines_of())
+        await chat.send(notice("call\x1b[2J Ann", "2025-03-07T08:00:00+08:00"))
+        await chat.send(notice("drink", soon))
+        with pytest.raises(NotSent):
+            await chat.send(notice("x", soon, chat="other"))
+    late = WORDS.t("reminder.late", text="call Ann", due="2025-03-07 08:00")
+    assert out.getvalue().decode() == f"{late}\n{WORDS.t('reminder.due', text='drink')}\n"
+    event = orjson.loads(lines.getvalue().splitlines()[0])
+    assert (event["kind"], event["reminder"], event["late"]) == ("reminder_due", 7, True)
+
+
 # ---------------------------------------------------------------- a real terminal
 
 
@@ -399,6 +416,8 @@ def test_ctrl_d_leaves_and_forget_asks(typist: Typist) -> None:
     typist.expect(PROMPT)
     typist.type("hi\r")
     typist.expect("echo hi.*" + PROMPT)
+    typist.type("ring\r")
+    typist.expect("ringing.*" + re.escape(WORDS.t("reminder.late", text="call Ann", due="2025-03-07 08:00")))
     typist.type("/forget\r")
     typist.expect(re.escape(WORDS.t("chat.confirm").strip()))
     typist.type("n\r")
@@ -408,7 +427,7 @@ def test_ctrl_d_leaves_and_forget_asks(typist: Typist) -> None:
     typist.type("/forget\r")
     typist.expect(re.escape(WORDS.t("chat.confirm").strip()))
     typist.type("y\r")
-    typist.expect(re.escape(WORDS.t("command.forget.done", count=1)) + ".*" + PROMPT)
+    typist.expect(re.escape(WORDS.t("command.forget.done", count=2)) + ".*" + PROMPT)
     typist.type("\x04")
     assert typist.leaves() == 0
 

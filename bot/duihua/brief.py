@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
-from duihua.messages import Turn
-from duihua.ports import Dialect, Provider, Skill, ToolSpec
+from duihua.messages import Attachment, Turn
+from duihua.ports import Dialect, Provider, Skill, ToolSpec, Work
 from duihua.prices import Price
+from duihua.reminders import Reminds
 from duihua.skills.choosing import Choice, chosen
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Brief:
     skill_settings: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     http: Callable[[Skill], httpx.AsyncClient] | None = None  # a client for one call of a skill
     gate: Gate | None = field(default=None, repr=False)
+    reminds: Callable[[Work, int], Reminds | None] | None = None  # the work and who asks: what they may arm
+    draw: Callable[[str, str], Awaitable[Sequence[Attachment]]] | None = None  # as `Context.draw`
     price: Price | None = None
     choice: Choice | None = None  # how skills are chosen where there are too many; None: all are offered
     others: tuple[Brief, ...] = ()  # the models that answer when this one cannot, in their order

@@ -166,9 +166,10 @@ class Calling(Keeping):
         def progress(text: str) -> None:
             self._emit(SkillProgress, call=call.id, name=call.name, text=text)
 
+        user = self.turn.author or Author(self.work.owner)
         return Context(
             session=self.work.address.key,
-            user=self.turn.author or Author(self.work.owner),
+            user=user,
             locale=_language(text_of(self.turn.input)) or brief.locale,
             timezone=brief.timezone,
             deadline=self._deadline,
@@ -178,6 +179,8 @@ class Calling(Keeping):
             memory=self.recollection.own(self.holder, self.turn),
             progress=progress,
             clock=self.rules.clock,
+            reminders=brief.reminds(self.work, user.id or self.work.owner) if brief.reminds else None,
+            draw=brief.draw,
         )
 
     def _held(self) -> Outcome:

@@ -26,6 +26,7 @@ from duihua.errors import DuihuaError
 from duihua.escapes import clean, columns, one_line
 from duihua.messages import Cost, Turn, Usage, text_of
 from duihua.prices import sums
+from duihua.reminder_handlers import REMINDERS
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -204,6 +205,7 @@ COMMON: tuple[Command, ...] = (
     Command("history", _history, ("历史",), takes=True),
     *memory_handlers.COMMANDS,
     *skill_handlers.COMMANDS,
+    REMINDERS,
     Command("usage", _usage, ("用量",)),
     Command("compare", _compare, ("比较",), takes=True),
     Command("yes", _yes, ("同意", "y"), takes=True),

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     persona: str = Field("default", validation_alias=_named("DUIHUA_PERSONA"))
     personas_dir: str = Field("", validation_alias=_named("DUIHUA_PERSONAS_DIR"))
     skills: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("weather", "clock", "calculator", "remember", "recall", "forget"),
+        ("weather", "clock", "calculator", "reminders", "remember", "recall", "forget"),
         validation_alias=_named("DUIHUA_SKILLS"),
     )
     skills_threshold: int = Field(20, ge=1, validation_alias=_named("DUIHUA_SKILLS_THRESHOLD"))

@@ -9,8 +9,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from duihua.abilities import Picture
-from duihua.errors import ConfigError
+from duihua.abilities import Drawing, Picture
+from duihua.errors import ConfigError, SkillError, UnsupportedInput
+from duihua.escapes import one_line
+from duihua.messages import Attachment
+from duihua.pictures import image
 
 LARGEST = 20 << 20
 """Bytes of the largest image that is fetched."""
@@ -42,6 +45,25 @@ async def save(
             continue
         files.append(_write(data, out, kind, len(files) + 1))
     return files, [url for url in urls if url]
+
+
+async def attachments(drawing: Drawing, http: httpx.AsyncClient) -> list[Attachment]:
+    """What was drawn, as attachments; what the platform keeps at a URL is fetched.
+
+    Raises:
+        SkillError: not one image came of it.
+    """
+    found: list[Attachment] = []
+    for number, picture in enumerate(drawing.pictures, 1):
+        data = picture.data or await fetch(picture.url, http)
+        try:
+            found.append(image(data, f"drawing-{number}{suffix(data)}"))
+        except UnsupportedInput:  # no image, or a larger one than a conversation keeps
+            continue
+    if not found:
+        why = one_line("; ".join(drawing.failures), 500)
+        raise SkillError(f"nothing was drawn: {why}" if why else "nothing was drawn that could be fetched")
+    return found
 
 
 async def fetch(url: str, http: httpx.AsyncClient) -> bytes:

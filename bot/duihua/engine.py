@@ -23,12 +23,21 @@ from duihua.composition import Composer, Words, room_of
 from duihua.config import Settings
 from duihua.contexts import Contexts, fitted, measurable
 from duihua.delivery import Delivery
-from duihua.errors import ConfigError, DuihuaError, InvalidOptions, NotFound
+from duihua.errors import (
+    ConfigError,
+    DuihuaError,
+    InvalidOptions,
+    NoSuchAbility,
+    NotFound,
+    ProviderError,
+    SkillError,
+)
+from duihua.escapes import one_line
 from duihua.events import AnyEvent
 from duihua.history import History
 from duihua.lanes import Lanes
 from duihua.memories import Recall
-from duihua.messages import Address, Cost, Options, Part, Text, Turn, TurnRef, Usage
+from duihua.messages import Address, Attachment, Cost, Options, Part, Text, Turn, TurnRef, Usage
 from duihua.options import ModelOptions
 from duihua.ports import (
     Accepted,
@@ -48,6 +57,8 @@ from duihua.providers.fallback import STATE, Circuits, Health, dump, fitting, lo
 from duihua.recollection import Recollection
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
+from duihua.reminders import Reminds
+from duihua.reminding import Reminding
 from duihua.session import Reply, Session
 from duihua.skills import loading
 from duihua.skills.choosing import choice_of
@@ -147,6 +158,7 @@ class ChatEngine(Tasking):
         self._views: set[asyncio.Task[None]] = set()
         self._keeping: set[asyncio.Task[None]] = set()
         self._guard: Guard | None = None
+        self._http: httpx.AsyncClient | None = None
         self._circuits = Circuits(changed=self._keep_health)
         self._health_kept = asyncio.Lock()
         self._open = False
@@ -162,6 +174,8 @@ class ChatEngine(Tasking):
         self.personas.get(self.settings.persona)
         self.history = History(self.store)
         self.delivery = Delivery(self.store, self._fronts)
+        self.reminding = Reminding(self.store, self._fired)
+        self._private = False  # what is said here is gone with this process
         self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
         on = self.settings.memory == "on"
         self.recall: Recall = recall or LexicalRecall(
@@ -223,6 +237,7 @@ class ChatEngine(Tasking):
         self.lanes.open()
         self.upkeep.open()
         self.delivery.open()
+        self.reminding.open()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -237,6 +252,8 @@ class ChatEngine(Tasking):
             last.push_async_callback(self.store.aclose)
             if self._guard is not None:
                 last.push_async_callback(self._guard.aclose)
+            if self._http is not None:
+                last.push_async_callback(self._http.aclose)
             for provider in self._providers.values():
                 last.push_async_callback(provider.aclose)
             if self._aside is not None:
@@ -244,6 +261,7 @@ class ChatEngine(Tasking):
             last.push_async_callback(self.mcp.aclose)
             await self.lanes.aclose(self.settings.shutdown_timeout)
             await self.upkeep.aclose()
+            await self.reminding.aclose()
             self.relay.close()
             await self.delivery.aclose()
             await self.contexts.aclose()
@@ -269,6 +287,7 @@ class ChatEngine(Tasking):
                 )
                 for source, guests in self._guests.items():
                     aside.use_skills(source, guests)
+                aside._private = True
                 aside._fronts, aside._live = self._fronts, self._live
                 aside.delivery = Delivery(aside.store, aside._fronts)
                 await aside.__aenter__()
@@ -302,7 +321,8 @@ class ChatEngine(Tasking):
         self._briefs.clear()
 
     async def deliver(self) -> None:
-        """Sends what the attached front ends owe now, and returns when it is sent."""
+        """Sends what the attached front ends owe now, due reminders too, and returns when it is sent."""
+        await self.reminding.ring()
         await self.delivery.flush()
         if self._aside is not None:
             await self._aside.deliver()
@@ -637,6 +657,8 @@ class ChatEngine(Tasking):
             skill_settings={s.name: self._skill_settings.of(s) for s in skills.values()},
             http=self._client,
             gate=self._gate,
+            reminds=self._reminds,
+            draw=self._drawn,
             price=self.prices.of(dialect.name),
         )
         others = [self._instead(brief, *one, merged) for one in behind]
@@ -687,6 +709,35 @@ class ChatEngine(Tasking):
             return (await self.embed(texts, model=model, query=query)).vectors
 
         return {"embed": embed, "model": model}
+
+    def _fired(self) -> None:
+        self.delivery.poke()
+
+    def _reminds(self, work: Work, owner: int) -> Reminds | None:
+        """The reminders of a session; None where nobody could deliver them."""
+        front = work.address.front
+        if self._private or (front == "embed" and front not in self._fronts):
+            return None
+        return self.reminding.of(work.turn.ref.session, owner, self.timezone)
+
+    async def _drawn(self, prompt: str, size: str) -> list[Attachment]:
+        """Images of `prompt` by any platform that can, as skills get them. Raises SkillError."""
+        from duihua.drawings import attachments
+
+        try:
+            drawing = await self.draw(prompt, size=size or None)
+        except (ProviderError, NoSuchAbility) as e:
+            raise SkillError(f"nothing could be drawn: {one_line(str(e), 500)}") from None
+        return await attachments(drawing, self._plain())
+
+    def _plain(self) -> httpx.AsyncClient:
+        """A client of our own, for images that platforms give as addresses."""
+        if self._http is None:
+            from duihua.providers.http import client
+
+            proxy = self.settings.proxy
+            self._http = client(proxy=proxy.get_secret_value() if proxy else None)
+        return self._http
 
     def _client(self, skill: Skill) -> httpx.AsyncClient:
         """The HTTP client for one call of a skill; it opens nothing until it is used."""

@@ -163,6 +163,17 @@ class Notice(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReminderDue(Event):
+    """A reminder, between turns. `due` is ISO 8601; `late`: it could not be told in time."""
+
+    kind: ClassVar[str] = "reminder_due"
+    reminder: int
+    text: str
+    due: str
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFinished(Event):
     """The end. `finish`: stop, length, stopped, approval, flagged. `text` is the whole visible answer.
 
@@ -207,6 +218,7 @@ AnyEvent = (
     | Retracted
     | HistoryCleared
     | Notice
+    | ReminderDue
     | TurnFinished
     | TurnFailed
 )

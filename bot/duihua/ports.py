@@ -26,6 +26,7 @@ from duihua.messages import (
     Usage,
 )
 from duihua.options import ModelOptions
+from duihua.reminders import ReminderStore
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -463,7 +464,7 @@ class StoredTask:
     ended: int = 0
 
 
-class Store(MemoryStore, Protocol):
+class Store(MemoryStore, ReminderStore, Protocol):
     """Keeps conversations. Its methods are the turn's transactions, not CRUD: one method, one transaction.
 
     A Fence that no longer holds raises Superseded and writes nothing. An accepted write is carried out even

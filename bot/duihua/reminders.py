@@ -1,4 +1,4 @@
-"""Reminders: values and the border to skills. Types only."""
+"""Reminders: values and the borders to skills and storage. Types only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ class Reminds(Protocol):
     """The reminders of the conversation."""
 
     async def add(self, text: str, due: datetime, rule: str = "") -> Reminder:
-        """Arms one; raises SkillError for a time that has passed, a rule that is none, or too many."""
+        """Arms one; raises SkillError for a time that has passed, a rule that is none, or too many.
+
+        The same once more (text, time and rule) is the one that is armed already. With a rule, `due` is where
+        it starts; a time without a zone is the machine's.
+        """
         ...
 
     async def all(self) -> Sequence[Reminder]:
@@ -31,4 +35,48 @@ class Reminds(Protocol):
 
     async def cancel(self, id_: int) -> bool:
         """Disarms one; False: there is none of this id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """A row of reminders. `due` is ms UTC, `zone` a name (empty: the machine's), `body` content as JSON."""
+
+    id: int
+    session: int
+    owner: int  # users.id
+    due: int
+    rule: str
+    zone: str
+    body: bytes
+
+
+class ReminderStore(Protocol):
+    """What a store keeps of reminders: one method, one transaction."""
+
+    async def arm(self, new: Armed, *, most: int) -> Armed | None:
+        """Keeps a reminder, whose id is given here; None: the owner has `most` already.
+
+        The same once more (session, owner, due, rule, body) is the one that is there.
+        """
+        ...
+
+    async def armed(self, session: int) -> Sequence[Armed]:
+        """The session's reminders, the next one first."""
+        ...
+
+    async def disarm(self, session: int, id_: int) -> bool:
+        """Forgets a reminder of the session; False: there is none of this id."""
+        ...
+
+    async def next_reminders(self, *, limit: int = 50) -> Sequence[Armed]:
+        """Those that are due first, of all sessions."""
+        ...
+
+    async def fire(self, reminder: Armed, again: int, body: bytes) -> bool:
+        """Owes `body` (kind `notice`) to the session's front end; it is armed for `again`, 0: no more.
+
+        All in one transaction, and only if the reminder still stands as given: False, someone else was
+        faster. What it owes from before and nobody has begun to send is replaced.
+        """
         ...

@@ -31,6 +31,7 @@ from duihua.events import (
     END,
     AnyEvent,
     Notice,
+    ReminderDue,
     Retracted,
     SkillFinished,
     SkillProgress,
@@ -91,6 +92,9 @@ class Screen:
                 self._skill(event)
             case TurnFailed():
                 self.error(explain(self._words, event))
+            case ReminderDue():
+                self._line(sentence(event, self._words), "yellow")
+                self._begin()  # no turn may take it back
             case _ if line := sentence(event, self._words):
                 self._line(line, "dim" if isinstance(event, Notice | TurnFinished) else "yellow")
             case _:

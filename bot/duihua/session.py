@@ -39,6 +39,7 @@ from duihua.messages import (
 from duihua.options import ModelOptions
 from duihua.ports import Input, Progress, SessionInfo, StoredCall
 from duihua.prices import sums
+from duihua.reminders import Reminder
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -338,6 +339,18 @@ class Session(MemorySession):
         engine = await self._here()
         info = await engine.store.session(self.address)
         return list(await engine.store.held(info.id)) if info else []
+
+    async def reminders(self) -> list[Reminder]:
+        """The conversation's reminders, the next one first."""
+        engine = await self._here()
+        info = await engine.store.session(self.address)
+        return list(await engine.reminding.of(info.id, info.owner).all()) if info else []
+
+    async def cancel_reminder(self, id_: int) -> bool:
+        """Disarms a reminder of the conversation; False: there is none of this id."""
+        engine = await self._here()
+        info = await engine.store.session(self.address)
+        return info is not None and await engine.reminding.of(info.id, info.owner).cancel(id_)
 
     async def usage(self) -> list[tuple[str, int, Usage, Cost | None]]:
         """(model, turns, usage, cost) of the session's owner, over all days; None: no price is known."""

@@ -11,6 +11,7 @@ from duihua.events import (
     ApprovalRequested,
     HistoryCleared,
     Notice,
+    ReminderDue,
     Retracted,
     TextDelta,
     TurnFinished,
@@ -84,6 +85,9 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             return words.t("notice.fallback", **{**event.values, "reason": _reason(event, words)})
         case Notice():
             return words.t(f"notice.{event.code}", **event.values)
+        case ReminderDue():
+            code = "reminder.late" if event.late else "reminder.due"
+            return words.t(code, text=one_line(event.text, _ARGUMENTS), due=event.due[:16].replace("T", " "))
         case TurnFinished(finish="stopped"):
             return words.t("notice.stopped")
         case TurnFinished(finish="length"):

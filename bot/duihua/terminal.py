@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, suppress
 from pathlib import Path
@@ -39,6 +40,7 @@ from duihua.events import END, AnyEvent, SkillAttached, TurnFailed, TurnFinished
 from duihua.messages import Address, Media, Text
 from duihua.pictures import read_image
 from duihua.plain import JsonLines, Plain, View, explain
+from duihua.reminding import told as reminded
 from duihua.skills.files import told
 from duihua.streams import own_stdout
 
@@ -113,6 +115,9 @@ class Terminal:
             here = self._session.address
             if (send.address.tenant, send.address.key) != (here.tenant, here.key):
                 raise NotSent("another session's answer", _ELSEWHERE)
+            if send.kind == "notice":
+                self._view.event(reminded(send, time.time()))
+                return ""
             if turn in self._ended or send.kind == "delete":
                 return ""
             new = self._newest is not None and turn > self._newest and turn not in self._begun

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from duihua.skills.contract import SkillError
 from duihua.skills.schema import skill
+from duihua_skills._units import asked, converted
 
 Number = int | Decimal
 
@@ -54,7 +55,7 @@ async def calculator(
         Field(
             description="For example (3+4)*5, 2^10, 15% * 80, 7 % 3, 5!, sqrt(2). Functions: sqrt cbrt exp "
             "ln log(x, base) log2 log10 sin cos tan asin acos atan (radians) degrees radians abs round floor "
-            "ceil min max sum gcd lcm factorial pow; constants: pi e"
+            "ceil min max sum gcd lcm factorial pow; constants: pi e. Units: 5 km in miles, 10 f to c, 2斤=kg"
         ),
     ],
 ) -> str:
@@ -63,6 +64,12 @@ async def calculator(
     `log` is natural unless a base is given; `round` rounds half up; `7%` before a sign is seven hundredths.
     """
     # Async without an await: it takes microseconds and is bounded, a thread would cost more.
+    if (units := asked(expression)) is not None:
+        amount, given, wanted = units
+        value = _decimal(calculate(plain(amount)))
+        return (
+            f"{plain(amount)} {given} = {shown(converted(value, given, wanted).normalize(_SHOWN))} {wanted}"
+        )
     source = plain(expression)
     return f"{source} = {shown(calculate(source))}"
 

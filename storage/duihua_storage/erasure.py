@@ -225,6 +225,9 @@ _FORGET_SESSION = [
     Statement(delete(sessions).where(S.id == bindparam("s"))),
 ]
 _FORGET_PERSON = [
+    Statement(  # what reminders of theirs owe in sessions of others
+        _unsend.where(outbox.c.seq.in_(select(-reminders.c.id).where(reminders.c.owner_id == bindparam("u"))))
+    ),
     Statement(delete(fact_sources).where(X.fact_id.in_(select(F.id).where(F.owner_id == bindparam("u"))))),
     *(
         Statement(delete(table).where(column == bindparam("u")))

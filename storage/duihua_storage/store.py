@@ -29,6 +29,7 @@ from duihua.ports import (
     TaskState,
     Work,
 )
+from duihua.reminders import Armed
 from duihua_storage import (
     erasure,
     export,
@@ -42,6 +43,7 @@ from duihua_storage import (
     notes,
     outbox,
     people,
+    reminders,
     sessions,
     tasks,
     upkeep,
@@ -437,6 +439,30 @@ class SqlStore:
         """Erases a task with its result; False if there is none."""
         self._erased = True
         return await self._db.write(lambda: tasks.forget(tenant, task), "erase")
+
+    async def arm(self, new: Armed, *, most: int) -> Armed | None:
+        """Keeps a reminder, whose id is given here; None: the owner has `most`, or the session is gone."""
+        return await self._db.write(lambda: reminders.arm(new, most), "reminder")
+
+    async def armed(self, session: int) -> Sequence[Armed]:
+        """The session's reminders, the next one first."""
+        return await self._db.read(lambda: reminders.of_session(session))
+
+    async def disarm(self, session: int, id_: int) -> bool:
+        """Forgets a reminder of the session; False: there is none of this id."""
+        self._erased = True
+        return await self._db.write(lambda: reminders.disarm(session, id_), "erase")
+
+    async def next_reminders(self, *, limit: int = 50) -> Sequence[Armed]:
+        """Those that are due first, of all sessions."""
+        return await self._db.read(lambda: reminders.upcoming(limit))
+
+    async def fire(self, reminder: Armed, again: int, body: bytes) -> bool:
+        """Owes `body` to the session's front end, and arms the reminder for `again` or no more.
+
+        False: it does not stand as given any more.
+        """
+        return await self._db.write(lambda: reminders.fire(reminder, again, body), "reminder")
 
     async def get_state(self, name: str) -> bytes | None:
         """A small value of the program's own."""

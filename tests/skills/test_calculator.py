@@ -234,3 +234,27 @@ def test_division_with_remainder_is_python_s_also_for_decimals(a: int, b: int, i
     left, right = f"({a}/10**{i})", f"({b}/10**{j})"
     assert Fraction(value(f"{left} // {right} + 0.0")) == math.floor(x / y)
     assert Fraction(value(f"{left} % {right} + 0.0")) == x - y * math.floor(x / y)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("5 km in miles", "5 km = 3.10685596118667 miles"),
+        ("3*4 kg to lb", "3 * 4 kg = 26.4554714621853 lb"),
+        ("100华氏度是多少摄氏度", "100 华氏度 = 37.7777777777778 摄氏度"),
+        ("-40 f to c", "-40 f = -40 c"),
+        ("10斤=公斤", "10 斤 = 5 公斤"),
+        ("2 m² in ft2", "2 m2 = 21.5278208334194 ft2"),
+        ("1 gib in mb", "1 gib = 1073.741824 mb"),
+        ("2 min = seconds?", "2 min = 120 seconds"),
+    ],
+)
+async def test_units_are_converted(expression: str, expected: str) -> None:
+    call = await SkillHarness(calculator).call(expression=expression)
+    assert (call.state, call.result) == ("done", expected)
+
+
+async def test_units_of_different_kinds_are_refused() -> None:
+    call = await SkillHarness(calculator).call(expression="5 km in kg")
+    assert call.state == "failed"
+    assert "km is length, kg is mass" in call.result

@@ -71,14 +71,19 @@ def test_none_of_them_may_be_loaded(names: Any) -> None:
 
 @pytest.mark.parametrize("name", ["wether", "os", "../clock", "clock.re", "__init__", ""])
 def test_another_name_is_refused_with_the_ones_there_are(name: str) -> None:
-    with pytest.raises(ConfigError, match="there are calculator, clock, forget, recall, remember, weather"):
+    with pytest.raises(ConfigError, match="there are calculator, clock, draw, forget, recall, remember,"):
         load_bundled([name])
 
 
 @pytest.mark.parametrize("name", bundled())
 def test_every_bundled_skill_only_reads_unless_it_says_so_and_is_described(name: str) -> None:
     [made] = load_bundled([name])
-    assert made.effect == {"remember": "idempotent", "forget": "write"}.get(name, "read")
+    assert made.effect == {
+        "remember": "idempotent",
+        "reminders": "idempotent",
+        "forget": "write",
+        "draw": "write",
+    }.get(name, "read")
     assert made.confirm({"query": "x"}) == (name == "forget")
     assert made.spec.description
     assert all(item.get("description") for item in made.spec.schema["properties"].values())
@@ -90,4 +95,4 @@ def test_only_what_is_named_is_imported() -> None:
         "print([m for m in sys.modules if m.startswith('duihua_skills.')])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.strip() == "['duihua_skills.calculator']"
+    assert out.strip() == "['duihua_skills._units', 'duihua_skills.calculator']"

@@ -1,11 +1,18 @@
 import asyncio
 import sys
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+import orjson
+
+from duihua.messages import Address
+from duihua.reminders import Armed
+from duihua_storage import SqlStore
 from tests.leftovers import run
 
 INPUTS, SESSIONS, PROCESSES = 400, 4, 2
+REMINDERS = 40
 
 
 async def test_processes_that_share_sessions_answer_each_input_once_and_in_order(database_url: str) -> None:
@@ -31,3 +38,38 @@ async def test_processes_that_share_sessions_answer_each_input_once_and_in_order
     assert run(database_url, "SELECT sum(turns), sum(input) FROM usage") == [
         (INPUTS * PROCESSES, INPUTS * PROCESSES * 2)
     ]
+
+
+async def test_reminders_fire_exactly_once_though_processes_are_killed(database_url: str) -> None:
+    store = SqlStore(database_url)
+    await store.open()
+    session = await store.ensure(Address("post", "a"))
+    body = orjson.dumps({"text": "call Ann", "start": "2025-03-07T08:00:00"})
+    again = {"": "fired", "FREQ=DAILY": "armed"}
+    for number in range(REMINDERS):
+        rule = list(again)[number % 2]
+        await store.arm(
+            Armed(0, session.id, session.owner, 1_741_300_000_000 + number, rule, "", body), most=1_000
+        )
+    script = str(Path(__file__).with_name("ringer.py"))
+
+    async def ringer(kill_after: int) -> None:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, script, database_url, stdout=asyncio.subprocess.PIPE
+        )
+        assert child.stdout is not None
+        for _ in range(kill_after):
+            if not await child.stdout.readline():
+                break
+        if kill_after:
+            with suppress(ProcessLookupError):
+                child.kill()  # while it fires the next one
+        await child.communicate()
+
+    await asyncio.gather(ringer(12), ringer(0))
+    fired = run(database_url, "SELECT seq, count(*), min(part), max(part) FROM outbox GROUP BY seq")
+    assert len(fired) == REMINDERS
+    assert {(count, first, last) for _, count, first, last in fired} == {(1, 0, 0)}  # none lost, none twice
+    states = run(database_url, "SELECT DISTINCT rule, state FROM reminders")
+    assert sorted(states) == sorted(again.items())
+    await store.aclose()

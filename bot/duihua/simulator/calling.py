@@ -21,6 +21,9 @@ _BY_NAME: dict[Kind, re.Pattern[str]] = {
     "remember": re.compile(r"^(?:remember|memorize|memorise|save_memory)$|记住|记下", _I),
     "recall": re.compile(r"^(?:recall|search_memory|memory_search)$|回忆|想起", _I),
     "forget": re.compile(r"^(?:forget|delete_memory)$|忘", _I),
+    "remind": re.compile(r"remind|提醒", _I),
+    "draw": re.compile(r"^draw|(?:draw|paint|generate)_?image|画", _I),
+    "fetch": re.compile(r"^(?:web_?)?fetch|read_(?:page|url)|网页", _I),
 }
 MEMORY: frozenset[Kind] = frozenset({"remember", "recall", "forget"})
 _BY_TEXT: dict[Kind, re.Pattern[str]] = {
@@ -34,7 +37,7 @@ _CITY = re.compile(r"city|location|place|town|region|城市|地点|地区", _I)
 _DAYS = re.compile(r"^(?:days|n_?days|num_?days|forecast_?days|days_?count|天数)$", _I)
 _DAY = re.compile(r"day|date|when|offset|日期|哪天|日子", _I)
 _ZONE = re.compile(r"^tz$|time_?zone|zone|时区", _I)
-_SLOTS = re.compile(r"text|query|fact|what|content|内容|文字|什么", _I)
+_SLOTS = re.compile(r"text|prompt|url|query|fact|what|content|内容|文字|什么", _I)
 _EXPRESSION = re.compile(r"expr|formula|calc|equation|input|query|表达式|算式|式", _I)
 _DAY_WORDS: dict[int, tuple[str, ...]] = {
     0: ("today", "今天", "now", "current", "0"),
@@ -96,6 +99,9 @@ def arguments(function: Function, wish: Wish, today: date | None) -> dict[str, A
     elif wish.kind == "arithmetic":
         if slot := _named(properties, _EXPRESSION) or _first_text(function.schema, properties):
             filled[slot] = wish.expression
+    elif wish.kind == "remind":
+        given = {"text": wish.words, "at": wish.day, "rule": wish.expression}
+        filled |= {name: value for name, value in given.items() if name in properties and value}
     elif wish.words:
         if slot := _named(properties, _SLOTS) or _first_text(function.schema, properties):
             filled[slot] = wish.words

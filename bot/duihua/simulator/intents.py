@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
-from duihua.simulator import cities
+from duihua.simulator import cities, reminders
 
-Kind = Literal["weather", "arithmetic", "time", "remember", "recall", "forget"]
+Kind = Literal["weather", "arithmetic", "time", "remember", "recall", "forget", "remind", "draw", "fetch"]
 
 READ = 1_000
 """Characters of a message that are searched: intents stand near the beginning, texts may be huge."""
@@ -22,7 +22,7 @@ class Wish:
 
     `city` as it was written; `day` the word for the day as it was written and `offset` its distance from
     today, None if no day was named; `span` the number of days wanted, 0 if only one. `words` is what to keep,
-    to look for or to forget.
+    to look for, to forget, to draw, to read or to be reminded of: then `day` is when, `expression` the rule.
     """
 
     kind: Kind
@@ -117,6 +117,12 @@ _FORGET = re.compile(
     re.I | re.S,
 )
 
+_DRAW = re.compile(
+    r"^(?:请|帮我|给我|麻烦你?){0,3}画(?:一?[张幅只个])?(.{1,200})$|^(?:please )?draw (?:me )?(.{2,200})$",
+    re.I,
+)
+_PAGE = re.compile(r"\bhttps?://[^\s\u3000-\u9fff\uff00-\uffef]{3,500}", re.I)
+
 _WORDS = (
     (re.compile(r"×|✕"), "*"),
     (re.compile(r"÷"), "/"),
@@ -157,7 +163,13 @@ def question_of(text: str) -> str:
 def _direct(text: str, today: date | None) -> list[Wish]:
     if wish := _of_memory(text):
         return [wish]
+    if reminder := reminders.wanted(text, today):
+        return [Wish("remind", day=reminder.at, expression=reminder.rule, words=reminder.text)]
     found: list[Wish] = []
+    if picture := _DRAW.search(text):
+        found.append(Wish("draw", words=_first(picture).strip(" 。.!！")))
+    if page := _PAGE.search(text):
+        found.append(Wish("fetch", words=page.group()))
     known = cities.mentioned(text)
     if _WEATHER.search(text) and (known or _ASKING.search(text)):
         day, offset = _day(text, today)

@@ -23,6 +23,9 @@ _SAID: dict[str, dict[Language, str]] = {
     "remember": {"zh": "好的，我记住了。", "en": "I will remember that."},
     "recall": {"zh": "我记得：{0}", "en": "I remember: {0}"},
     "forget": {"zh": "好的，忘掉了：{0}", "en": "Forgotten: {0}"},
+    "remind": {"zh": "好的，到时提醒你：{0}", "en": "I will remind you: {0}"},
+    "draw": {"zh": "画好了：{0}", "en": "Here it is: {0}"},
+    "fetch": {"zh": "网页上写着：{0}", "en": "The page says: {0}"},
     "": {"zh": "结果：{0}", "en": "The result: {0}"},
     "error": {"zh": "没有成功：{0}", "en": "That did not work: {0}"},
 }
