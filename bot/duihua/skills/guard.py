@@ -355,7 +355,8 @@ class _Direct(Transport):
     def _socket(self, info: Any) -> socket.socket:
         """A socket for the address that is connected to next: the last word on it."""
         family, kind, proto, _, place = info
-        if not self._reach.is_open(ip_address(str(place[0]).partition("%")[0]), named=self._is_named):
+        address = _literal(str(place[0]))  # None: what aiohttp takes for an address, and the system may too
+        if address is None or not self._reach.is_open(address, named=self._is_named):
             raise OSError(errno.EACCES, NOT_PUBLIC)
         return socket.socket(family=family, type=kind, proto=proto)
 
