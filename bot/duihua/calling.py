@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -101,12 +102,13 @@ class Calling(Running):
             if (earlier := await self._done_before(call)) is not None:
                 return await self._set(replace(call, state="done", result=earlier.result), number)
             await self._set(replace(call, state="running"), number)
+        began = time.monotonic()
         try:
             context = self._context(call, skill, approved)
             result = await run(call, skill, context, known=self._brief.skills)
         except AskUser as e:
             result = replace(call, state="failed" if approved else "held", result=str(e))
-        return await self._set(result, number)
+        return await self._set(result, number, took=round((time.monotonic() - began) * 1000))
 
     @property
     def _user(self) -> int:
@@ -130,12 +132,15 @@ class Calling(Running):
         same = (call.name, _plain(call.arguments))
         return next((c for c in done if c.state == "done" and (c.name, _plain(c.arguments)) == same), None)
 
-    async def _set(self, call: Call, number: int | None) -> Call:
-        """Stores a call's state and result, here as in the database. `number`: its step, if of this turn."""
+    async def _set(self, call: Call, number: int | None, *, took: int | None = None) -> Call:
+        """Stores a call's state and result, here as in the database.
+
+        `number`: its step, if of this turn; `took`: how long it ran, in ms.
+        """
 
         async def write() -> None:
             expires = self._expires() if call.state == "held" else 0
-            await self.store.call(self.fence, call.id, call.state, call.result, expires=expires)
+            await self.store.call(self.fence, call.id, call.state, call.result, expires=expires, took=took)
             if number is not None:
                 step = self.steps[number]
                 calls = tuple(call if c.id == call.id else c for c in step.calls)

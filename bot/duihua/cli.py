@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
-from duihua import ability_commands, memory_commands, model_commands, task_commands
+from duihua import ability_commands, audit_commands, memory_commands, model_commands, task_commands
 from duihua.arguments import Parser, whole
 from duihua.errors import ConfigError, DuihuaError, InvalidOptions, NoSuchAbility, NotFound
 from duihua.program import complain, load_settings, make_engine
@@ -114,6 +114,7 @@ def _parser(words: Catalogue) -> Parser:
     task_commands.add(command, words)
     memory_commands.add(command, words)
     model_commands.add(command, words)
+    audit_commands.add(command, words)
 
     command("doctor", _doctor)
 

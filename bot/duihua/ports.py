@@ -431,6 +431,27 @@ class StoredCall:
     expires: int = 0  # ms UTC, 0: never
 
 
+@dataclass(frozen=True, slots=True)
+class AuditedCall:
+    """What became of a call, for whoever looks after a bot. Times are ms UTC, 0 for not at all.
+
+    A call that never ran was not `started`. `asker` and `approver` are users.id, 0 for nobody.
+    """
+
+    id: str
+    session: str
+    name: str
+    effect: Effect
+    state: CallState
+    arguments: str
+    result: str
+    asker: int
+    approver: int
+    asked: int
+    started: int
+    ended: int
+
+
 TaskKind = Literal["chat", "drawing"]
 TaskState = Literal["starting", "running", "done", "failed", "unknown"]
 
@@ -504,11 +525,18 @@ class Store(MemoryStore, Protocol):
         ...
 
     async def call(
-        self, fence: Fence, call: str, state: CallState, result: str = "", *, expires: int = 0
+        self,
+        fence: Fence,
+        call: str,
+        state: CallState,
+        result: str = "",
+        *,
+        expires: int = 0,
+        took: int | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
-        `expires` (ms UTC) is for a call that is held from now on.
+        `expires` (ms UTC) is for a call that is held from now on; `took` (ms) for one that has run.
         """
         ...
 
@@ -555,7 +583,13 @@ class Store(MemoryStore, Protocol):
         ...
 
     async def held(self, session: int) -> Sequence[StoredCall]:
-        """The calls of the session that wait for a decision, oldest first."""
+        """The calls of the session that wait for a decision, oldest first: none that was taken back."""
+        ...
+
+    async def audit(
+        self, tenant: str, *, user: int = 0, session: str = "", limit: int = 50
+    ) -> Sequence[AuditedCall]:
+        """The newest calls, the last one first; of one person, or of the session with this key."""
         ...
 
     async def session(self, address: Address) -> SessionInfo | None:

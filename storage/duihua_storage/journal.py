@@ -102,7 +102,10 @@ _SET_CALL = Statement(
     .values(
         state=bindparam("sta"),
         result=func.coalesce(blob("re"), C.result),
-        started=case((word("sta") == const("running"), now()), else_=C.started),
+        started=case(
+            (word("sta") == const("running"), now()),
+            else_=func.coalesce(C.started, now() - number("took")),  # NULL: it has not run
+        ),
         ended=case((number("end") == const(1), now()), else_=C.ended),
         approver_id=case((C.state == const("held"), _author), else_=C.approver_id),
         expires=func.coalesce(number("x"), C.expires),
@@ -173,7 +176,9 @@ def spent(session: int, model: str, used: Usage, micros: int) -> Tx[None]:
     yield _USE, _used(session, model, used, micros, turns=0)
 
 
-def call(fence: Fence, call: str, state: CallState, result: str, expires: int = 0) -> Tx[None]:
+def call(
+    fence: Fence, call: str, state: CallState, result: str, expires: int = 0, took: int | None = None
+) -> Tx[None]:
     """Sets a call of this turn, or a waiting one of an earlier turn of the session."""
     at = parse_call(call)
     if at is None or at["s"] != fence.ref.session or at["q"] > fence.ref.seq:
@@ -184,6 +189,7 @@ def call(fence: Fence, call: str, state: CallState, result: str, expires: int = 
         "own": fence.ref.seq,
         "end": 1 if state in SETTLED else 0,
         "x": expires or None,
+        "took": took,
     }
     [rows] = yield from guarded(fence, [(_SET_CALL, {**at, **change})])
     if not rows:

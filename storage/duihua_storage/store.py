@@ -15,6 +15,7 @@ from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept,
 from duihua.messages import Address, Attachment, CallState, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
+    AuditedCall,
     Fence,
     Held,
     Input,
@@ -30,6 +31,7 @@ from duihua.ports import (
     Work,
 )
 from duihua_storage import (
+    audit,
     erasure,
     export,
     facts,
@@ -166,13 +168,20 @@ class SqlStore:
         await self._db.write(lambda: journal.step(fence, number, step, usage, micros, expires), "step")
 
     async def call(
-        self, fence: Fence, call: str, state: CallState, result: str = "", *, expires: int = 0
+        self,
+        fence: Fence,
+        call: str,
+        state: CallState,
+        result: str = "",
+        *,
+        expires: int = 0,
+        took: int | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
-        `expires` (ms UTC) is for a call that is held from now on.
+        `expires` (ms UTC) is for a call that is held from now on; `took` (ms) for one that has run.
         """
-        await self._db.write(lambda: journal.call(fence, call, state, result, expires), "call")
+        await self._db.write(lambda: journal.call(fence, call, state, result, expires, took), "call")
 
     async def partial(self, fence: Fence, text: str) -> None:
         """The text so far, for late readers in other processes."""
@@ -340,6 +349,12 @@ class SqlStore:
     async def held(self, session: int) -> Sequence[StoredCall]:
         """The calls of the session that wait for a decision, oldest first."""
         return await self._db.read(lambda: history.held(session))
+
+    async def audit(
+        self, tenant: str, *, user: int = 0, session: str = "", limit: int = 50
+    ) -> Sequence[AuditedCall]:
+        """The newest calls, the last one first; of one person, or of the session with this key."""
+        return await self._db.read(lambda: audit.audit(tenant, user, session, limit))
 
     # ------------------------------------------------------------ sessions and people
 
