@@ -348,7 +348,11 @@ class _Direct(Transport):
             )
 
         connector = aiohttp.TCPConnector(
-            limit=0, resolver=Resolver(), keepalive_timeout=15.0, socket_factory=self._socket
+            limit=0,
+            resolver=Resolver(),
+            use_dns_cache=False,
+            keepalive_timeout=15.0,
+            socket_factory=self._socket,
         )
         return self._session_over(connector)
 
