@@ -162,6 +162,7 @@ class FakeSession:
 
     async def decide(self, call: str, approve: bool) -> Any:
         self.decided.append((call, approve))
+        self.calls = [held for held in self.calls if held.call.id != call]
         return SimpleNamespace(inbox=5)
 
     async def retry(self) -> AsyncIterator[AnyEvent]:

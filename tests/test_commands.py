@@ -191,7 +191,7 @@ async def test_usage_is_by_model(session: FakeSession) -> None:
 
 @pytest.mark.parametrize(
     ("line", "decided"),
-    [("/yes", ("1.1.0.0", True)), ("/no", ("1.1.0.0", False)), ("/no 2", ("1.1.0.1", False))],
+    [("/yes 1", ("1.1.0.0", True)), ("/no 1", ("1.1.0.0", False)), ("/no 2", ("1.1.0.1", False))],
 )
 async def test_a_held_call_is_decided(session: FakeSession, line: str, decided: tuple[str, bool]) -> None:
     await say(session, "hold")
@@ -203,6 +203,15 @@ async def test_a_wrong_number_decides_nothing(session: FakeSession) -> None:
     await say(session, "hold")
     text = (await run("/yes 3", session)).text
     assert "2. pay" in text
+    assert session.decided == []
+
+
+@pytest.mark.parametrize("line", ["/yes", "/no"])
+async def test_among_several_calls_one_must_be_named(session: FakeSession, line: str) -> None:
+    await say(session, "hold")
+    text = (await run(line, session)).text
+    assert f"{line} 1" in text
+    assert "1. mail" in text
     assert session.decided == []
 
 

@@ -61,6 +61,7 @@ LAYERS = [
         "program",
         "arguments",
         "ability_commands",
+        "audit_commands",
         "model_commands",
         "task_commands",
         "memory_commands",

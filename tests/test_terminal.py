@@ -170,12 +170,12 @@ async def test_a_stop_before_the_turn_began_holds_when_it_does() -> None:
     assert err.getvalue().decode() == WORDS.t("notice.stopped") + "\n"
 
 
-async def test_a_held_call_is_asked_for_and_decided() -> None:
+async def test_what_needs_consent_is_refused_where_nobody_can_be_asked() -> None:
     engine = FakeEngine()
-    out, _ = await chatted("hold", "/yes", engine=engine)
+    out, err = await chatted("hold", "/yes", "/yes 1", engine=engine)
     assert "mail" in out.splitlines()[0]
-    assert engine.session(HOME).decided == [("1.1.0.0", True)]
-    assert out.splitlines()[-1] == "so far, done"
+    assert engine.session(HOME).decided == [("1.1.0.0", False), ("1.1.0.1", False)]
+    assert err.count(WORDS.t("approval.piped")) == 4
 
 
 async def test_commands_work_in_pipes_and_forget_asks_nobody() -> None:

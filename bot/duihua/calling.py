@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -105,6 +106,7 @@ class Calling(Keeping):
                 await self._attached_before([earlier.id])
                 return await self._set(replace(call, state="done", result=earlier.result), number)
             await self._set(replace(call, state="running"), number)
+        began = time.monotonic()
         try:
             result = await run(
                 call,
@@ -117,7 +119,8 @@ class Calling(Keeping):
             )
         except AskUser as e:
             result = replace(call, state="failed" if approved else "held", result=str(e))
-        return await self._set(result, number, files)
+        took = round((time.monotonic() - began) * 1000)
+        return await self._set(result, number, files, took=took)
 
     @property
     def _user(self) -> int:
@@ -141,12 +144,19 @@ class Calling(Keeping):
         same = (call.name, _plain(call.arguments))
         return next((c for c in done if c.state == "done" and (c.name, _plain(c.arguments)) == same), None)
 
-    async def _set(self, call: Call, number: int | None, files: Sequence[Attachment] = ()) -> Call:
-        """Stores a call's state and result, here as in the database. `number`: its step, if of this turn."""
+    async def _set(
+        self, call: Call, number: int | None, files: Sequence[Attachment] = (), *, took: int | None = None
+    ) -> Call:
+        """Stores a call's state and result, here as in the database.
+
+        `number`: its step, if of this turn; `took`: how long it ran, in ms.
+        """
 
         async def write() -> None:
             expires = self._expires() if call.state == "held" else 0
-            await self.store.call(self.fence, call.id, call.state, call.result, expires=expires, files=files)
+            await self.store.call(
+                self.fence, call.id, call.state, call.result, expires=expires, files=files, took=took
+            )
             if number is not None:
                 step = self.steps[number]
                 calls = tuple(call if c.id == call.id else c for c in step.calls)

@@ -168,11 +168,12 @@ async def _decide(scene: Scene, name: str, *, approve: bool) -> Answer:
     if not held:
         return Show(words.t("approval.none"))
     number = _number(scene.args, len(held)) if scene.args else 1
-    if number is None:
+    if number is None or (len(held) > 1 and not scene.args):  # nobody consents to what they did not mean
         waiting = [
             f"  {i}. {one_line(h.call.name)} {one_line(h.call.arguments)}" for i, h in enumerate(held, 1)
         ]
-        wrong = words.t("approval.which", number=one_line(scene.args, 20), count=len(held))
+        code = "approval.which" if scene.args else "approval.several"
+        wrong = words.t(code, number=one_line(scene.args, 20), count=len(held), name=name)
         return Show("\n".join([wrong, words.t("approval.list"), *waiting]))
     ticket = await scene.session.decide(held[number - 1].call.id, approve)
     return Present(scene.session.events(ticket))

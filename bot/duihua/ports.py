@@ -436,6 +436,27 @@ class StoredCall:
     expires: int = 0  # ms UTC, 0: never
 
 
+@dataclass(frozen=True, slots=True)
+class AuditedCall:
+    """What became of a call, for whoever looks after a bot. Times are ms UTC, 0 for not at all.
+
+    A call that never ran was not `started`. `asker` and `approver` are users.id, 0 for nobody.
+    """
+
+    id: str
+    session: str
+    name: str
+    effect: Effect
+    state: CallState
+    arguments: str
+    result: str
+    asker: int
+    approver: int
+    asked: int
+    started: int
+    ended: int
+
+
 TaskKind = Literal["chat", "drawing"]
 TaskState = Literal["starting", "running", "done", "failed", "unknown"]
 
@@ -517,10 +538,12 @@ class Store(MemoryStore, ReminderStore, Protocol):
         *,
         expires: int = 0,
         files: Sequence[Attachment] = (),
+        took: int | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
-        `expires` (ms UTC) is for a call that is held from now on. `files` are kept with the call's turn.
+        `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
+        are kept with the call's turn.
         """
         ...
 
@@ -570,7 +593,13 @@ class Store(MemoryStore, ReminderStore, Protocol):
         ...
 
     async def held(self, session: int) -> Sequence[StoredCall]:
-        """The calls of the session that wait for a decision, oldest first."""
+        """The calls of the session that wait for a decision, oldest first: none that was taken back."""
+        ...
+
+    async def audit(
+        self, tenant: str, *, user: int = 0, session: str = "", limit: int = 50
+    ) -> Sequence[AuditedCall]:
+        """The newest calls, the last one first; of one person, or of the session with this key."""
         ...
 
     async def session(self, address: Address) -> SessionInfo | None:

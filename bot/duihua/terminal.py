@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 FRONT = "terminal"
 FOLDER = "duihua-files"
 """Below the current folder: where images and files of skills are saved."""
+_REFUSALS = 8  # of calls that need consent, after each line that nobody typed
 _ELSEWHERE = 5.0  # seconds until an answer that another process shows is looked at again
 _log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class Terminal:
         self._ended: set[int] = set()
         self._saved: set[str] = set()  # what skills brought
         self._stopping = False  # a stop was asked for before there was a turn
+        self._asked_before: set[str] = set()  # calls that waited before lines were piped in
         self._newest: int | None = None  # the newest turn there was when this chat began
 
     @property
@@ -145,14 +147,25 @@ class Terminal:
         """One input per line until the lines end. Ctrl-C stops the running answer, too."""
         try:
             await self.catch_up()
+            self._asked_before = {held.call.id for held in await self._session.held()}
             async for line in lines:
                 if not await self._line(line):
                     break
+                await self._refuse()
         except asyncio.CancelledError:
             with suppress(DuihuaError):
                 await self._stop()
             raise
         await self._engine.deliver()  # so that the next chat does not show these answers again
+
+    async def _refuse(self) -> None:
+        """Says no to what waits for consent: whatever wrote the lines, no person read the question."""
+        for _ in range(_REFUSALS):
+            held = [h.call.id for h in await self._session.held() if h.call.id not in self._asked_before]
+            if not held:
+                return
+            self._view.error(self._words.t("approval.piped"))
+            await self._show(self._session.events(await self._session.decide(held[0], approve=False)))
 
     async def interactive(self, screen: Screen) -> None:
         """A person types until they leave."""
@@ -181,6 +194,8 @@ class Terminal:
                 await self._show(self._session.say(what.text, options=self._options))
             case UnknownCommand():
                 self._view.error(what.line(self._words))
+            case _ if screen is None and what.command.name == "yes":
+                self._view.error(self._words.t("approval.piped"))
             case _:
                 try:
                     answer = await self._table.run(what, self._session, self._engine, self._words)

@@ -205,6 +205,9 @@ _HELD = Statement(
     .order_by(C.seq, C.step, C.idx)
 )
 
+_HEAD = Statement(select(S.head).where(S.id == number("s")))
+_ON_PATH = Statement(select(walk(T.seq, T.parent).c.seq))
+
 
 def parse_call(call: str) -> dict[str, int] | None:
     """The key of a call's row by its id, None if that is no id of a call."""
@@ -227,9 +230,14 @@ def stored_call(call: str) -> Tx[StoredCall | None]:
 
 
 def held(session: int) -> Tx[Sequence[StoredCall]]:
-    """The calls of a session that wait for a decision, oldest first."""
+    """The calls of a session that wait for a decision, oldest first: none of turns that were taken back."""
     rows = yield _HELD, {"s": session}
-    return [_stored(row) for row in rows]
+    if not rows:
+        return []
+    head = (yield _HEAD, {"s": session})[0][0]
+    path = yield _ON_PATH, {"s": session, "h": head, "f": rows[0][1], "n": 2**62}
+    stands = {row[0] for row in path}
+    return [_stored(row) for row in rows if row[1] in stands]
 
 
 def _stored(row: tuple[Any, ...]) -> StoredCall:

@@ -104,7 +104,10 @@ _SET_CALL = Statement(
     .values(
         state=bindparam("sta"),
         result=func.coalesce(blob("re"), C.result),
-        started=case((word("sta") == const("running"), now()), else_=C.started),
+        started=case(
+            (word("sta") == const("running"), now()),
+            else_=func.coalesce(C.started, now() - number("took")),  # NULL: it has not run
+        ),
         ended=case((number("end") == const(1), now()), else_=C.ended),
         approver_id=case((C.state == const("held"), _author), else_=C.approver_id),
         expires=func.coalesce(number("x"), C.expires),
@@ -176,7 +179,13 @@ def spent(session: int, model: str, used: Usage, micros: int) -> Tx[None]:
 
 
 def call(
-    fence: Fence, call: str, state: CallState, result: str, expires: int = 0, given: Sequence[Attachment] = ()
+    fence: Fence,
+    call: str,
+    state: CallState,
+    result: str,
+    expires: int = 0,
+    given: Sequence[Attachment] = (),
+    took: int | None = None,
 ) -> Tx[None]:
     """Sets a call of this turn, or a waiting one of an earlier turn of the session."""
     at = parse_call(call)
@@ -188,6 +197,7 @@ def call(
         "own": fence.ref.seq,
         "end": 1 if state in SETTLED else 0,
         "x": expires or None,
+        "took": took,
     }
     ops = [(_SET_CALL, {**at, **change}), *files.keep(at["s"], at["q"], given)]
     rows, *_ = yield from guarded(fence, ops)

@@ -15,6 +15,7 @@ from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept,
 from duihua.messages import Address, Attachment, CallState, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
+    AuditedCall,
     Fence,
     Held,
     Input,
@@ -31,6 +32,7 @@ from duihua.ports import (
 )
 from duihua.reminders import Armed
 from duihua_storage import (
+    audit,
     erasure,
     export,
     facts,
@@ -179,12 +181,14 @@ class SqlStore:
         *,
         expires: int = 0,
         files: Sequence[Attachment] = (),
+        took: int | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
-        `expires` (ms UTC) is for a call that is held from now on. `files` are kept with the call's turn.
+        `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
+        are kept with the call's turn.
         """
-        await self._db.write(lambda: journal.call(fence, call, state, result, expires, files), "call")
+        await self._db.write(lambda: journal.call(fence, call, state, result, expires, files, took), "call")
 
     async def partial(self, fence: Fence, text: str) -> None:
         """The text so far, for late readers in other processes."""
@@ -352,6 +356,12 @@ class SqlStore:
     async def held(self, session: int) -> Sequence[StoredCall]:
         """The calls of the session that wait for a decision, oldest first."""
         return await self._db.read(lambda: history.held(session))
+
+    async def audit(
+        self, tenant: str, *, user: int = 0, session: str = "", limit: int = 50
+    ) -> Sequence[AuditedCall]:
+        """The newest calls, the last one first; of one person, or of the session with this key."""
+        return await self._db.read(lambda: audit.audit(tenant, user, session, limit))
 
     # ------------------------------------------------------------ sessions and people
 

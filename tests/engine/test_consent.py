@@ -170,3 +170,33 @@ async def test_a_skills_own_question_runs_out_too(make: Make) -> None:
     [name] = asked(await collect(session.say("go")))
     assert (await collect(session.events(await session.decide(name, True))))[-1].text == "too late"
     assert not ran
+
+
+async def test_what_was_taken_back_or_asked_anew_cannot_be_approved(make: Make) -> None:
+    ran: list[int] = []
+    engine, _ = await make([ask(50), ask(60), ask(70), "hello"], skills=[paying(ran)])
+    session = engine.session("a")
+    [undone] = asked(await collect(session.say("pay")))
+    await session.undo()
+    [first] = asked(await collect(session.say("pay after all")))
+    [again] = asked(await collect(session.retry()))
+    assert [held.call.id for held in await session.held()] == [again]
+    for name in (undone, first):
+        assert (await collect(session.events(await session.decide(name, True))))[-1].error == "no_call"
+    await session.new()
+    assert await session.held() == []
+    assert (await collect(session.events(await session.decide(again, True))))[-1].error == "no_call"
+    assert ran == []
+
+
+async def test_a_held_call_survives_a_restart_and_other_talk(make: Make) -> None:
+    ran: list[int] = []
+    first, _ = await make([ask(50), "fine"], skills=[paying(ran)])
+    [name] = asked(await collect(first.session("a").say("pay 50")))
+    await first.ask("a", "how are you?")
+    await first.aclose()
+    second, _ = await make(["paid"], skills=[paying(ran)])
+    session = second.session("a")
+    assert [held.call.id for held in await session.held()] == [name]
+    assert (await collect(session.events(await session.decide(name, True))))[-1].text == "paid"
+    assert (ran, await session.held()) == ([50], [])

@@ -79,6 +79,7 @@ class Simulator:
         requests_per_minute: limit for each model.
         tokens_per_minute: limit for each model.
         system_with_functions: False refuses `system` beside `functions`, as some v1 models did.
+        gullible: models do what the text of a function's result tells them to (not on Qianfan's v1 wire).
         speed: ready answers for benchmarks instead of strictness and a brain.
     """
 
@@ -94,6 +95,7 @@ class Simulator:
         requests_per_minute: int = 60_000,
         tokens_per_minute: int = 100_000_000,
         system_with_functions: bool = True,
+        gullible: bool = False,
         speed: bool = False,
     ) -> None:
         settings = Settings(
@@ -104,6 +106,7 @@ class Simulator:
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
             system_with_functions=system_with_functions,
+            gullible=gullible,
         )
         self._settings = replace(settings, clock=clock) if clock else settings
         self._wanted, self._speed = port, speed

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import orjson
 from aiohttp import web
 
-from duihua.simulator import brain, wire
+from duihua.simulator import brain, gullible, wire
 from duihua.simulator.ask import Answer, Ask, cut, estimate
 from duihua.simulator.chat_rules import ChatRules, Model, Refused
 from duihua.simulator.faults import Fault
@@ -46,7 +46,8 @@ class ChatReply:
         if self.flagged:
             self.answer, self.finish = Answer(brain.refusal(ask)), self.flag_finish
             return
-        answer = brain.reply(ask, fault)
+        believed = gullible.answer(ask) if desk.settings.gullible else None
+        answer = believed or brain.reply(ask, fault)
         most = body.get("max_tokens", body.get("max_completion_tokens"))
         stop = body.get("stop")
         text, truncated = wire.limited(answer.text, [stop] if isinstance(stop, str) else stop, most)

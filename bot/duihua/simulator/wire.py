@@ -51,6 +51,7 @@ class Settings:
         requests_per_minute: limit for each model.
         tokens_per_minute: limit for each model.
         system_with_functions: False refuses `system` beside `functions`, as some v1 models did.
+        gullible: models do what the text of a function's result tells them to (not on Qianfan's v1 wire).
     """
 
     keys: Keys = field(default_factory=Keys)
@@ -61,6 +62,7 @@ class Settings:
     requests_per_minute: int = 60_000
     tokens_per_minute: int = 100_000_000
     system_with_functions: bool = True
+    gullible: bool = False
 
 
 class Desk:

@@ -348,14 +348,19 @@ class _Direct(Transport):
             )
 
         connector = aiohttp.TCPConnector(
-            limit=0, resolver=Resolver(), keepalive_timeout=15.0, socket_factory=self._socket
+            limit=0,
+            resolver=Resolver(),
+            use_dns_cache=False,
+            keepalive_timeout=15.0,
+            socket_factory=self._socket,
         )
         return self._session_over(connector)
 
     def _socket(self, info: Any) -> socket.socket:
         """A socket for the address that is connected to next: the last word on it."""
         family, kind, proto, _, place = info
-        if not self._reach.is_open(ip_address(str(place[0]).partition("%")[0]), named=self._is_named):
+        address = _literal(str(place[0]))  # None: what aiohttp takes for an address, and the system may too
+        if address is None or not self._reach.is_open(address, named=self._is_named):
             raise OSError(errno.EACCES, NOT_PUBLIC)
         return socket.socket(family=family, type=kind, proto=proto)
 
