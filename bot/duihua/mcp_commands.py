@@ -11,11 +11,11 @@ from duihua.arguments import whole
 from duihua.program import complain, load_settings
 
 if TYPE_CHECKING:
-    import httpx
-
     from duihua.config import Settings
     from duihua.ports import Skill
     from duihua.skills import Context
+    from duihua.skills.guard import Guard
+    from duihua.skills.settings import SkillSettings
     from duihua_prompts import Catalogue
 
 PORT = 8765
@@ -39,12 +39,15 @@ def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
     skills = load(settings.skills, settings.skills_dir).skills
 
     async def run() -> None:
-        from duihua.providers.http import client
+        from duihua.skills.guard import Guard
         from duihua.skills.mcp import serving
+        from duihua.skills.settings import SkillSettings
 
-        proxy = settings.proxy
-        async with client(proxy=proxy.get_secret_value() if proxy else None) as http:
-            server = serving.make(skills, lambda skill: _context(settings, skill, http))
+        proxy = settings.proxy.get_secret_value() if settings.proxy else None
+        own, guard = SkillSettings(settings.of_skill), Guard(proxy=proxy, networks=settings.skills_networks)
+        sound = [skill for skill in skills if own.of(skill) is not None]
+        try:
+            server = serving.make(sound, lambda skill: _context(settings, own, skill, guard))
             if not given.http:
                 await serving.serve_stdio(server)
                 return
@@ -52,12 +55,14 @@ def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
             await serving.serve_http(
                 server, given.host, given.port, key, lambda at: complain(words.t("cli.mcp.ready", address=at))
             )
+        finally:
+            await guard.aclose()
 
     asyncio.run(run())
     return 0
 
 
-def _context(settings: Settings, skill: Skill, http: httpx.AsyncClient) -> Context:
+def _context(settings: Settings, own: SkillSettings, skill: Skill, guard: Guard) -> Context:
     """What a skill is given when an MCP client calls it: no person, no conversation, no memory."""
     from duihua.engine import zone
     from duihua.messages import Author
@@ -69,6 +74,6 @@ def _context(settings: Settings, skill: Skill, http: httpx.AsyncClient) -> Conte
         user=Author(0, "mcp"),
         locale=language(settings.lang),
         timezone=zone(settings.timezone),
-        settings=settings.of_skill(skill.name),
-        http=http,
+        settings=own.of(skill),
+        http=guard.client(skill, settings.of_skill(skill.name)),
     )

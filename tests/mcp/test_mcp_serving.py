@@ -76,7 +76,7 @@ async def test_a_client_over_http_lists_calls_and_is_refused_what_needs_consent(
         assert tools["greet"].annotations.read_only_hint is True
         done = await client.call_tool("greet", {"name": "小明"}, progress_callback=progress)
         assert [block.type for block in done.content] == ["text", "image"]
-        assert (done.content[0].model_dump()["text"], told) == ("你好，小明", ["thinking"])
+        assert (done.content[0].model_dump()["text"].splitlines()[0], told) == ("你好，小明", ["thinking"])
         for name, arguments in (("pay", {"amount": 11}), ("ask", {}), ("rule", {}), ("pay", {})):
             assert (await client.call_tool(name, arguments)).is_error
         assert not (await client.call_tool("pay", {"amount": 10})).is_error

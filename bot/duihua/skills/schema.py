@@ -11,7 +11,18 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import SimpleNamespace, UnionType
-from typing import Annotated, Any, Optional, Union, cast, get_args, get_origin, get_type_hints, overload
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Optional,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
@@ -43,7 +54,7 @@ def skill(
     name: str = "",
     effect: Effect = "write",
     timeout: float = 30.0,
-    confirm: bool | Confirm = False,
+    confirm: bool | Literal["always", "never"] | Confirm = False,
     hosts: tuple[str, ...] = (),
     admin_only: bool = False,
     rate: Rate | None = None,
@@ -56,7 +67,7 @@ def skill(
     name: str = "",
     effect: Effect = "write",
     timeout: float = 30.0,
-    confirm: bool | Confirm = False,
+    confirm: bool | Literal["always", "never"] | Confirm = False,
     hosts: tuple[str, ...] = (),
     admin_only: bool = False,
     rate: Rate | None = None,
@@ -119,9 +130,13 @@ def origin(skill: Skill) -> str:
     return f"{getattr(run, '__module__', '?')}.{getattr(run, '__qualname__', type(run).__qualname__)}"
 
 
-def consent(confirm: bool | Confirm) -> Confirm:
-    """What `Skill.confirm` is for the option of that name."""
-    return confirm if callable(confirm) else functools.partial(_always, confirm)
+def consent(confirm: bool | Literal["always", "never"] | Confirm) -> Confirm:
+    """What `Skill.confirm` is for the option of that name. Raises ValueError."""
+    if callable(confirm):
+        return confirm
+    if confirm not in (True, False, "always", "never"):
+        raise ValueError(f"confirm is always, never or a function of the arguments, not {confirm!r}")
+    return functools.partial(_always, confirm in (True, "always"))
 
 
 def check(where: str, name: str, effect: str, timeout: float) -> None:
