@@ -174,7 +174,7 @@ async def test_a_skills_own_question_runs_out_too(make: Make) -> None:
 
 async def test_what_was_taken_back_or_asked_anew_cannot_be_approved(make: Make) -> None:
     ran: list[int] = []
-    engine, _ = await make([ask(50), ask(60), ask(70), "hello"], skills=[paying(ran)])
+    engine, _ = await make([ask(50), ask(60), ask(70)], skills=[paying(ran)])
     session = engine.session("a")
     [undone] = asked(await collect(session.say("pay")))
     await session.undo()

@@ -173,6 +173,9 @@ async def test_a_turn_of_another_engine_can_be_stopped(make: Make) -> None:
 async def test_closing_hands_running_turns_over(make: Make) -> None:
     first, _ = await make([["Hel", asyncio.Event()]], shutdown_timeout=0)
     ticket = await first.session("a").submit("go")
+    said = aiter(first.session("a").events(ticket))
+    while (await anext(said)).kind != "text_delta":
+        pass
     await first.aclose()
     second, _ = await make(["Hello"])
     end = (await collect(second.session("a").events(ticket)))[-1]

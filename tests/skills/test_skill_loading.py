@@ -218,7 +218,7 @@ def test_two_sources_may_not_both_be_loaded_under_one_name(install: Install, fol
 def test_an_unknown_name_is_refused_with_the_ones_there_are(install: Install, folder: Path) -> None:
     install(DICE.format(says="four"))
     (folder / "coin.py").write_text("")
-    with pytest.raises(ConfigError, match=r"names dise: no such skill; there are .*weather, dice, coin"):
+    with pytest.raises(ConfigError, match=r"names dise: no such skill; there are .*web_fetch, dice, coin"):
         load(["dise"], str(folder))
     with pytest.raises(ConfigError, match="DUIHUA_SKILLS_DIR"):
         load(["clock"], str(folder / "nowhere"))
