@@ -13,7 +13,7 @@ PROGRAM = """
 import asyncio, os, subprocess, sys
 from duihua import Attachment, ChatEngine, Settings, skill
 from duihua.ports import CallDelta
-from duihua.terminal import chat
+from duihua.terminal import chat, output
 from duihua.testing import ScriptedModel
 from duihua_prompts import Catalogue
 
@@ -28,8 +28,9 @@ def noisy():
 async def main():
     settings = Settings.load(None, database_url="sqlite+aiosqlite:///d.db", memory_model="none")
     model = {"scripted": ScriptedModel([CallDelta(0, "", "noisy", "{}"), "there"])}
-    async with ChatEngine("scripted/any", skills=[noisy], settings=settings, provider=model) as engine:
-        await chat(engine, Catalogue("en"), as_json=True)
+    with output(as_json=True) as out:
+        async with ChatEngine("scripted/any", skills=[noisy], settings=settings, provider=model) as engine:
+            await chat(engine, Catalogue("en"), out=out, as_json=True)
     print("mine again")
 
 asyncio.run(main())

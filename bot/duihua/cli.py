@@ -194,9 +194,10 @@ def _chat(given: argparse.Namespace, words: Catalogue) -> int:
         settings = settings.model_copy(update={"stream": False})
 
     async def run() -> None:
-        from duihua.terminal import chat
+        from duihua.terminal import chat, output
 
         async with AsyncExitStack() as stack:
+            out = stack.enter_context(output(as_json=given.json))
             engine = await make_engine(given.model, settings, words, stack)
             await stack.enter_async_context(engine)
             await chat(
@@ -205,6 +206,7 @@ def _chat(given: argparse.Namespace, words: Catalogue) -> int:
                 session=given.session,
                 persona=given.persona,
                 options=options,
+                out=out,
                 as_json=given.json,
             )
 

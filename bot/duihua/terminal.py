@@ -11,8 +11,8 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
@@ -304,9 +304,10 @@ async def chat(
     session: str = "default",
     persona: str = "",
     options: ModelOptions | None = None,
+    out: BinaryIO | None = None,
     as_json: bool = False,
 ) -> None:
-    """Chats on the program's own standard streams until the input ends.
+    """Chats on the program's own standard streams until the input ends. `out`: see `output`.
 
     Raises:
         DuihuaError: the start failed.
@@ -317,17 +318,29 @@ async def chat(
         await handle.configure(persona=engine.personas.get(persona).name)
     if options is not None:
         await engine.check(handle.address, (), options)
-    if not as_json and _is_terminal(sys.stdin) and _is_terminal(sys.stdout):
+    if out is None:
         from duihua.screen import Screen
 
         screen = Screen(words, engine.personas.names())
         await Terminal(engine, handle, screen, words, options).interactive(screen)
         return
+    err = _bytes_of(sys.stderr)
+    view = JsonLines(words, out, err) if as_json else Plain(words, out, err)
+    async with aclosing(read_lines()) as lines:
+        await Terminal(engine, handle, view, words, options).piped(lines)
+
+
+@contextmanager
+def output(*, as_json: bool) -> Generator[BinaryIO | None]:
+    """Where a chat writes; None: a person sits there.
+
+    To be entered before the engine: how the last turn ended is told when that is closed.
+    """
+    if not as_json and _is_terminal(sys.stdin) and _is_terminal(sys.stdout):
+        yield None
+        return
     with own_stdout() as out:
-        err = _bytes_of(sys.stderr)
-        view = JsonLines(words, out, err) if as_json else Plain(words, out, err)
-        async with aclosing(read_lines()) as lines:
-            await Terminal(engine, handle, view, words, options).piped(lines)
+        yield out
 
 
 async def read_lines() -> AsyncGenerator[str]:

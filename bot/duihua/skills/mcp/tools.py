@@ -118,6 +118,8 @@ def lowered(schema: Mapping[str, Any]) -> dict[str, Any]:
         if len(orjson.dumps(schema)) > SCHEMA or _weight(schema) > SCHEMA:
             raise Unfit("its schema is too large")
         raw: dict[str, Any] = {"$defs": schema.get("definitions", {}), **schema}
+        if not all(isinstance(part, Mapping | bool) for part in raw.get("properties", {}).values()):
+            raise Unfit("its schema is none")
         made = flat({key: raw[key] for key in ("$defs", "properties", "required") if key in raw})
         properties, required = made.get("properties", {}), made.get("required", [])
         if not isinstance(properties, dict) or not isinstance(required, list):
