@@ -1,0 +1,59 @@
+"""What reached a front end and is not worked through yet: values and the border to storage. Types only.
+
+A front end whose platform forgets an update once it is acknowledged keeps it here first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An update as it came. `id` is the order of arrival, `key` the platform's own number for it."""
+
+    id: int
+    key: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An update that could not be read, kept for whoever looks after the bot. `at` is ms UTC."""
+
+    id: int
+    source: str
+    key: str
+    error: str
+    at: int
+    body: bytes = field(repr=False)
+
+
+class ArrivalStore(Protocol):
+    """What a store keeps for intake: one method, one transaction. `source`: for example `telegram/42`."""
+
+    async def hold(self, source: str, token: str, *, lease: int) -> bool:
+        """Takes, or renews, the right to work on a source for `lease` ms; False: another token has it."""
+        ...
+
+    async def let_go(self, source: str, token: str) -> None:
+        """Gives the right back; nothing if it is another's."""
+        ...
+
+    async def arrive(self, source: str, updates: Sequence[tuple[str, bytes]]) -> int:
+        """Keeps (key, body) of each update; one that was kept before is left alone. Returns the new ones."""
+        ...
+
+    async def arrived(self, source: str, *, after: int = 0, limit: int = 100) -> Sequence[Arrival]:
+        """The open ones with an id above `after`, oldest first."""
+        ...
+
+    async def settle_arrivals(self, ids: Sequence[int], *, error: str = "") -> None:
+        """They are worked through and their bodies go; with an `error` they are put into quarantine."""
+        ...
+
+    async def quarantine(self, *, limit: int = 50) -> Sequence[Quarantined]:
+        """The newest in quarantine, the last one first."""
+        ...
