@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,14 +8,28 @@ import pytest
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import TelegramBadRequest
 
 from duihua.simulator.telegram import FakeTelegram, ManualClock, User
 
 
+_SESSION = (
+    AiohttpSession()
+)  # each new one loads all certificates, a tenth of a second that none of these uses
+
+
 def connect(fake: FakeTelegram, token: str = "") -> Bot:
     """A real client of the fake."""
-    session = AiohttpSession(api=TelegramAPIServer.from_base(fake.url))
+    session = copy.copy(_SESSION)
+    session.api = TelegramAPIServer.from_base(fake.url)
     return Bot(token or fake.token, session=session)
+
+
+async def refusal(call: Any) -> str:
+    """Why a call is refused."""
+    with pytest.raises(TelegramBadRequest) as caught:
+        await call
+    return caught.value.message.removeprefix("Bad Request: ")
 
 
 async def close(bot: Bot) -> None:

@@ -8,7 +8,6 @@ import aiohttp
 import pytest
 from aiogram import Bot
 from aiogram.exceptions import (
-    TelegramBadRequest,
     TelegramForbiddenError,
     TelegramNotFound,
     TelegramUnauthorizedError,
@@ -17,17 +16,11 @@ from aiogram.methods import SendDice
 from aiogram.types import MessageEntity, ReplyParameters
 
 from duihua.simulator.telegram import FakeTelegram, ManualClock, User
-from tests.simulator.telegram.conftest import close, connect
+from tests.simulator.telegram.conftest import close, connect, refusal
 
 
 def entity(kind: str, offset: int, length: int, **more: Any) -> MessageEntity:
     return MessageEntity(type=kind, offset=offset, length=length, **more)
-
-
-async def refusal(call: Any) -> str:
-    with pytest.raises(TelegramBadRequest) as caught:
-        await call
-    return caught.value.message
 
 
 async def test_a_text_arrives_as_the_user_sees_it(fake: FakeTelegram, bot: Bot, ada: User) -> None:
@@ -48,7 +41,7 @@ async def test_a_text_arrives_as_the_user_sees_it(fake: FakeTelegram, bot: Bot, 
     ],
 )
 async def test_a_text_has_1_to_4096_units(bot: Bot, ada: User, text: str, why: str) -> None:
-    assert await refusal(bot.send_message(42, text)) == f"Bad Request: {why}"
+    assert await refusal(bot.send_message(42, text)) == why
 
 
 async def test_the_length_is_counted_after_trimming(fake: FakeTelegram, bot: Bot, ada: User) -> None:
@@ -95,10 +88,7 @@ async def test_a_wrong_entity_is_refused(
     bot: Bot, ada: User, entities: list[tuple[str, int, int]], why: str
 ) -> None:
     given = [entity(*e) for e in entities]
-    assert (
-        await refusal(bot.send_message(42, "ab😀cdef"[:2] + "😀cdef", entities=given))
-        == f"Bad Request: {why}"
-    )
+    assert await refusal(bot.send_message(42, "ab😀cdef"[:2] + "😀cdef", entities=given)) == why
 
 
 async def test_entities_may_stand_in_each_other(fake: FakeTelegram, bot: Bot, ada: User) -> None:
@@ -124,7 +114,7 @@ async def test_parse_mode_is_refused_and_noted(fake: FakeTelegram, bot: Bot, ada
 
 
 async def test_who_may_be_written_to(fake: FakeTelegram, bot: Bot, ada: User) -> None:
-    assert await refusal(bot.send_message(43, "x")) == "Bad Request: chat not found"
+    assert await refusal(bot.send_message(43, "x")) == "chat not found"
     fake.user(44, "Silent")
     with pytest.raises(TelegramForbiddenError, match="bot can't initiate conversation with a user"):
         await bot.send_message(44, "x")
@@ -160,14 +150,14 @@ async def test_replies(fake: FakeTelegram, bot: Bot, ada: User) -> None:
     assert sent.quote
     assert (sent.quote.text, sent.quote.position) == ("is there", 4)
     gone = bot.send_message(42, "x", reply_parameters=ReplyParameters(message_id=99))
-    assert await refusal(gone) == "Bad Request: message to be replied not found"
+    assert await refusal(gone) == "message to be replied not found"
     lenient = ReplyParameters(message_id=99, allow_sending_without_reply=True)
     assert (await bot.send_message(42, "x", reply_parameters=lenient)).reply_to_message is None
 
 
 async def test_a_chat_without_topics_takes_no_thread(bot: Bot, ada: User) -> None:
     call = bot.send_message(42, "x", message_thread_id=7)
-    assert await refusal(call) == "Bad Request: message thread not found"
+    assert await refusal(call) == "message thread not found"
 
 
 async def test_editing(fake: FakeTelegram, bot: Bot, ada: User) -> None:
@@ -176,11 +166,11 @@ async def test_editing(fake: FakeTelegram, bot: Bot, ada: User) -> None:
     message = fake.chat(42).last
     assert (message.text, message.edits, [v.text for v in message.versions]) == ("two", 1, ["one"])
     same = bot.edit_message_text(" two ", chat_id=42, message_id=sent.message_id)
-    assert (await refusal(same)).startswith("Bad Request: message is not modified: specified new message")
+    assert (await refusal(same)).startswith("message is not modified: specified new message")
     missing = bot.edit_message_text("x", chat_id=42, message_id=99)
-    assert await refusal(missing) == "Bad Request: message to edit not found"
+    assert await refusal(missing) == "message to edit not found"
     foreign = bot.edit_message_text("x", chat_id=42, message_id=1)
-    assert await refusal(foreign) == "Bad Request: message can't be edited"
+    assert await refusal(foreign) == "message can't be edited"
 
 
 async def test_deleting(fake: FakeTelegram, bot: Bot, ada: User, clock: ManualClock) -> None:
@@ -188,8 +178,8 @@ async def test_deleting(fake: FakeTelegram, bot: Bot, ada: User, clock: ManualCl
     await bot.delete_message(42, first.message_id)
     assert [m.text for m in fake.chat(42).answers] == ["two"]
     again = bot.delete_message(42, first.message_id)
-    assert await refusal(again) == "Bad Request: message to delete not found"
+    assert await refusal(again) == "message to delete not found"
     clock.advance(48 * 3600 + 1)
     late = bot.delete_message(42, second.message_id)
-    assert await refusal(late) == "Bad Request: message can't be deleted for everyone"
+    assert await refusal(late) == "message can't be deleted for everyone"
     await bot.delete_messages(42, [first.message_id, 77])

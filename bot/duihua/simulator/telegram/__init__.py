@@ -22,11 +22,12 @@ how near the limits it came. `FakeTelegram(clock=ManualClock())`: time passes by
 
 from __future__ import annotations
 
-from duihua.simulator.telegram.actor import Group, User
+from duihua.simulator.telegram.actor import User
 from duihua.simulator.telegram.bots import Bot
 from duihua.simulator.telegram.clock import Clock, ManualClock, RealClock
 from duihua.simulator.telegram.fake import FakeTelegram
 from duihua.simulator.telegram.faults import Faults, Rule
+from duihua.simulator.telegram.groups import Group
 from duihua.simulator.telegram.limits import NO_LIMITS, Limits
 from duihua.simulator.telegram.log import Call, Calls
 

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from duihua.simulator.telegram.bots import Bot
-from duihua.simulator.telegram.chats import GENERAL, PRESENT, Chat, Status, Topic
+from duihua.simulator.telegram.chats import PRESENT, Chat, Status, Topic
 from duihua.simulator.telegram.clock import sleep
 from duihua.simulator.telegram.detection import detected
 from duihua.simulator.telegram.entities import units
-from duihua.simulator.telegram.media import described
+from duihua.simulator.telegram.groups import Group
+from duihua.simulator.telegram.members import changed, open_topic, sees
 from duihua.simulator.telegram.messages import Message
 from duihua.simulator.telegram.people import Person
+from duihua.simulator.telegram.uploads import described
 
 if TYPE_CHECKING:
     from duihua.simulator.telegram.fake import FakeTelegram
@@ -23,8 +25,6 @@ Json = dict[str, Any]
 
 CLIENT_SPLIT = 4_096
 """Where an app cuts a long paste into messages, in UTF-16 units."""
-QUERY_LIFE = 30.0
-"""Seconds in which a pressed button may be answered."""
 _PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
     "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
@@ -300,7 +300,7 @@ class User:
             return
         chat.blocked = blocked
         states: tuple[Status, Status] = ("member", "kicked") if blocked else ("kicked", "member")
-        bot.push("my_chat_member", _changed(self._world, chat, self.person, bot.person, *states))
+        bot.push("my_chat_member", changed(self._world, chat, self.person, bot.person, *states))
         self._world.happened("blocked" if blocked else "unblocked", chat, self.person)
 
     def topic(self, name: str, to: Group | Bot | None = None) -> Topic:
@@ -321,174 +321,6 @@ class User:
     def leave(self, group: Group) -> None:
         """Leaves a group."""
         group.remove(self)
-
-
-class Group:
-    """A group, and what its admins do."""
-
-    def __init__(self, fake: FakeTelegram, chat: Chat) -> None:
-        self._fake, self.chat = fake, chat
-
-    @property
-    def id(self) -> int:
-        """Its id; another after `migrate`."""
-        return self.chat.id
-
-    @property
-    def _world(self) -> World:
-        return self._fake.world
-
-    def add(self, who: User | Bot | Person, *, by: User | None = None) -> None:
-        """Lets someone in."""
-        person = who if isinstance(who, Person) else who.person
-        self._member(person, "member", by)
-        self._service({"new_chat_members": [person.json()]}, by.person if by else person)
-
-    def remove(self, who: User | Bot, *, by: User | None = None) -> None:
-        """Someone leaves, or is removed by somebody else."""
-        self._service({"left_chat_member": who.person.json()}, by.person if by else who.person)
-        self._member(who.person, "kicked" if by else "left", by)
-
-    def promote(self, who: User | Bot) -> None:
-        """Makes an administrator."""
-        self._member(who.person, "administrator", None)
-
-    def demote(self, who: User | Bot) -> None:
-        """Makes an ordinary member again."""
-        self._member(who.person, "member", None)
-
-    def rename(self, title: str) -> None:
-        """Gives it another title."""
-        self.chat.title = title
-        self.chat.changed()
-        self._service({"new_chat_title": title}, self._owner())
-
-    def topic(self, name: str) -> Topic:
-        """Opens a topic in a forum."""
-        if not self.chat.forum:
-            raise ValueError(f"chat {self.chat.id} is no forum")
-        topic = open_topic(self._world, self.chat, self._owner(), name)
-        self._tell(self.chat.messages[topic.id])
-        return topic
-
-    def migrate(self, id_: int | None = None) -> int:
-        """Makes a supergroup of a group, which this object then stands for; returns its id."""
-        old = self.chat
-        if old.kind != "group":
-            raise ValueError(f"chat {old.id} is a supergroup already")
-        new_id = id_ if id_ is not None else -1_000_000_000_000 + old.id
-        new = self._world.add_group(new_id, old.title, supergroup=True, forum=False)
-        new.members, new.people = dict(old.members), dict(old.people)
-        owner = self._owner()
-        first = self._world.post(old, owner, service={"migrate_to_chat_id": new_id})
-        self._tell(first)
-        old.moved_to = new_id
-        self.chat = new
-        self._service({"migrate_from_chat_id": old.id}, owner)
-        return new_id
-
-    def say_as_bot(self, text: str, name: str = "other", id_: int = 777_000_111) -> Message:
-        """A message of some other bot, as bots see it where they are allowed to."""
-        sender = Person(id_, name, username=f"{name}_bot", is_bot=True)
-        message = self._world.post(self.chat, sender, text=text, entities=detected(text))
-        self._tell(message)
-        return message
-
-    def _owner(self) -> Person:
-        for id_, status in self.chat.members.items():
-            if status == "creator":
-                return self.chat.people[id_]
-        return next(iter(self.chat.people.values()))
-
-    def _member(self, person: Person, status: Status, by: User | None) -> None:
-        chat = self.chat
-        before = chat.members.get(person.id, "left")
-        chat.members[person.id], chat.people[person.id] = status, person
-        if before == status:
-            return
-        actor = by.person if by else self._owner()
-        payload = _changed(self._world, chat, actor, person, before, status)
-        if bot := self._world.bot(person.id):
-            bot.push("my_chat_member", payload)
-        for bot in self._world.bots_in(chat):
-            if bot.id != person.id and chat.members[bot.id] in ("creator", "administrator"):
-                bot.push("chat_member", payload)
-        self._world.touch()
-
-    def _service(self, content: Json, actor: Person) -> None:
-        self._tell(self._world.post(self.chat, actor, service=content))
-
-    def _tell(self, message: Message) -> None:
-        self._world.publish(self.chat, "message", message.json())
-
-
-def open_topic(world: World, chat: Chat, by: Person, name: str) -> Topic:
-    """Adds a topic; its id is that of the service message that opens it."""
-    message = world.post(chat, by, service={"forum_topic_created": {"name": name, "icon_color": 7322096}})
-    topic = chat.topics[message.id] = Topic(message.id, name)
-    message.thread = message.id
-    return topic
-
-
-def sees(bot: Bot, message: Message) -> bool:
-    """Whether a bot gets a user's message: in groups, with privacy mode on, only what is meant for it."""
-    chat = message.chat
-    if not chat.group or not bot.privacy or chat.members.get(bot.id) in ("creator", "administrator"):
-        return True
-    if message.service:
-        return True
-    if message.reply_to is not None and (other := chat.messages.get(message.reply_to)):
-        return other.sender.id == bot.id
-    for entity in message.entities:
-        if entity["type"] == "bot_command" and entity["offset"] == 0:
-            _, at, name = message.text[: entity["length"]].partition("@")
-            return not at or name.lower() == bot.person.username.lower()
-    return False
-
-
-def _changed(world: World, chat: Chat, by: Person, who: Person, before: Status, after: Status) -> Json:
-    return {
-        "chat": chat.json(),
-        "from": by.json(),
-        "date": int(world.now()),
-        "old_chat_member": member(who, before),
-        "new_chat_member": member(who, after),
-    }
-
-
-RIGHTS = (
-    "can_manage_chat",
-    "can_delete_messages",
-    "can_manage_video_chats",
-    "can_restrict_members",
-    "can_promote_members",
-    "can_change_info",
-    "can_invite_users",
-    "can_post_stories",
-    "can_edit_stories",
-    "can_delete_stories",
-    "can_pin_messages",
-    "can_manage_topics",
-)
-
-
-def member(who: Person, status: Status) -> Json:
-    """The Bot API's `ChatMember`."""
-    body: Json = {"user": who.json(), "status": status}
-    match status:
-        case "creator":
-            return {**body, "is_anonymous": False}
-        case "administrator":
-            return body | {"can_be_edited": False, "is_anonymous": False} | dict.fromkeys(RIGHTS, True)
-        case "kicked":
-            return {**body, "until_date": 0}
-        case _:
-            return body
-
-
-def in_general(thread: int | None) -> bool:
-    """Whether a message is in no topic of its own."""
-    return thread is None or thread == GENERAL
 
 
 def _cut(text: str) -> int:

@@ -10,11 +10,12 @@ from typing import Any
 from aiohttp import web
 
 from duihua.errors import ConfigError
-from duihua.simulator.telegram.actor import Group, User
+from duihua.simulator.telegram.actor import User
 from duihua.simulator.telegram.bots import Bot
 from duihua.simulator.telegram.chats import Chat
 from duihua.simulator.telegram.clock import Clock, RealClock
 from duihua.simulator.telegram.faults import Faults
+from duihua.simulator.telegram.groups import Group
 from duihua.simulator.telegram.limits import Limits
 from duihua.simulator.telegram.log import KEPT, Calls
 from duihua.simulator.telegram.people import Person
@@ -149,9 +150,9 @@ class FakeTelegram:
         """
         chat = self.world.groups.get(id_)
         if chat is not None:
-            return Group(self, chat)
+            return Group(self.world, chat)
         large = id_ < -1_000_000_000_000 if supergroup is None else supergroup
-        group = Group(self, self.world.add_group(id_, title, supergroup=large, forum=forum))
+        group = Group(self.world, self.world.add_group(id_, title, supergroup=large, forum=forum))
         for who in members:
             if group.chat.members:
                 group.add(who)

@@ -18,7 +18,8 @@ def _names(text: str) -> frozenset[str]:
 SEND = _names(
     "business_connection_id chat_id message_thread_id direct_messages_topic_id disable_notification "
     "protect_content allow_paid_broadcast message_effect_id suggested_post_parameters reply_parameters "
-    "reply_markup ephemeral_message_parameters allow_sending_without_reply reply_to_message_id"
+    "reply_markup ephemeral_message_parameters allow_sending_without_reply reply_to_message_id "
+    "receiver_user_id callback_query_id"
 )
 """Fields that every method has that sends a message."""
 EDIT = _names("business_connection_id chat_id message_id inline_message_id reply_markup")

@@ -8,6 +8,7 @@ from duihua.simulator.telegram.ask import MOST_CAPTION, Ask
 from duihua.simulator.telegram.messages import Message
 from duihua.simulator.telegram.methods import EDIT, SEND, method
 from duihua.simulator.telegram.refusals import NOT_MODIFIED, bad
+from duihua.simulator.telegram.rich import rich_message
 
 Json = dict[str, Any]
 
@@ -56,6 +57,8 @@ def send_message(ask: Ask) -> Any:
 )
 def edit_message_text(ask: Ask) -> Any:
     """Another text for a message of the bot's own."""
+    if ask.json("rich_message", "rich message") is not None:
+        return _edit_rich(ask)
     if not ask.text("text"):
         raise bad("message text is empty")
     chat = ask.chat()
@@ -135,6 +138,19 @@ def send_chat_action(ask: Ask) -> bool:
     chat.actions.append((ask.call.at, action))
     ask.call.text = action
     return True
+
+
+def _edit_rich(ask: Ask) -> Any:
+    chat = ask.chat()
+    rich = rich_message(ask)
+    message = own(ask, ask.message(chat, "edit"))
+    if message.media and not message.rich:
+        raise bad("there is no text in the message to edit")
+    buttons = ask.buttons(chat)
+    if message.rich == rich and message.shows("", [], buttons):
+        raise NOT_MODIFIED
+    ask.spend(chat)
+    return edited(ask, message, "", [], buttons, media={"rich_message": rich})
 
 
 def own(ask: Ask, message: Message) -> Message:

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import BodyPartReader, MultipartReader, web
 from yarl import URL
 
-from duihua.simulator.telegram import polling, sending
+from duihua.simulator.telegram import administering, conversing, drafts, media, polling, rich, sending
 from duihua.simulator.telegram.ask import Ask, Upload
 from duihua.simulator.telegram.bots import Bot
 from duihua.simulator.telegram.clock import sleep
@@ -29,7 +29,7 @@ from duihua.simulator.telegram.refusals import (
 from duihua.simulator.telegram.uploads import DOWNLOAD_LIMIT, UPLOAD_LIMIT
 from duihua.simulator.telegram.world import World
 
-MODULES = (polling, sending)
+MODULES = (administering, conversing, drafts, media, polling, rich, sending)
 """Modules whose import fills the table of methods."""
 
 Fields = tuple[Mapping[str, Any], Mapping[str, Upload]]

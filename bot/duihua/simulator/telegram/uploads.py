@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 DOWNLOAD_LIMIT = 20 * 1024 * 1024
 """Bytes of the largest file that `getFile` offers."""
@@ -65,3 +66,18 @@ class Files:
     def at(self, path: str) -> File | None:
         """By its path."""
         return self._paths.get(path)
+
+
+def described(file: File) -> dict[str, Any]:
+    """A file as a message holds it."""
+    body: dict[str, Any] = {"file_id": file.id, "file_unique_id": file.unique_id, "file_size": file.size}
+    match file.kind:
+        case "photo":
+            small = {**body, "width": 90, "height": 67}
+            return {"photo": [small, {**body, "width": 1280, "height": 960}]}
+        case "voice":
+            return {"voice": {**body, "duration": 1, "mime_type": file.mime}}
+        case "audio":
+            return {"audio": {**body, "duration": 1, "mime_type": file.mime, "file_name": file.name}}
+        case _:
+            return {"document": {**body, "file_name": file.name, "mime_type": file.mime}}
