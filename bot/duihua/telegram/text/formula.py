@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from unicodedata import normalize
+from typing import Any
+from unicodedata import lookup, normalize
 
 DEEPEST = 12
 LONGEST = 2000
@@ -17,24 +18,44 @@ _UP = str.maketrans("0123456789+-−=()nabcdefghijklmoprstuvwxyzABDEGHIJKLMNOPRT
     "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵅᵝᵞᵟᶿ′"
 ))  # fmt: skip
 _DOWN = str.maketrans("0123456789+-−=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ")
-_PLAIN = ("text", "mathrm", "textbf", "textit", "textrm", "mathbf", "mathit", "operatorname", "mbox", "boxed")
-_PLAIN += ("boldsymbol", "bm", "mathsf", "texttt", "mathtt", "emph", "tag", "operatorname*")
-_ACCENTS = {"hat": "\u0302", "widehat": "\u0302", "bar": "\u0304", "overline": "\u0305", "vec": "\u20d7"}
-_ACCENTS |= {"dot": "\u0307", "ddot": "\u0308", "tilde": "\u0303", "widetilde": "\u0303"}
-_ACCENTS |= {"overrightarrow": "\u20d7", "underline": "\u0332"}
-_FONTS = ("mathbb", "mathcal", "mathfrak", "mathscr")
-_NOTHING = ("left", "right", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "displaystyle")
-_NOTHING += ("limits", "nolimits", "textstyle", "middle", "nonumber", "notag", "hline")
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_PLAIN = _names(
+    "text mathrm textbf textit textrm mathbf mathit operatorname operatorname* mbox boxed boldsymbol "
+    "bm mathsf texttt mathtt emph tag"
+)
+_NOTHING = _names(
+    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle limits nolimits textstyle middle "
+    "nonumber notag hline"
+)
+_FUNCTIONS = _names(
+    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp lim limsup liminf max "
+    "min sup inf det dim ker gcd deg arg Pr hom argmax argmin"
+)
+_LINES = _names(
+    "aligned align align* gather gather* gathered equation equation* split cases array matrix "
+    "pmatrix bmatrix vmatrix Bmatrix multline"
+)
+_ACCENTS = {
+    **dict.fromkeys(("hat", "widehat"), "\u0302"),
+    **dict.fromkeys(("tilde", "widetilde"), "\u0303"),
+    **dict.fromkeys(("vec", "overrightarrow"), "\u20d7"),
+    **{"bar": "\u0304", "overline": "\u0305", "dot": "\u0307", "ddot": "\u0308", "underline": "\u0332"},
+}
+_FONTS = {"mathbb": "DOUBLE-STRUCK", "mathcal": "SCRIPT", "mathscr": "SCRIPT", "mathfrak": "FRAKTUR"}
 _SPACES = {"quad": "  ", "qquad": "    ", ",": " ", ";": " ", ":": " ", " ": " ", "!": "", "/": ""}
-_FUNCTIONS = ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "log", "ln", "lg", "exp", "lim", "limsup", "liminf", "max", "min", "sup", "inf", "det", "dim", "ker", "gcd", "deg", "arg", "Pr", "hom", "argmax", "argmin"]  # fmt: skip
-_OWN = {"to": "→", "implies": "⟹", "iff": "⟺", "le": "≤", "ge": "≥", "ne": "≠", "neq": "≠", "cdots": "⋯"}
-_OWN |= {"ldots": "…", "dots": "…", "vdots": "⋮", "ddots": "⋱", "mid": "|", "prime": "′", "colon": ":"}
-_OWN |= {"lvert": "|", "rvert": "|", "vert": "|", "Vert": "‖", "|": "‖", "backslash": "\\", "bmod": " mod "}
-_OWN |= {"mod": " mod ", "lbrace": "{", "rbrace": "}", "lbrack": "[", "rbrack": "]", "not": "\u0338"}
-_OWN |= {"hbar": "ℏ", "varnothing": "∅", "emptyset": "∅", "square": "□", "blacksquare": "■", "land": "∧"}
-_OWN |= {"lor": "∨", "lnot": "¬", "dfrac": "", "star": "⋆", "complement": "∁", "triangle": "△", "deg": "deg"}
-_LINES = ("aligned", "align", "align*", "gather", "gather*", "gathered", "equation", "equation*", "split")
-_LINES += ("cases", "array", "matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "multline")
+_OWN = {
+    **{"to": "→", "implies": "⟹", "iff": "⟺", "le": "≤", "ge": "≥", "ne": "≠", "neq": "≠", "not": "\u0338"},
+    **{"ldots": "…", "dots": "…", "cdots": "⋯", "vdots": "⋮", "ddots": "⋱", "mid": "|", "prime": "′"},
+    **{"lvert": "|", "rvert": "|", "vert": "|", "Vert": "‖", "|": "‖", "backslash": "\\", "colon": ":"},
+    **{"lbrace": "{", "rbrace": "}", "lbrack": "[", "rbrack": "]", "bmod": " mod ", "mod": " mod "},
+    **{"hbar": "ℏ", "varnothing": "∅", "emptyset": "∅", "square": "□", "blacksquare": "■", "star": "⋆"},
+    **{"land": "∧", "lor": "∨", "lnot": "¬", "complement": "∁", "triangle": "△"},
+}
 _ENDS = {"pmatrix": "()", "bmatrix": "[]", "vmatrix": "||", "Bmatrix": "{}"}
 _RELATIONS = frozenset("=<>≤≥≠≈≡∼≃≅∝→←↔⇒⇐⇔⟹⟺∈∉⊂⊆⊃⊇∧∨∪∩×±∓⋅∘")
 
@@ -45,14 +66,14 @@ class _Unreadable(Exception):
 
 @lru_cache(1)
 def _symbols() -> dict[str, str]:
-    from pylatexenc.latex2text import get_default_latex_context_db
+    from pylatexenc.latex2text import get_default_latex_context_db  # pyright: ignore - it has no types
 
-    db = get_default_latex_context_db()
+    db: Any = get_default_latex_context_db()
     found: dict[str, str] = {}
     for group in ("latex-base", "advanced-symbols"):
         for name, spec in db.d[group]["macros"].items():
             text = spec.simplify_repl
-            if isinstance(text, str) and text and "%" not in text and len(text) <= 2 and not text.isascii():
+            if isinstance(text, str) and "%" not in text and len(text) <= 2 and not text.isascii():
                 found[name] = text
     return found
 
@@ -144,11 +165,8 @@ class _Reader:
             self._at += 1
             if not deep:
                 text = "".join(self._tokens[start : self._at - 1])
-                return (
-                    text
-                    if not re.search(r"\\[A-Za-z]|[${}^]", text)
-                    else plain(text.replace("$", "")) or text
-                )
+                marked = re.search(r"\\[A-Za-z]|[${}^]", text)
+                return (plain(text.replace("$", "")) or text) if marked else text
         raise _Unreadable
 
     def _script(self, token: str) -> str:
@@ -255,13 +273,10 @@ def _grouped(text: str) -> str:
 
 
 def _styled(text: str, font: str) -> str:
-    names = {"mathbb": "DOUBLE-STRUCK", "mathcal": "SCRIPT", "mathscr": "SCRIPT", "mathfrak": "FRAKTUR"}
-    return "".join(_letter(char, names[font]) for char in text)
+    return "".join(_letter(char, _FONTS[font]) for char in text)
 
 
 def _letter(char: str, style: str) -> str:
-    from unicodedata import lookup
-
     if not (char.isascii() and char.isalpha()):
         return char
     case = "CAPITAL" if char.isupper() else "SMALL"

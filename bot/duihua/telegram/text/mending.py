@@ -12,7 +12,7 @@ LINK = 2100
 
 
 def mended(text: str) -> str:
-    """The text with its open bold, strikethrough, code and link closed; loose marks at the end are left out."""
+    """The text with its open bold, strikethrough, code and link closed, without loose marks at its end."""
     text = _LOOSE_END.sub("", text)
     start = max(0, len(text) - LINK)
     half = text.rfind("](", start)

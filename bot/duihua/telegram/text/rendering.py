@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from markdown_it.token import Token
@@ -109,11 +109,36 @@ class _Page:
             if token.type == "inline":
                 content = mended(token.content) if self.open_end and at == last_inline else token.content
                 self._inline(token, content, self.tokens[at - 1].type == "heading_open")
-            elif handler := _HANDLERS.get(token.type):
-                handler(self, token)
+            else:
+                self._token(token)
             at += 1
         self._mark(self.end)
         return self.writer.done()
+
+    def _token(self, token: Token) -> None:
+        match token.type:
+            case "bullet_list_open" | "ordered_list_open":
+                self._list(token)
+            case "bullet_list_close" | "ordered_list_close":
+                self._list_end()
+            case "list_item_open":
+                self._item(token)
+            case "list_item_close":
+                self._mark(self.end)
+                self.items.pop()
+            case "blockquote_open":
+                self._quote(token)
+            case "blockquote_close":
+                self._quote_end()
+            case "fence":
+                self._fence(token)
+            case "hr":
+                self._begin(token.map)
+                self.writer.write(RULE)
+            case "math_block":
+                self._math(token)
+            case _:
+                pass  # paragraphs and headings: what is in them comes as a token of its own
 
     def _mark(self, line: int) -> None:
         """Writes the mark of an item that has no text of its own."""
@@ -162,15 +187,11 @@ class _Page:
             mark = f"{number}. "
         self.items.append(_Item(mark, INDENT))
 
-    def _item_end(self, _token: Token) -> None:
-        self._mark(self.end)
-        self.items.pop()
-
     def _list(self, token: Token) -> None:
         first = not self.lists and not self.quotes and self.writer.empty
         self.lists.append((self.number if first else 0) if token.type[0] == "o" else None)
 
-    def _list_end(self, _token: Token) -> None:
+    def _list_end(self) -> None:
         number = self.lists.pop()
         self.last = (number or 0) if not self.lists and not self.quotes else self.last
 
@@ -182,7 +203,7 @@ class _Page:
         else:
             self.items.append(_Item("", "> "))
 
-    def _quote_end(self, _token: Token) -> None:
+    def _quote_end(self) -> None:
         self.quotes -= 1
         if self.quotes:
             self.items.pop()
@@ -209,10 +230,6 @@ class _Page:
     def _fence(self, token: Token) -> None:
         words = token.info.strip(" {}.").split()
         self._pre(token.content.removesuffix("\n"), words[0][:40] if words else "", token.map)
-
-    def _rule(self, token: Token) -> None:
-        self._begin(token.map)
-        self.writer.write(RULE)
 
     def _math(self, token: Token) -> None:
         text = plain(token.content)
@@ -271,21 +288,6 @@ class _Page:
                     write_inline(self.writer, inline(name))
                     self.writer.raw(": " if name else "")
                     write_inline(self.writer, inline(content))
-
-
-_HANDLERS: dict[str, Callable[[_Page, Token], None]] = {
-    "bullet_list_open": _Page._list,
-    "ordered_list_open": _Page._list,
-    "bullet_list_close": _Page._list_end,
-    "ordered_list_close": _Page._list_end,
-    "list_item_open": _Page._item,
-    "list_item_close": _Page._item_end,
-    "blockquote_open": _Page._quote,
-    "blockquote_close": _Page._quote_end,
-    "fence": _Page._fence,
-    "hr": _Page._rule,
-    "math_block": _Page._math,
-}
 
 
 def _cell(content: str) -> str:
