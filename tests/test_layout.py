@@ -55,7 +55,7 @@ LAYERS = [
         "plain",
         "comparison",
     },
-    {"terminal", "screen"},
+    {"terminal", "screen", "telegram"},
     {
         "doctor",
         "program",
