@@ -20,6 +20,8 @@ VALUES = {
     "messages",
     "memories",
     "reminders",
+    "arrivals",
+    "showing",
     "abilities",
     "codec",
     "outcomes",
