@@ -81,7 +81,10 @@ LINES = {
     "brackets": ("a[0] = b[i](j)", None),
     "image": ("![图](https://a.com/x.png)", "<text_link https://a.com/x.png>图</text_link>"),
     "image without name": ("![](https://a.com/x.png)", "https://a.com/x.png"),
-    "image in a link": ("[![a](https://b.com/i.png)](https://a.com)", "<text_link https://a.com>a</text_link>"),
+    "image in a link": (
+        "[![a](https://b.com/i.png)](https://a.com)",
+        "<text_link https://a.com>a</text_link>",
+    ),
     "code": ("用 `x < y` 吧", "用 <code>x < y</code> 吧"),
     "code with a backtick": ("`` a`b ``", "<code>a`b</code>"),
     "code in bold": ("**a `b` c**", "<bold>a</bold> <code>b</code> <bold>c</bold>"),
