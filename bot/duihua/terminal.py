@@ -10,7 +10,6 @@ import os
 import shlex
 import sys
 import threading
-import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator
 from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
@@ -118,7 +117,7 @@ class Terminal:
             if (send.address.tenant, send.address.key) != (here.tenant, here.key):
                 raise NotSent("another session's answer", _ELSEWHERE)
             if send.kind == "notice":
-                self._view.event(reminded(send, time.time()))
+                self._view.event(reminded(send, self._engine.clock()))
                 return ""
             if turn in self._ended or send.kind == "delete":
                 return ""
