@@ -12,7 +12,6 @@ from aiogram.exceptions import TelegramBadRequest
 
 from duihua.simulator.telegram import FakeTelegram, ManualClock, User
 
-
 _SESSION = (
     AiohttpSession()
 )  # each new one loads all certificates, a tenth of a second that none of these uses
