@@ -38,7 +38,7 @@ class FakeTelegram:
         limits: of each bot.
         seed: of faults with a probability; None draws one.
         kept: messages that each chat remembers.
-        kept_edits: earlier contents that each message remembers.
+        kept_edits: earlier contents that each message remembers; a draft remembers ten times as many.
         kept_calls: calls that `calls` remembers.
         log: gets every call as a line of JSON.
     """
