@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import time
 from collections import Counter
 
@@ -24,9 +25,15 @@ EVERY = 100
 """One of so many documents is streamed character by character."""
 
 
+_LANGUAGE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w*]+$", re.MULTILINE)
+
+
 def missing(document: Document, messages: tuple[Formatted, ...] | list[Formatted], end: int | None) -> str:
     """The first word that is not seen; what became an address or a language is seen there."""
     text = "".join(it.text for it in messages)
+    text += "".join(
+        re.findall(r"^ *(?:`{3,}|~{3,}) *[\w*]+$", document.source[:end], re.MULTILINE)
+    )  # languages
     text += "".join(f"\n{it.url} {it.language}" for message in messages for it in message.entities)
     text = "".join(text.split())
     if document.table or document.broken:
@@ -68,7 +75,11 @@ def wrong(document: Document, rng: random.Random, *, every: bool) -> list[str]:
         frame = stream.frame()
         shown = (*frame.sealed, *frame.open)
         found += [f"prefix {place}: {it}" for part in shown for it in check(part, limit=limit)]
-        if lost := missing(document, shown, place):
+        half = source.rfind("](", 0, place)
+        held = half >= 0 and not re.search(
+            r"[)\s]", source[half + 2 : place]
+        )  # an address, for all one knows
+        if lost := missing(document, shown, half if held else place):
             found.append(f"prefix {place} lost {lost!r}")
     stream.feed(source[before:])
     if list(stream.finish()) != parts:

@@ -29,6 +29,8 @@ _FOOTNOTE = re.compile(r"\[\^([^\]\s]{1,32})\](:?)")
 _TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/#?.]|[^/]*[./]")
 _TERMINATORS = re.compile(r"[\n!$&*:<\[\\\]_`~]")
 _PLAIN_LINES = re.compile(r"[^\W\d_][^\n]*(?:\n[^\W\d_][^\n]*)*")
+_PLAIN_ITEM = re.compile(r"([-*+]|\d{1,9}[.)]) {1,4}((?:\*\*)?[^\W\d_][^\n]*)")
+_PLAIN_HEADING = re.compile(r"#{1,6} +([^\s#][^\n#]*)")
 _AFTER_MATH = re.compile(r"[\s.,;:。，；：]*$")
 
 
@@ -218,10 +220,29 @@ PARSER = _parser()
 def blocks(source: str) -> list[Token]:
     """The blocks of a section; what is inside them is not read yet."""
     tokens: list[Token] = []
-    if _PLAIN_LINES.fullmatch(source):  # lines that begin with letters are a paragraph: most of all text
-        return [Token("inline", "", 0, map=[0, source.count("\n") + 1], content=source)]
+    if simple := _simple(source):
+        return simple
     PARSER.block.parse(source, PARSER, {}, tokens)
     return tokens
+
+
+def _simple(source: str) -> list[Token] | None:
+    """The tokens of what most text is, found without asking each rule for each line."""
+    if _PLAIN_LINES.fullmatch(source):  # lines that begin with letters are a paragraph
+        return [Token("inline", "", 0, map=[0, source.count("\n") + 1], content=source)]
+    if found := _PLAIN_ITEM.fullmatch(source):
+        name = "bullet_list" if len(found[1]) == 1 else "ordered_list"
+        return [
+            Token(f"{name}_open", "", 1),
+            Token("list_item_open", "", 1, map=[0, 1], info=found[1][:-1]),
+            Token("inline", "", 0, map=[0, 1], content=found[2].rstrip()),
+            Token("list_item_close", "", -1),
+            Token(f"{name}_close", "", -1),
+        ]
+    if found := _PLAIN_HEADING.fullmatch(source):
+        inner = Token("inline", "", 0, map=[0, 1], content=found[1].rstrip())
+        return [Token("heading_open", "", 1), inner, Token("heading_close", "", -1)]
+    return None
 
 
 def inline(content: str) -> list[Token]:
