@@ -22,6 +22,7 @@ from duihua.events import (
     SkillProgress,
     SkillStarted,
 )
+from duihua.fragments import sealed
 from duihua.keeping import Keeping
 from duihua.messages import (
     SETTLED,
@@ -227,7 +228,7 @@ class Calling(Keeping):
             return self._end("done", "approval") if waits else None
         if all(t.ref != stored.ref for t in self.past):
             # It has left the window: the model reads the result as a message of its own.
-            note = f"[{call.name} {call.arguments}] {call.state}: {call.result}"
+            note = f"[{call.name} {call.arguments}] {call.state}: {sealed(call)}"
             self.turn = replace(self.turn, input=(*self.turn.input, Text(note)), memo={})
         return None
 
