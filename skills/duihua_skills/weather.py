@@ -175,7 +175,7 @@ async def _get(url: str, path: str, query: Mapping[str, str], kind: type[Answer]
             raise SkillError(
                 _say(ctx, "天气服务太忙，请稍后再试。", "The weather service is busy; try later.")
             )
-        if response.is_success:
+        if response.is_success and len(body) <= _LARGEST:
             return kind.model_validate_json(bytes(body))
     except httpx.HTTPError:
         raise SkillError(
