@@ -108,7 +108,7 @@ def load_one(candidate: Candidate) -> Skill | Fault:
 
 
 def _imported(candidate: Candidate) -> Skill | BaseException:
-    """The skill, or what its code raised; its thread is left alone when it takes too long: nothing can end it."""
+    """The skill, or what its code raised. Nothing can end an import, so one that takes too long is left."""
     found: Future[Skill | BaseException] = Future()
 
     def work() -> None:
