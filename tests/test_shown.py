@@ -103,7 +103,7 @@ def test_cleared_content_gets_a_kind_sentence(lang: str, policy: str, side: str)
 def test_who_consents_sees_the_whole_arguments_and_no_tricks() -> None:
     arguments = '{"to": "' + "x" * 500 + '", "sum": "\x1b[2J\u202e1"}'
     line = sentence(ApprovalRequested(**AT, call="1", name="pay", arguments=arguments), Catalogue("en"))
-    assert '"sum": "1"' in line
+    assert '"sum": "\\u001b[2J\\u202e1"' in line
     assert "\x1b" not in line
 
 
