@@ -169,6 +169,7 @@ async def test_a_generator_reports_and_its_last_value_is_the_result(seen: Seen) 
     async def f() -> AsyncGenerator[object, None]:
         """Works."""
         yield "looking"
+        await asyncio.sleep(0)
         assert seen.progress == ["looking"], "told at once"
         yield Attachment(data=PNG)
         yield {"found": 1}
