@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from duihua.codec import encode
 from duihua.errors import StorageError
 from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
-from duihua.messages import Address, Attachment, CallState, Step, Turn, TurnRef, Usage
+from duihua.messages import Address, Attachment, CallState, Effect, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
     AuditedCall,
@@ -182,13 +182,16 @@ class SqlStore:
         expires: int = 0,
         files: Sequence[Attachment] = (),
         took: int | None = None,
+        effect: Effect | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
         `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
-        are kept with the call's turn.
+        are kept with the call's turn. `effect` is what it turned out to be, None: as it was journaled.
         """
-        await self._db.write(lambda: journal.call(fence, call, state, result, expires, files, took), "call")
+        await self._db.write(
+            lambda: journal.call(fence, call, state, result, expires, files, took, effect), "call"
+        )
 
     async def partial(self, fence: Fence, text: str) -> None:
         """The text so far, for late readers in other processes."""

@@ -23,7 +23,7 @@ from duihua.errors import AskUser, ConfigError
 from duihua.messages import Attachment, Call
 from duihua.ports import Skill
 from duihua.skills.contract import Context
-from duihua.skills.runner import needs_consent, run
+from duihua.skills.runner import run
 
 if TYPE_CHECKING:
     import mcp_types as types
@@ -106,8 +106,6 @@ async def _answer(
 
     context = replace(context, progress=progress, attach=attached.append)
     try:
-        if skill is not None and needs_consent(skill, call):
-            raise AskUser("")
         call = await run(call, skill, context, known=known, limit=LONGEST)
     except AskUser:
         text = f"{call.name} needs a person's consent, which nobody can give here: it was not run."
