@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -211,6 +212,7 @@ class FakeEngine:
         self.personas = PersonaLibrary()
         self.owed, self.waiting = list(owed), list(waiting)
         self.front: Any = None
+        self.clock = time.time
         self.sessions: dict[str, FakeSession] = {}
 
     def attach(self, front: Any) -> None:

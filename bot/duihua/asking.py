@@ -9,6 +9,9 @@ from typing import Any, cast
 ROOM = 2_000
 """Characters of the arguments that are shown, unless the caller says otherwise."""
 
+TOO_LONG = "Not run: a person must consent to it, and its arguments are too many to be shown. Use fewer."
+"""What the model is told where `shown` finds no way."""
+
 _CUTS = (1_000, 500, 250, 120, 60, 40)  # characters of one value, the most first
 # What is not seen, or makes what follows look otherwise: controls, marks of format and direction, odd spaces,
 # fillers, selectors, tags, private letters.

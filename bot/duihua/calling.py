@@ -7,14 +7,13 @@ for ever after; a stored result is never made again.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from duihua.actions import is_chinese
-from duihua.asking import shown
+from duihua.asking import TOO_LONG, shown
 from duihua.codec import sound
 from duihua.errors import AskUser
 from duihua.events import (
@@ -45,14 +44,13 @@ from duihua.ports import (
 from duihua.running import Said, whole
 from duihua.skills.contract import Context
 from duihua.skills.lenient import plain
-from duihua.skills.runner import run
+from duihua.skills.runner import read, run
 
 CALLS = 16
 """Calls of one answer that are run; a model that asks for more is told so."""
 
 TOO_MANY = f"Not run, nor any call after it: at most {CALLS} in one answer."
 
-TOO_LONG = "Not run: a person must consent to it, and its arguments are too many to be shown. Use fewer."
 
 REFUSED = "The user did not consent: it was not done."
 
@@ -111,13 +109,16 @@ class Calling(Keeping):
                 return await self._set(replace(call, state="failed", result=why), number)
         began = 0.0
 
-        async def begin() -> Call | None:
+        async def begin(arguments: Mapping[str, Any], asks: bool) -> Call | None:
             nonlocal began
+            if (earlier := await self._done_before(call, arguments)) is not None:
+                await self._attached_before([earlier.id])
+                self._started(call)
+                return replace(call, state="done", result=earlier.result)
+            if asks:
+                return None
             self._started(call)
             if call.effect == "write":
-                if (earlier := await self._done_before(call)) is not None:
-                    await self._attached_before([earlier.id])
-                    return replace(call, state="done", result=earlier.result)
                 await self._set(replace(call, state="running"), number)
             began = time.monotonic()
             return None
@@ -127,7 +128,7 @@ class Calling(Keeping):
                 call,
                 skill,
                 replace(self._context(call, skill, approved), attach=files.append),
-                known=self._brief.skills,
+                known=[tool.name for tool in self._brief.tools],
                 limit=self._longest,
                 room=self._room,
                 keep=self._whole(call, files),
@@ -145,14 +146,9 @@ class Calling(Keeping):
     def _started(self, call: Call) -> None:
         self._emit(SkillStarted, call=call.id, name=call.name, arguments=call.arguments)
 
-    @property
-    def _user(self) -> int:
-        """users.id of who asks."""
-        return (self.turn.author.id if self.turn.author else 0) or self.work.owner
-
     async def _barred(self, skill: Skill) -> str:
         gate = self._brief.gate
-        return await gate.barred(skill, self.work.address, self._user) if gate else ""
+        return await gate.barred(skill, self.work.address, self.work.asker) if gate else ""
 
     async def _refusal(self, skill: Skill, approved: bool) -> str:
         """Why a call is not run, for the model; empty: it is.
@@ -161,15 +157,22 @@ class Calling(Keeping):
         """
         gate = self._brief.gate
         why = await self._barred(skill)
-        return why or (gate.too_often(skill, self._user) if gate and not approved else "")
+        return why or (gate.too_often(skill, self.work.asker) if gate and not approved else "")
 
-    async def _done_before(self, call: Call) -> Call | None:
-        """The same call, done by an earlier answer to the same input: a retry does not do it again."""
-        if self.work.kind not in ("retry", "edit"):
+    async def _done_before(self, call: Call, arguments: Mapping[str, Any]) -> Call | None:
+        """The same write, done by an earlier answer to the same input: a retry does not do it again.
+
+        `arguments` are as the skill reads them: spaces, order and defaults do not matter.
+        """
+        skill = self._skill(call.name)
+        if self.work.kind not in ("retry", "edit") or call.effect != "write" or skill is None:
             return None
-        done = (c for t in await self.store.beside(self.turn) for s in t.steps for c in s.calls)
-        same = (call.name, _plain(call.arguments))
-        return next((c for c in done if c.state == "done" and (c.name, _plain(c.arguments)) == same), None)
+        done = [c for t in await self.store.beside(self.turn) for s in t.steps for c in s.calls]
+        for one in done:
+            same = one.state == "done" and one.name == call.name
+            if same and await read(skill, one.arguments) == arguments:
+                return one
+        return None
 
     async def _set(
         self, call: Call, number: int | None, files: Sequence[Attachment] = (), *, took: int | None = None
@@ -244,7 +247,7 @@ class Calling(Keeping):
         stored = await self.store.stored_call(decision.call)
         if stored is None or stored.ref.session != self.turn.ref.session:
             return self._failed("no_call")
-        if stored.asker and self._user != stored.asker:
+        if stored.asker and self.work.asker != stored.asker:
             return self._failed("not_asker")
         call, again = stored.call, self.fence.attempt > 1
         if call.state == "held" and not await self._stands(stored.ref):
@@ -286,14 +289,6 @@ class Calling(Keeping):
         limit = self.turn.ref.seq - ref.seq + 1
         path = await self.store.path(ref.session, self.turn.parent, since=ref.seq, limit=limit)
         return any(turn.ref == ref for turn in path)
-
-
-def _plain(arguments: str) -> Any:
-    """Arguments as data, so that spaces and the order of names make no difference."""
-    try:
-        return json.loads(arguments or "{}")
-    except ValueError:
-        return arguments
 
 
 def _language(text: str) -> str:

@@ -23,10 +23,10 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, compress, islice, repeat
-from operator import gt, ne, not_
+from itertools import chain, compress, count, islice, repeat
+from operator import ne
 from typing import Literal, NamedTuple
 
 from duihua.memories import Document, Found, Matches, Place
@@ -59,12 +59,18 @@ class Segment:
     ends: array[int]
     postings: array[int]
     length: int  # sum of `lengths`
-    size: int  # bytes
     names: set[int] = field(default_factory=set[int])  # the terms of a small segment that was searched
     found: dict[int, Run | None] = field(default_factory=dict[int, "Run | None"])  # what was asked for lately
 
     def __len__(self) -> int:
         return len(self.at)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its arrays."""
+        s = self
+        large = (s.at, s.sessions), (s.seqs, s.lengths, s.singles, s.shared, s.ends), (s.lone, s.postings)
+        return sum(width * sum(map(len, some)) for width, some in zip((8, 4, 2), large, strict=True))
 
     def places(self) -> Iterator[Place]:
         """Where each document was said."""
@@ -106,11 +112,10 @@ class Segment:
         """The documents of a span of time: the number of the first one, and of the one after the last."""
         return bisect_left(self.at, start), bisect_left(self.at, end)
 
-    def pairs(self) -> Iterator[tuple[int, int]]:
-        """Every posting with its term."""
+    def terms(self) -> Iterator[int]:
+        """The term of every posting: of `lone`, then of `postings`."""
         counts = map(int.__sub__, self.ends, chain((0,), self.ends))
-        terms = chain.from_iterable(map(repeat, self.shared, counts))
-        return chain(zip(self.singles, self.lone, strict=True), zip(terms, self.postings, strict=True))
+        return chain(self.singles, chain.from_iterable(map(repeat, self.shared, counts)))
 
 
 def hashed(term: str) -> int:
@@ -129,30 +134,30 @@ def build(documents: Iterable[Document]) -> Segment:
         ((d.at, d.ref.session, d.ref.seq, sum(d.terms.values()) | d.tells << 31, d.terms) for d in documents),
         key=lambda head: head[:3],
     )
-    if len(heads) == 1:  # as most are made: with each turn, one
-        counts = _counts(heads[0][4])
-        names = sorted(counts)
-        lone = [n - 1 if 0 < n < _MOST else _MOST - 1 for n in map(counts.__getitem__, names)]
-        return _segment(*_columns([heads[0][:4]]), array("I", names), array("H", lone), *_NOTHING)
-    keys: list[int] = []
+    terms, postings = array("I"), array("H")
     for number, head in enumerate(heads):
         low = number << 4
-        counts = _counts(head[4])
-        keys += [name << 16 | low | (n - 1 if 0 < n < _MOST else _MOST - 1) for name, n in counts.items()]
-    return _packed([head[:4] for head in heads], keys)
+        names, counts = _counted(head[4])
+        terms.extend(names)
+        postings.extend([low | (n - 1 if 0 < n < _MOST else _MOST - 1) for n in counts])
+    terms, postings = _sorted(terms, postings)
+    if len(heads) == 1:  # as most are made: with each turn, one
+        return _segment(*_columns([heads[0][:4]]), terms, postings, *_NOTHING)
+    return _segment(*_columns([head[:4] for head in heads]), *_parted(terms, postings))
 
 
-def _counts(terms: Mapping[str, int]) -> dict[int, int]:
+def _counted(terms: Mapping[str, int]) -> tuple[Collection[int], Collection[int]]:
+    """The hashed terms, each once, and how often each stands there."""
     try:
         names = list(map(zlib.crc32, map(str.encode, terms)))
     except UnicodeEncodeError:  # half of a surrogate pair
         names = list(map(hashed, terms))
-    counts = dict(zip(names, terms.values(), strict=True))
-    if len(counts) < len(names):  # terms that share their number share their posting
-        counts = dict.fromkeys(names, 0)
-        for name, count in zip(names, terms.values(), strict=True):
-            counts[name] += count
-    return counts
+    if len(set(names)) == len(names):
+        return names, terms.values()
+    counts = dict.fromkeys(names, 0)  # terms that share their number share their posting
+    for name, often in zip(names, terms.values(), strict=True):
+        counts[name] += often
+    return counts.keys(), counts.values()
 
 
 def merge(segments: Sequence[Segment], without: Container[Place] = ()) -> Segment:
@@ -166,28 +171,60 @@ def merge(segments: Sequence[Segment], without: Container[Place] = ()) -> Segmen
     numbers = [[-1] * len(s) for s in segments]
     for number, head in enumerate(heads):
         numbers[head[4]][head[5]] = number << 4
-    keys: list[int] = []
+    terms, postings = array("I"), array("H")
     for s, renumbered in zip(segments, numbers, strict=True):
         new = [number | count for number in renumbered for count in range(_MOST)]  # -1 stays -1
-        keys += [term << 16 | new[posting] for term, posting in s.pairs()]
-    if without:
-        keys = [key for key in keys if key >= 0]
-    return _packed([head[:4] for head in heads], keys)
+        found = map(new.__getitem__, chain(s.lone, s.postings))
+        if -1 not in renumbered:
+            terms.extend(s.terms())
+            postings.extend(found)
+            continue
+        for term, posting in zip(s.terms(), found, strict=True):
+            if posting >= 0:
+                terms.append(term)
+                postings.append(posting)
+    return _segment(*_columns([head[:4] for head in heads]), *_parted(*_sorted(terms, postings)))
 
 
-def _packed(heads: Sequence[_Head], keys: list[int]) -> Segment:
-    """A segment of documents in order, and their postings in any order, each below its term's 32 bits."""
+_POSTING, _LOW, _HIGH, _TOP = (0, 1, 2, 3) if sys.byteorder == "little" else (3, 2, 1, 0)
+"""Where a double from 2**52 on has, in units of 16 bits, a posting, its term's halves, and the exponent."""
+_EXPONENT = array("H", (0x4330,))
+
+
+def _sorted(terms: array[int], postings: array[int]) -> tuple[array[int], array[int]]:
+    """Postings by their terms, those of a term by their numbers.
+
+    They are sorted as floating-point numbers from 2**52 on, whose lowest 48 bits they are: Python compares
+    these much faster than integers of that size, and arrays take them apart without a loop.
+    """
+    halves, parts = array("H", terms.tobytes()), array("H", bytes(8 * len(terms)))
+    parts[_POSTING::4], parts[_TOP::4] = postings, _EXPONENT * len(terms)
+    parts[_LOW::4], parts[_HIGH::4] = halves[_LOW - 1 :: 2], halves[_HIGH - 1 :: 2]
+    keys = array("d", parts.tobytes()).tolist()
     keys.sort()
-    terms = [key >> 16 for key in keys]
-    found = [key & 0xFFFF for key in keys]
-    # Lists as long as `keys`, but no loop in Python and nothing that its garbage collector would look at.
-    last = list(map(ne, terms, chain(islice(terms, 1, None), (-1,))))  # a posting is the last of its term
-    alone = list(map(gt, last, chain((False,), map(not_, last))))  # ... and the only one
-    final, others = list(map(gt, last, alone)), list(map(not_, alone))
-    lone, postings = (array("H", list(compress(found, those))) for those in (alone, others))
-    singles, shared = (array("I", list(compress(terms, those))) for those in (alone, final))
-    ends = array("I", list(compress(accumulate(others), final)))
-    return _segment(*_columns(heads), singles, lone, shared, ends, postings)
+    parts = array("H", array("d", keys).tobytes())
+    halves[_LOW - 1 :: 2], halves[_HIGH - 1 :: 2] = parts[_LOW::4], parts[_HIGH::4]
+    return array("I", halves.tobytes()), parts[_POSTING::4]
+
+
+def _parted(terms: array[int], postings: array[int]) -> Iterator[array[int]]:
+    """The last five arrays of a segment, of sorted postings with their terms.
+
+    Which of them are the last of their term, the only one and so on are masks of a byte each; most are made
+    of others as numbers, for a loop over so many would be what a merge costs.
+    """
+    size, names = len(terms), terms.tolist()
+    last = int.from_bytes(bytes(map(ne, names, chain(islice(names, 1, None), (-1,)))), "little")
+    first = (last << 8 | 1) & ((1 << 8 * size) - 1)
+    lone, final = last & first, last & ~first
+    alone, ending, others = (
+        mask.to_bytes(size, "little") for mask in (lone, final, lone ^ int.from_bytes(b"\1" * size))
+    )
+    yield array("I", list(compress(names, alone)))
+    yield array("H", list(compress(postings, alone)))
+    yield array("I", list(compress(names, ending)))
+    yield array("I", list(compress(count(1), compress(ending, others))))
+    yield array("H", list(compress(postings, others)))
 
 
 def _columns(heads: Sequence[_Head]) -> Iterator[array[int]]:
@@ -195,8 +232,7 @@ def _columns(heads: Sequence[_Head]) -> Iterator[array[int]]:
 
 
 def _segment(*arrays: array[int]) -> Segment:
-    size = sum(len(column) * column.itemsize for column in arrays)
-    return Segment(*arrays, length=sum(map(_LENGTH.__and__, arrays[3])), size=size)
+    return Segment(*arrays, length=sum(map(_LENGTH.__and__, arrays[3])))
 
 
 # ---------------------------------------------------------------- bytes

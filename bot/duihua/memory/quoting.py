@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from duihua.memory.telling import asks
-from duihua.memory.terms import spoken
 from duihua.messages import Turn, TurnRef
 
 LIMIT = 240
@@ -35,11 +35,7 @@ def extract(text: str, terms: Sequence[str], limit: int = LIMIT) -> str:
             places.append((at, number))
             at = lower.find(term, at + limit // 4)
     places.sort()
-    start, most = 0, 0
-    for first, (at, _) in enumerate(places):
-        near = {number for place, number in places[first : first + 50] if place < at + limit * 3 // 4}
-        if len(near) > most:
-            start, most = at, len(near)
+    start = _densest(places, limit * 3 // 4)
     begins = [m.end() for m in _BOUNDARY.finditer(text, max(0, start - limit // 4), start)]
     start = begins[0] if begins else max(0, start - limit // 4)
     part = text[start : start + limit]
@@ -49,28 +45,44 @@ def extract(text: str, terms: Sequence[str], limit: int = LIMIT) -> str:
     return ("…" if start else "") + shown + ("…" if start + len(whole) < len(text) else "")
 
 
+def _densest(places: Sequence[tuple[int, int]], span: int) -> int:
+    """The first place from which most terms stand within `span` characters; 0 if there is none."""
+    start = most = last = 0
+    near: Counter[int] = Counter()  # of the places from this one to before the last one
+    for at, number in places:
+        while last < len(places) and places[last][0] < at + span:
+            near[places[last][1]] += 1
+            last += 1
+        if len(near) > most:
+            start, most = at, len(near)
+        if near[number] == 1:
+            del near[number]
+        else:
+            near[number] -= 1
+    return start
+
+
 def day(at: int, zone: tzinfo | None = None) -> str:
     """A day as `2023-05-02`, in a time zone (None: UTC); empty for 0."""
     return datetime.fromtimestamp(at / 1000, zone or UTC).date().isoformat() if 0 < at < 2**47 else ""
 
 
 def quote(
-    turns: Iterable[Turn],
+    turns: Iterable[tuple[Turn, tuple[str, str]]],
     terms: Sequence[str],
     at: int,
     zone: tzinfo | None,
     locale: str,
     found: TurnRef | None = None,
 ) -> str:
-    """Turns that belong together as one text: `2023-05-02 Ann: … / Assistant: …`.
+    """Turns that belong together (each with what was `spoken`) as a text: `2023-05-02 Ann: … / Assistant: …`.
 
     An answer is left out where it says nothing of what is asked and nobody had asked for it. Of the turns
     around the one that was `found` only what holds terms is told (None: all are told alike).
     """
     said: list[str] = []
     person, assistant, colon = _NAMES["zh" if locale.startswith("zh") else "en"]
-    for turn in turns:
-        words, answer = spoken(turn)
+    for turn, (words, answer) in turns:
         aside = found is not None and turn.ref != found
         name = " ".join(turn.author.name.split())[:40] if turn.author else ""
         if words and not (aside and answer and not _holds(words, terms) and _holds(answer, terms)):

@@ -187,7 +187,7 @@ class LexicalRecall:
         kept = await self._store.vectors(refs, self._model)
         vectors = {place: _unpacked(vector) for place, vector in kept.items()}
         lacking = [ref for ref in refs if (ref.session, ref.seq) not in vectors]
-        turns = [turn for turn in await self._store.said(lacking) if _shows(turn)] if lacking else []
+        turns = [turn for turn in await self._store.said(lacking) if _shown(turn)] if lacking else []
         texts = ["\n".join(filter(None, spoken(turn)))[:EMBEDDED] for turn in turns]
         asking = embed([query[:EMBEDDED]], True)
         made: Sequence[Sequence[float]] = ()
@@ -220,10 +220,10 @@ class LexicalRecall:
                 break
             turns = await self._store.said([TurnRef(*place) for place in sorted(wanted - read.keys())])
             read |= {(turn.ref.session, turn.ref.seq): turn for turn in turns}
-            there = {place: turn for place, turn in read.items() if _shows(turn)}
+            there = {place: (turn, said) for place, turn in read.items() if (said := _shown(turn))}
             for place, score in some:
-                turn = there.get(place)
-                if turn is None or (said := spoken(turn)) in texts or len(hits) == limit:
+                turn, said = there.get(place, (None, None))
+                if turn is None or said is None or said in texts or len(hits) == limit:
                     continue
                 texts.add(said)
                 together = [there[p] for p in sorted({place, *beside[place]}) if p in there]
@@ -306,9 +306,12 @@ def _past(place: Place, before: TurnRef | None) -> bool:
     return before is None or place[0] != before.session or place[1] < before.seq
 
 
-def _shows(turn: Turn) -> bool:
-    """Whether a turn may be shown: a neighbour of what was found need not be in the index itself."""
-    return not turn.off_record and turn.state in ("done", "stopped") and any(spoken(turn))
+def _shown(turn: Turn) -> tuple[str, str] | None:
+    """What was said in a turn if it may be shown: a neighbour of what was found need not be in the index."""
+    if turn.off_record or turn.state not in ("done", "stopped"):
+        return None
+    said = spoken(turn)
+    return said if any(said) else None
 
 
 def _beside(place: Place, found: Mapping[Place, Found]) -> list[Place]:

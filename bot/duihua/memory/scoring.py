@@ -73,6 +73,7 @@ def lexical(
     average = matches.length / matches.documents if matches.documents else 1.0
     base, slope = K1 * (1 - B), K1 * B / max(average, 1.0)
     gains = [weight * (K1 + 1) * unit for weight in idf]
+    bits = [1 << term for term in range(len(idf))]
     scores: dict[Place, float] = {}
     masks: dict[Place, int] = {}
     for place, found in matches.found.items():
@@ -83,10 +84,10 @@ def lexical(
         own, mask = 0.0, 0
         for term, count in counts.items():
             own += gains[term] * count / (count + norm)
-            mask |= 1 << term
+            mask |= bits[term]
         scores[place] = own
         masks[place] = mask
-    parts = {1 << term: weight * unit * AROUND for term, weight in enumerate(idf)}
+    parts = dict(zip(bits, (weight * unit * AROUND for weight in idf), strict=True))
     most = sum(parts.values())  # what neighbours can add
     if before is not None:
         scores = {place: own for place, own in scores.items() if _past(place, before)}

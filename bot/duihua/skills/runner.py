@@ -72,7 +72,7 @@ async def run(
     on_error: Callable[[BaseException], None] | None = None,
     room: Room | None = None,
     keep: Callable[[bytes], None] | None = None,
-    begin: Callable[[], Awaitable[Call | None]] | None = None,
+    begin: Callable[[Mapping[str, Any], bool], Awaitable[Call | None]] | None = None,
 ) -> Call:
     """The call with its state (`done` or `failed`) and the text the model will read.
 
@@ -87,8 +87,8 @@ async def run(
         on_error: is told an exception that the model sees a generic line for.
         room: what the turn's calls may still leave behind.
         keep: is given the whole of a result that is clipped, as UTF-8; None: `read_more` is not offered.
-        begin: is awaited once nothing stands in the way, before the function itself is entered; a call that
-            it returns is the outcome.
+        begin: is awaited before the function itself is entered, with the arguments and whether a person is
+            asked instead; a call that it returns is the outcome.
 
     Raises:
         AskUser: a person must consent first, and `context.approved` does not say that one has. The text is
@@ -106,11 +106,11 @@ async def run(
     if judged.error is not None:
         return fail(judged, entered=False)
     arguments, asks = judged.value
+    left = timeout - (loop.time() - began)
+    if begin is not None and (settled := await begin(arguments, asks)) is not None:
+        return settled
     if asks:
         raise AskUser("")
-    left = timeout - (loop.time() - began)
-    if begin is not None and (settled := await begin()) is not None:
-        return settled
     report, room = _Report(context.progress), room or Room()
     files, show = Files(call.id, room), context.attach
     context = replace(
@@ -144,6 +144,12 @@ async def run(
 def short(call: str) -> str:
     """A call's id within its session, as a model is told it."""
     return call.partition(".")[2]
+
+
+async def read(skill: Skill, arguments: str) -> Mapping[str, Any] | None:
+    """The arguments as the skill reads them; None if they do not fit."""
+    judged = await _judged(skill, arguments, True, skill.timeout)
+    return None if judged.error is not None else judged.value[0]
 
 
 def needs_consent(skill: Skill, arguments: Mapping[str, Any]) -> bool:
