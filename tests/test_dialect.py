@@ -411,7 +411,9 @@ def test_a_decision_keeps_its_call_in_the_window() -> None:
 def test_a_late_decision_tells_what_came_of_it() -> None:
     asked = turn(1, "send it", step(call(result="sent")))
     turns = (asked, turn(2, "hm", "yes?"), turn(3, parts=(Decision("1.1.0.0", True),), state="running"))
-    assert talk(V1, *turns)[-1] == 'user: (已同意 / approved: f {"x":1})\n{"result": "sent"}'
+    assert talk(V1, *turns)[-1] == 'user: (已同意 / approved: f {"x":1})'
+    told = replace(turns[-1], steps=(step(call("1.3.0.0", result="sent")),), memo={})
+    assert talk(V1, *turns[:-1], told)[-2:] == ["assistant:  <f>", 'function: {"result": "sent"}']
 
 
 def test_only_what_is_meant_for_the_model_is_sent() -> None:

@@ -36,7 +36,7 @@ VALUES = {
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"foreign", "memory", "pictures", "prices", "composition", "recurrence"}
+LOGIC |= {"asking", "foreign", "memory", "pictures", "prices", "composition", "recurrence"}
 LAYERS = [
     VALUES,
     LOGIC,

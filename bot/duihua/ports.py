@@ -245,37 +245,50 @@ class Rate:
     seconds: float = 60.0
 
 
+def never(arguments: Mapping[str, Any]) -> bool:
+    """No call needs consent."""
+    return False
+
+
+def always(arguments: Mapping[str, Any]) -> bool:
+    """Every call needs consent."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Skill:
     """A function that models may call: a value, not a class to inherit from.
 
-    `run(arguments, context)` gets what `validate(json_text)` returned (which raises BadArguments).
+    `run(arguments, context)` gets what `validate(json_text)` returned (which raises BadArguments). `validate`
+    and `confirm` are called in a thread, save where they are known to run nobody's code but ours.
 
     Attributes:
         spec: what models are shown.
         run: does it.
         validate: reads the arguments.
         effect: `write` changes something outside and is never run twice.
-        confirm: whether a person must consent to a call with these arguments first.
+        confirm: whether a person must consent to a call with these arguments first; `always`, `never`.
         timeout: seconds after which a call is given up.
         hosts: those it may reach (`api.example.com`, `*.example.com`); its http client refuses others.
         admin_only: only administrators may have it called.
         rate: of each person; None: any.
         settings: a pydantic model that `DUIHUA_SKILL_<NAME>_*` are read into; None: they stay text.
         origin: where it comes from, for people: `module.function`, `mcp server NAME`, a path.
+        plain: `validate` runs no code of the skill's own and is soon done.
     """
 
     spec: ToolSpec
     run: Callable[[Mapping[str, Any], Any], Awaitable[Any]] = field(hash=False)
     validate: Callable[[str], Mapping[str, Any]] = field(hash=False)
     effect: Effect = "write"
-    confirm: Callable[[Mapping[str, Any]], bool] = field(default=lambda arguments: False, hash=False)
+    confirm: Callable[[Mapping[str, Any]], bool] = field(default=never, hash=False)
     timeout: float = 30.0
     hosts: tuple[str, ...] = ()
     admin_only: bool = False
     rate: Rate | None = None
     settings: type[BaseModel] | None = None
     origin: str = ""
+    plain: bool = False
 
     @property
     def name(self) -> str:
@@ -546,11 +559,12 @@ class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, Protocol):
         expires: int = 0,
         files: Sequence[Attachment] = (),
         took: int | None = None,
+        effect: Effect | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
         `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
-        are kept with the call's turn.
+        are kept with the call's turn. `effect` is what it turned out to be, None: as it was journaled.
         """
         ...
 

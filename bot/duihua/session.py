@@ -378,10 +378,12 @@ class Session(MemorySession):
         return any(id_ == info.id and engine.lanes.fate(token) == "alive" for id_, token in leases)
 
     async def held(self) -> list[StoredCall]:
-        """The calls that wait for `decide`, oldest first."""
+        """The calls that wait for `decide`, oldest first; none whose time is over."""
         engine = await self._here()
         info = await engine.store.session(self.address)
-        return list(await engine.store.held(info.id)) if info else []
+        now = engine.clock() * 1000
+        waiting = await engine.store.held(info.id) if info else ()
+        return [one for one in waiting if not one.expires or one.expires > now]
 
     async def reminders(self) -> list[Reminder]:
         """The conversation's reminders, the next one first."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
 import keyword
 import re
 import sys
@@ -206,11 +205,9 @@ def _print_facts(facts: Mapping[str, Any], words: Catalogue) -> None:
 
 def _confirm(skill: Skill) -> str:
     """`never`, `always`, or `some`: by the arguments."""
-    confirm: Any = skill.confirm
-    if isinstance(confirm, functools.partial) and not confirm.keywords and len(confirm.args) == 1:
-        return "always" if confirm.args[0] else "never"
-    fields: Any = type(skill).__dataclass_fields__
-    return "never" if confirm is fields["confirm"].default else "some"
+    from duihua.ports import always, never
+
+    return "always" if skill.confirm is always else "never" if skill.confirm is never else "some"
 
 
 def _settings(skill: Skill, settings: Settings) -> list[dict[str, Any]]:

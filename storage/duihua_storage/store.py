@@ -13,7 +13,7 @@ from duihua.arrivals import Arrival, Quarantined
 from duihua.codec import encode
 from duihua.errors import StorageError
 from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
-from duihua.messages import Address, Attachment, CallState, Part, Step, Turn, TurnRef, Usage
+from duihua.messages import Address, Attachment, CallState, Effect, Part, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
     AuditedCall,
@@ -191,13 +191,16 @@ class SqlStore:
         expires: int = 0,
         files: Sequence[Attachment] = (),
         took: int | None = None,
+        effect: Effect | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
         `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
-        are kept with the call's turn.
+        are kept with the call's turn. `effect` is what it turned out to be, None: as it was journaled.
         """
-        await self._db.write(lambda: journal.call(fence, call, state, result, expires, files, took), "call")
+        await self._db.write(
+            lambda: journal.call(fence, call, state, result, expires, files, took, effect), "call"
+        )
 
     async def partial(self, fence: Fence, text: str) -> None:
         """The text so far, for late readers in other processes."""

@@ -80,6 +80,7 @@ def from_schema(
         rate=rate,
         settings=settings,
         origin=origin,
+        plain=True,
     )
 
 

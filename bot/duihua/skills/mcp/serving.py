@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from duihua.asking import TOO_LONG, shown
 from duihua.errors import AskUser, ConfigError
 from duihua.messages import Attachment, Call
 from duihua.ports import Skill
 from duihua.skills.complaint import clipped
 from duihua.skills.contract import Context
 from duihua.skills.mcp.consents import PATIENCE, Consents, Refused
-from duihua.skills.runner import needs_consent, run
+from duihua.skills.runner import run
 
 if TYPE_CHECKING:
     import mcp_types as types
@@ -139,12 +140,12 @@ class _Served:
         try:
             approved = self.consents.given(params)
             try:
-                if skill is not None and not approved and needs_consent(skill, call):
-                    raise AskUser("")
                 return await self._run(call, skill, replace(context, approved=approved))
             except AskUser as e:
                 if approved:  # it was told that it need not ask
                     raise
+                if shown(call.arguments) is None:
+                    raise Refused(TOO_LONG) from None
                 asked = await self.consents.ask(self.question(call, str(e)), params, ctx)
                 return asked or await self._run(call, skill, replace(context, approved=True))
         except (AskUser, Refused) as e:

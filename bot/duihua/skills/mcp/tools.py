@@ -17,7 +17,7 @@ import orjson
 from duihua.errors import BadArguments
 from duihua.escapes import Cleaner
 from duihua.messages import Effect
-from duihua.ports import Skill, ToolSpec
+from duihua.ports import Skill, ToolSpec, always, never
 from duihua.skills import complaint
 from duihua.skills.flat import flat
 from duihua.skills.mcp.servers import Server
@@ -69,9 +69,10 @@ def offer(server: Server, tool: Tool, run: Run) -> Offer:
         run=partial(run, tool.name),
         validate=partial(_read, name, schema),
         effect=effect,
-        confirm=partial(_always, asks),
+        confirm=always if asks else never,
         timeout=server.timeout,
         origin=f"mcp server {server.name}",
+        plain=True,
     )
     return Offer(server.name, tool.name, made)
 
@@ -174,10 +175,6 @@ def _effect(tool: Tool) -> Effect:
     if hints is not None and hints.read_only_hint is True:
         return "read"
     return "idempotent" if hints is not None and hints.idempotent_hint is True else "write"
-
-
-def _always(value: bool, arguments: Mapping[str, Any]) -> bool:
-    return value
 
 
 def _read(name: str, schema: Mapping[str, Any], text: str) -> Mapping[str, Any]:
