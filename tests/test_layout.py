@@ -21,6 +21,8 @@ VALUES = {
     "memories",
     "reminders",
     "arrivals",
+    "admission",
+    "codes",
     "showing",
     "abilities",
     "codec",
@@ -39,7 +41,7 @@ LOGIC |= {"foreign", "memory", "pictures", "prices", "composition", "recurrence"
 LAYERS = [
     VALUES,
     LOGIC,
-    {"providers", "skills", "relay", "history", "delivery", "reminding", "drawings"},
+    {"providers", "skills", "relay", "history", "delivery", "reminding", "drawings", "access", "rates"},
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
     | {"contexts", "calibrations"},
     {"turn", "tasking", "summarising", "upkeep"},
