@@ -11,6 +11,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, cast
 
@@ -222,6 +223,18 @@ class Access:
 
     # ------------------------------------------------------------ what administrators do
 
+    async def members(self, *, tenant: str = "main") -> Sequence[Standing]:
+        """Everybody who is something, by the settings or else by what is stored."""
+        known = list(await self._store.members(tenant))
+        seen = {name for one in known for name in one.names}
+        for name in sorted(self._owners | self._admins):
+            front, slash, external = name.partition("/")
+            if slash and name not in seen:
+                found = await self._store.standing(tenant, front, external)
+                known.append(found or Standing(0, "guest", (name,)))
+                seen.update(known[-1].names)
+        return [replace(one, role=self._of(one, one.names[0])) for one in known]
+
     async def pending(self, *, tenant: str = "main") -> Sequence[Pairing]:
         """Who waits to be let in, the longest wait first."""
         return await self._store.pairings(tenant, at=self._now())
@@ -296,6 +309,8 @@ class Access:
         front, _, external = by.partition("/")
         standing = await self._store.standing(tenant, front, external)
         role = self._of(standing, by)
+        if front in self._admins and role in ("user", "stranger"):
+            role = "admin"
         if role not in STAFF:
             raise NotAllowed("admins")
         return role, standing.user if standing else 0

@@ -505,8 +505,13 @@ class Session(MemorySession):
             self._home.drop(known.address, known.id)
         return True
 
+    @property
+    def speaker(self) -> str:
+        """The person whose handle this is, as `front/id`."""
+        return f"{self.address.front}/{self._external or self.address.chat}"
+
     async def is_admin(self) -> bool:
-        """Whether the person whose handle this is is an administrator (setting DUIHUA_ADMINS)."""
+        """Whether the person whose handle this is is an administrator: by the settings, or by their role."""
         return await self._home.is_admin(self.address, await self._speaker())
 
     async def is_private(self) -> bool:
