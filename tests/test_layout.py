@@ -34,6 +34,7 @@ VALUES = {
     "config",
     "redact",
     "escapes",
+    "saving",
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}

@@ -119,7 +119,7 @@ def _parser(words: Catalogue) -> Parser:
     port = whole(words, "cli.simulator.range", 0, 65_535)
     simulator.add_argument("--port", type=port, metavar="N", default=0, help=words.t("cli.simulator.port"))
 
-    telegram = command("fake-telegram", _fake_telegram)
+    telegram = command("fake-telegram", _fake_telegram, about="cli.fake-telegram.about")
     telegram.add_argument("--port", type=port, metavar="N", default=0, help=words.t("cli.fake-telegram.port"))
     telegram.add_argument("--log", metavar="FILE", default="", help=words.t("cli.fake-telegram.log"))
 

@@ -333,6 +333,11 @@ class Work:
     memory: bool = True  # the owner's own switch of long-term memory
     version: int = 0  # of what is known about the owner: raised whenever their facts change
 
+    @property
+    def asker(self) -> int:
+        """users.id of who asks: in a shared session not always its owner."""
+        return (self.turn.author.id if self.turn.author else 0) or self.owner
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -726,11 +731,13 @@ class Frontend(Protocol):
         """The `front` of its addresses."""
         ...
 
-    async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
-        """Shows a turn live: best effort, may be cut off at any moment."""
+    async def present(
+        self, ref: TurnRef, address: Address, events: AsyncIterator[AnyEvent], ledger: ShownStore
+    ) -> None:
+        """Shows a turn live: best effort, may be cut off at any moment. `ledger` keeps what shows it."""
         ...
 
-    async def send(self, send: Send) -> str:
+    async def send(self, send: Send, ledger: ShownStore) -> str:
         """Delivers one message for good; returns its external id. Raises NotSent, SendUnknown, Gone."""
         ...
 

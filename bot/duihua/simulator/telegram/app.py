@@ -18,9 +18,9 @@ def describe(fake: FakeTelegram) -> list[str]:
     return [
         f"# duihua fake Telegram 模拟 Telegram {fake.url}  seed {fake.faults.seed}",
         f"# curl {fake.url}/user/say {say}",
+        f"# chats           {fake.url}/",
         f"# calls           {fake.url}/fake/calls  /fake/limits  /fake/counts",
         f"TELEGRAM_BOT_TOKEN={fake.token}",
-        f"TELEGRAM_API_URL={fake.url}",
     ]
 
 

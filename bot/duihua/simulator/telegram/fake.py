@@ -38,7 +38,7 @@ class FakeTelegram:
         limits: of each bot.
         seed: of faults with a probability; None draws one.
         kept: messages that each chat remembers.
-        kept_edits: earlier contents that each message remembers.
+        kept_edits: earlier contents that each message remembers; a draft remembers ten times as many.
         kept_calls: calls that `calls` remembers.
         log: gets every call as a line of JSON.
     """
@@ -204,9 +204,10 @@ class FakeTelegram:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         if path.startswith("/bot"):
-            response = await self._server.answer(request)
-            self.world.touch()
-            return response
+            try:
+                return await self._server.answer(request)
+            finally:
+                self.world.touch()
         if path.startswith("/file/bot"):
             return await self._server.download(request)
         return await self._control.answer(request)
