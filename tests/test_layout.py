@@ -21,6 +21,8 @@ VALUES = {
     "memories",
     "reminders",
     "arrivals",
+    "admission",
+    "codes",
     "showing",
     "abilities",
     "codec",
@@ -40,7 +42,7 @@ LOGIC |= {"asking", "foreign", "memory", "pictures", "prices", "composition", "r
 LAYERS = [
     VALUES,
     LOGIC,
-    {"providers", "skills", "relay", "history", "delivery", "reminding", "drawings"},
+    {"providers", "skills", "relay", "history", "delivery", "reminding", "drawings", "access", "rates"},
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
     | {"contexts", "calibrations"},
     {"turn", "tasking", "summarising", "upkeep"},
@@ -52,6 +54,7 @@ LAYERS = [
         "memory_handlers",
         "skill_handlers",
         "reminder_handlers",
+        "access_handlers",
         "commands",
         "exporting",
         "shown",
@@ -64,6 +67,7 @@ LAYERS = [
         "program",
         "arguments",
         "ability_commands",
+        "access_commands",
         "audit_commands",
         "model_commands",
         "task_commands",

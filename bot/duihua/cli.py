@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from duihua import (
     ability_commands,
+    access_commands,
     audit_commands,
     mcp_commands,
     memory_commands,
@@ -128,6 +129,7 @@ def _parser(words: Catalogue) -> Parser:
     model_commands.add(command, words)
     skill_commands.add(command, words)
     mcp_commands.add(command, words)
+    access_commands.add(command, words)
     audit_commands.add(command, words)
 
     command("doctor", _doctor)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from duihua.session import Session
     from duihua_prompts import Catalogue
 
-Role = Literal["user", "owner"]
+Role = Literal["user", "owner", "admin"]
 
 _SHAPE = re.compile(r"[/\uff0f]([^\W\d]\w*)(?:\s+(.*))?\s*", re.DOTALL)
 
@@ -90,7 +90,8 @@ class Scene:
 class Command:
     """One command. Its words are `command.<name>.about` and, if it takes any, `command.<name>.argument`.
 
-    `role` is who may use it where several people share a session: anyone in it, or its owner alone.
+    `role` is who may use it: anyone in the session, its owner alone where several people share it, or those
+    alone who are administrators; a menu may leave it out for others, and the handler refuses them.
     """
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from duihua import memory_handlers, skill_handlers
+from duihua.access_handlers import ACCESS
 from duihua.asking import shown
 from duihua.command import (
     Answer,
@@ -210,6 +211,7 @@ COMMON: tuple[Command, ...] = (
     *memory_handlers.COMMANDS,
     *skill_handlers.COMMANDS,
     REMINDERS,
+    ACCESS,
     Command("usage", _usage, ("用量",)),
     Command("compare", _compare, ("比较",), takes=True),
     Command("yes", _yes, ("同意", "y"), takes=True),

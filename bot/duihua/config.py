@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from duihua.errors import ConfigError
 
 SKILL_PREFIX = "DUIHUA_SKILL_"
+_RATE = r"^(off|[1-9]\d{0,5}/[1-9]\d{0,5})$"  # so many in so many seconds
 
 
 def _named(name: str, *aliases: str) -> Any:
@@ -50,6 +51,14 @@ class Settings(BaseSettings):
     admins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("terminal",), validation_alias=_named("DUIHUA_ADMINS")
     )
+    owners: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias=_named("DUIHUA_OWNERS"))
+    access: str = Field(
+        "closed",
+        pattern=r"^(closed|open)(\s*,\s*[\w-]+=(closed|open))*$",
+        validation_alias=_named("DUIHUA_ACCESS"),
+    )
+    rate_user: str = Field("20/60", pattern=_RATE, validation_alias=_named("DUIHUA_RATE_USER"))
+    rate_chat: str = Field("40/60", pattern=_RATE, validation_alias=_named("DUIHUA_RATE_CHAT"))
     mcp_servers: str = Field("", validation_alias=_named("DUIHUA_MCP_SERVERS"))
     mcp_key: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_MCP_KEY"))
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
@@ -165,7 +174,7 @@ class Settings(BaseSettings):
         prefix = name.lower().replace("-", "_") + "_"
         return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
-    @field_validator("skills", "skills_networks", "admins", "genstudio_native_tools", mode="before")
+    @field_validator("skills", "skills_networks", "admins", "owners", "genstudio_native_tools", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
+from duihua.access import Access
 from duihua.brief import Brief, Rules
 from duihua.calibrations import Calibrations
 from duihua.compare import Piece, Result, compare, expanded
@@ -169,7 +170,8 @@ class ChatEngine(Tasking):
         self._beginning = asyncio.Lock()
         self._reloading = asyncio.Lock()
         self.store: Store = store or self._make_store()
-        self._gate = Gate(self.store.user, self.settings.admins)
+        self.access = Access(self.store, self.settings, clock, self._fired)
+        self._gate = Gate(self.access.is_admin)
         self.contexts = Contexts(self.store, self._refit)
         self.calibrations = Calibrations(self.store)
         self._starting: set[int] = set()
@@ -291,6 +293,7 @@ class ChatEngine(Tasking):
                 for source, guests in self._guests.items():
                     aside.use_skills(source, guests)
                 aside._private = True
+                aside._gate = Gate(partial(self.access.is_admin, store=aside.store))  # roles are kept here
                 aside._fronts, aside._live = self._fronts, self._live
                 aside.delivery = Delivery(aside.store, aside._fronts)
                 await aside.__aenter__()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from duihua.admission import AccessStore
 from duihua.arrivals import ArrivalStore
 from duihua.events import AnyEvent
 from duihua.memories import MemoryStore
@@ -505,7 +506,7 @@ class StoredTask:
     ended: int = 0
 
 
-class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, Protocol):
+class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, Protocol):
     """Keeps conversations. Its methods are the turn's transactions, not CRUD: one method, one transaction.
 
     A Fence that no longer holds raises Superseded and writes nothing. An accepted write is carried out even

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from duihua.codes import new_code
 from duihua.errors import InvalidOptions, NotFound, PrivateSession, TurnError
 from duihua.events import (
     END,
@@ -48,9 +49,8 @@ if TYPE_CHECKING:
 POLL = 0.25
 """Seconds between two looks at a turn that runs in another process."""
 
-CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-"""Of codes that join identities: none that is taken for another one."""
 CODE_SECONDS = 600
+"""How long a code that joins identities is good for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,8 +488,7 @@ class Session(MemorySession):
 
         Ask for it only where nobody else reads along.
         """
-        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
-        code = f"{code[:4]}-{code[4:]}"
+        code = new_code()
         await self._home.store.offer_link(await self._speaker(), code, seconds=CODE_SECONDS)
         return code
 
@@ -508,8 +507,13 @@ class Session(MemorySession):
             self._home.drop(known.address, known.id)
         return True
 
+    @property
+    def speaker(self) -> str:
+        """The person whose handle this is, as `front/id`."""
+        return f"{self.address.front}/{self._external or self.address.chat}"
+
     async def is_admin(self) -> bool:
-        """Whether the person whose handle this is is an administrator (setting DUIHUA_ADMINS)."""
+        """Whether the person whose handle this is is an administrator: by the settings, or by their role."""
         return await self._home.is_admin(self.address, await self._speaker())
 
     async def is_private(self) -> bool:

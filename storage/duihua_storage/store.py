@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from duihua.admission import Asked, Change, Pairing, Standing
 from duihua.arrivals import Arrival, Quarantined
 from duihua.codec import encode
 from duihua.errors import StorageError
@@ -34,6 +35,7 @@ from duihua.ports import (
 from duihua.reminders import Armed
 from duihua.showing import Shown, Taken
 from duihua_storage import (
+    access,
     arrivals,
     audit,
     editing,
@@ -411,6 +413,64 @@ class SqlStore:
     async def usage(self, owner: int) -> Sequence[tuple[str, int, Usage, int]]:
         """(model, turns, usage, micros) of a user over all days."""
         return await self._db.read(lambda: values.usage(owner))
+
+    # ------------------------------------------------------------ access
+
+    async def standing(self, tenant: str, front: str, external: str) -> Standing | None:
+        """What is stored of the person with this id at this front end; None: nobody is known by it."""
+        return await self._db.read(lambda: access.standing(tenant, front, external))
+
+    async def standing_of(self, user: int) -> Standing | None:
+        """What is stored of the person with this users.id."""
+        return await self._db.read(lambda: access.standing_of(user))
+
+    async def members(self, tenant: str) -> Sequence[Standing]:
+        """Everybody with a role, by role and id."""
+        return await self._db.read(lambda: access.members(tenant))
+
+    async def ask(
+        self, address: Address, external: str, name: str, code: str, *, at: int, expires: int, most: int
+    ) -> tuple[Asked, Pairing | None]:
+        """Writes down that a stranger wants to be let in, with the hash of the code that they are told."""
+        return await self._db.write(
+            lambda: access.ask(address, external, name, code, at, expires, most), "access"
+        )
+
+    async def pairings(self, tenant: str, *, at: int) -> Sequence[Pairing]:
+        """Those that wait, the oldest first."""
+        return await self._db.read(lambda: access.waiting(tenant, at))
+
+    async def decide_pairing(
+        self, tenant: str, yes: bool, *, at: int, by: int, notice: bytes, id: int = 0, code: str = ""
+    ) -> Pairing | None:
+        """Lets in whoever waits under this id or code, or declines them for a day; None: nobody waits."""
+        return await self._db.write(lambda: access.decide(tenant, yes, at, by, notice, id, code), "access")
+
+    async def set_role(
+        self, tenant: str, front: str, external: str, role: str, *, at: int, by: int, over: Sequence[str]
+    ) -> Standing:
+        """Gives a person a role if theirs is one of `over`; returns what they were before."""
+        return await self._db.write(
+            lambda: access.set_role(tenant, front, external, role, at, by, over), "access"
+        )
+
+    async def unblock(self, tenant: str, front: str, external: str, *, at: int, by: int) -> str:
+        """Gives a blocked person back that they were a user, or nobody; empty: they are not blocked."""
+        return await self._db.write(lambda: access.unblock(tenant, front, external, at, by), "access")
+
+    async def invite(self, tenant: str, role: str, code: str, *, at: int, expires: int) -> None:
+        """Keeps the hash of a code by which somebody gets a role, once."""
+        await self._db.write(lambda: access.invite(tenant, role, code, at, expires), "access")
+
+    async def redeem(
+        self, tenant: str, front: str, external: str, name: str, code: str, *, at: int
+    ) -> str | None:
+        """Uses an invitation up; returns the person's role then. None: no such code."""
+        return await self._db.write(lambda: access.redeem(tenant, front, external, name, code, at), "access")
+
+    async def access_log(self, tenant: str, *, limit: int = 50) -> Sequence[Change]:
+        """The newest changes of roles, the last one first."""
+        return await self._db.read(lambda: access.log(tenant, limit))
 
     # ------------------------------------------------------------ what front ends were handed, and show
 
