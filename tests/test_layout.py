@@ -30,6 +30,7 @@ VALUES = {
     "config",
     "redact",
     "escapes",
+    "saving",
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
