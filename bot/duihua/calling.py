@@ -50,6 +50,8 @@ CALLS = 16
 
 TOO_MANY = f"Not run, nor any call after it: at most {CALLS} in one answer."
 
+DONE = "Done already, for another answer to the same question, and not done again. What it returned then:\n"
+
 T = TypeVar("T")
 
 
@@ -110,7 +112,10 @@ class Calling(Keeping):
                 return await self._set(replace(call, state="unknown", result=""), number)
             if (earlier := await self._done_before(call)) is not None:
                 await self._attached_before([earlier.id])
-                return await self._set(replace(call, state="done", result=earlier.result), number)
+                said = earlier.result.removeprefix(DONE)
+                return await self._set(
+                    replace(call, state="done", result=DONE + said if approved else said), number
+                )
             await self._set(replace(call, state="running"), number)
         began = time.monotonic()
         try:
@@ -138,13 +143,12 @@ class Calling(Keeping):
         return await self._barred(skill) or (gate.too_often(skill, self.work.asker) if gate else "")
 
     async def _done_before(self, call: Call) -> Call | None:
-        """The same write, done by an earlier answer to the same input: a retry does not do it again."""
-        if self.work.kind not in ("retry", "edit") or call.effect != "write":
+        """The same write, done for another answer to the same input: a retry, or a yes, does it no more."""
+        if self.work.kind not in ("retry", "edit", "decision") or call.effect != "write":
             return None
-        done = (c for t in await self.store.beside(self.turn) for s in t.steps for c in s.calls)
-        same, skill = [c for c in done if c.state == "done" and c.name == call.name], self._skill(call.name)
+        done, skill = await self.store.written(call.id, call.name), self._skill(call.name)
         wanted = _meant(skill, call.arguments)
-        return next((c for c in same if _meant(skill, c.arguments) == wanted), None)
+        return next((c for c in done if _meant(skill, c.arguments) == wanted), None)
 
     async def _set(
         self, call: Call, number: int | None, files: Sequence[Attachment] = (), *, took: int | None = None
