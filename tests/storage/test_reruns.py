@@ -57,15 +57,13 @@ async def test_what_followed_the_turn_that_was_edited_counts(store: SqlStore) ->
 
 
 async def test_other_conversations_and_other_branches_do_not_count(store: SqlStore) -> None:
-    await pay(store, "in an older conversation")
+    oldest = await pay(store)
     await store.move_head(1, 0)
-    root = await pay(store, "new", state="failed")
-    await pay(store, "one branch")
-    other = await pay(store, "another", state="failed", reply_to=root)
-    assert await known(store, await pay(store, "other", kind="edit", reply_to=other)) == []
-    await store.move_head(1, 0)
-    newest = await pay(store, "newest", state="failed")
-    assert await known(store, await pay(store, "", kind="retry", reply_to=newest)) == []
+    root = await pay(store, "new")
+    branch = await pay(store, "one branch")
+    await pay(store, "another", reply_to=root)
+    assert await known(store, await pay(store, "other", kind="edit", reply_to=branch)) == [f"by {branch}"]
+    assert await known(store, await pay(store, "", kind="retry", reply_to=oldest)) == [f"by {oldest}"]
 
 
 async def test_a_decision_goes_on_with_the_turn_that_asked(store: SqlStore) -> None:
@@ -90,9 +88,11 @@ async def test_what_was_erased_does_not_count(store: SqlStore) -> None:
 
 
 async def test_a_copy_of_a_retry_stands_in_no_ones_place(store: SqlStore) -> None:
-    await pay(store, "before")
+    await pay(store, "elsewhere")
+    await store.move_head(1, 0)
     first = await pay(store)
-    again = await pay(store, "", kind="retry", reply_to=first)
-    copy = await store.fork(1, again, at("copy"))
-    assert copy.head == 2
-    assert await known(store, 2, copy.id) == []
+    await pay(store, "", kind="retry", reply_to=first)
+    last = await pay(store, "later")
+    copy = await store.fork(1, last, at("copy"))
+    assert copy.head == first == 2  # a number that means another turn there
+    assert await known(store, 1, copy.id) == []
