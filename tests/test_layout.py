@@ -20,6 +20,8 @@ VALUES = {
     "messages",
     "memories",
     "reminders",
+    "arrivals",
+    "showing",
     "abilities",
     "codec",
     "outcomes",
@@ -56,7 +58,7 @@ LAYERS = [
         "plain",
         "comparison",
     },
-    {"terminal", "screen"},
+    {"terminal", "screen", "telegram"},
     {
         "doctor",
         "program",

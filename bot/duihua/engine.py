@@ -788,15 +788,15 @@ class ChatEngine(Tasking):
         front = self._fronts.get(work.address.front)
         if front is None or front.name not in self._live:
             return
-        task = asyncio.create_task(_show(front, work.address, channel))
+        task = asyncio.create_task(_show(front, work.address, channel, self.store))
         self._views.add(task)
         task.add_done_callback(self._views.discard)
 
 
-async def _show(front: Frontend, address: Address, channel: Channel) -> None:
+async def _show(front: Frontend, address: Address, channel: Channel, store: Store) -> None:
     with channel.reader() as queue:
         try:
-            await front.present(address, aiter(queue))
+            await front.present(channel.ref, address, aiter(queue), store)
         except Exception as e:  # a live view may fail; the outbox is complete alone
             log.error("front end %s failed to show a turn: %s", front.name, where(e))
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from duihua.arrivals import ArrivalStore
 from duihua.events import AnyEvent
 from duihua.memories import MemoryStore
 from duihua.messages import (
@@ -27,6 +28,7 @@ from duihua.messages import (
 )
 from duihua.options import ModelOptions
 from duihua.reminders import ReminderStore
+from duihua.showing import ShownStore
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -490,7 +492,7 @@ class StoredTask:
     ended: int = 0
 
 
-class Store(MemoryStore, ReminderStore, Protocol):
+class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, Protocol):
     """Keeps conversations. Its methods are the turn's transactions, not CRUD: one method, one transaction.
 
     A Fence that no longer holds raises Superseded and writes nothing. An accepted write is carried out even
@@ -566,8 +568,8 @@ class Store(MemoryStore, ReminderStore, Protocol):
         """Erases turns (None: all, waiting inputs too) with everything derived; returns how many."""
         ...
 
-    async def stop(self, session: int, by: int = 0) -> TurnRef | None:
-        """Asks the running turn to stop."""
+    async def stop(self, session: int, by: int = 0, *, turn: int = 0) -> TurnRef | None:
+        """Asks the running turn to stop; `turn`: only this one. None: it does not run."""
         ...
 
     async def path(self, session: int, head: int, *, since: int = 0, limit: int = 200) -> Sequence[Turn]:
@@ -712,7 +714,7 @@ class Store(MemoryStore, ReminderStore, Protocol):
         ...
 
     async def sweep(self) -> int:
-        """Deletes the keys of answered inputs after three days; returns how many."""
+        """Deletes the keys of answered inputs after three days, and of arrivals; returns how many inputs'."""
         ...
 
     async def scrub(self) -> None:
@@ -731,11 +733,13 @@ class Frontend(Protocol):
         """The `front` of its addresses."""
         ...
 
-    async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
-        """Shows a turn live: best effort, may be cut off at any moment."""
+    async def present(
+        self, ref: TurnRef, address: Address, events: AsyncIterator[AnyEvent], ledger: ShownStore
+    ) -> None:
+        """Shows a turn live: best effort, may be cut off at any moment. `ledger` keeps what shows it."""
         ...
 
-    async def send(self, send: Send) -> str:
+    async def send(self, send: Send, ledger: ShownStore) -> str:
         """Delivers one message for good; returns its external id. Raises NotSent, SendUnknown, Gone."""
         ...
 
