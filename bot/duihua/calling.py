@@ -51,6 +51,7 @@ CALLS = 16
 
 TOO_MANY = f"Not run, nor any call after it: at most {CALLS} in one answer."
 
+DONE = "Done already, for another answer to the same question, and not done again. What it returned then:\n"
 
 REFUSED = "The user did not consent: it was not done."
 
@@ -114,7 +115,8 @@ class Calling(Keeping):
             if (earlier := await self._done_before(call, arguments)) is not None:
                 await self._attached_before([earlier.id])
                 self._started(call)
-                return replace(call, state="done", result=earlier.result)
+                said = earlier.result.removeprefix(DONE)
+                return replace(call, state="done", result=DONE + said if approved else said)
             if asks:
                 return None
             self._started(call)
@@ -160,17 +162,15 @@ class Calling(Keeping):
         return why or (gate.too_often(skill, self.work.asker) if gate and not approved else "")
 
     async def _done_before(self, call: Call, arguments: Mapping[str, Any]) -> Call | None:
-        """The same write, done by an earlier answer to the same input: a retry does not do it again.
+        """The same write, done for another answer to the same input: a retry, or a yes, does it no more.
 
         `arguments` are as the skill reads them: spaces, order and defaults do not matter.
         """
         skill = self._skill(call.name)
-        if self.work.kind not in ("retry", "edit") or call.effect != "write" or skill is None:
+        if self.work.kind not in ("retry", "edit", "decision") or call.effect != "write" or skill is None:
             return None
-        done = [c for t in await self.store.beside(self.turn) for s in t.steps for c in s.calls]
-        for one in done:
-            same = one.state == "done" and one.name == call.name
-            if same and await read(skill, one.arguments) == arguments:
+        for one in await self.store.written(call.id, call.name):
+            if await read(skill, one.arguments) == arguments:
                 return one
         return None
 

@@ -640,8 +640,11 @@ class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, P
         """Points the session at another turn of its own (0: an empty path). Raises NotFound."""
         ...
 
-    async def beside(self, turn: Turn) -> Sequence[Turn]:
-        """The other turns that continue the same turn (earlier answers to a retry), newest first."""
+    async def written(self, call: str, name: str) -> Sequence[Call]:
+        """The writes `name` that other answers to the input of this call's turn have done, oldest first.
+
+        Other answers are the turns that it re-runs, or that re-ran it, with all that followed them.
+        """
         ...
 
     async def heads(self, session: int) -> Sequence[Turn]:

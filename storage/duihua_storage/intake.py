@@ -134,9 +134,9 @@ def accept(
         return Accepted(row.id, id_, True), known
     seq, parent, parts = row.next_seq - 1, row.head, input.parts
     if not plain:
-        parent, body, parts = yield from place(row, input.kind, input.reply_to, body, parts)
+        parent, body, parts, first = yield from place(row, input.kind, input.reply_to, body, parts)
         guest = None if author.id in (0, row.owner) else author.id
-        new = {"s": row.id, "q": seq, "p": parent, "au": guest, "b": body, "t": row.now}
+        new = {"s": row.id, "q": seq, "p": parent, "of": first, "au": guest, "b": body, "t": row.now}
         yield [(_HEAD, {"s": row.id, "p": parent}), (NEW_TURN, new)]
     who = Author(author.id or row.owner, author.name)
     turn = Turn(TurnRef(row.id, seq), parent, who, parts, state="running", at=row.now)

@@ -14,7 +14,7 @@ from duihua.arrivals import Arrival, Quarantined
 from duihua.codec import encode
 from duihua.errors import StorageError
 from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
-from duihua.messages import Address, Attachment, CallState, Effect, Part, Step, Turn, TurnRef, Usage
+from duihua.messages import Address, Attachment, Call, CallState, Effect, Part, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
     AuditedCall,
@@ -53,6 +53,7 @@ from duihua_storage import (
     outbox,
     people,
     reminders,
+    reruns,
     sessions,
     shown,
     tasks,
@@ -347,9 +348,9 @@ class SqlStore:
         """One turn with its steps."""
         return await self._db.read(lambda: history.turn(ref))
 
-    async def beside(self, turn: Turn) -> Sequence[Turn]:
-        """The other turns that continue the same turn (earlier answers to a retry), newest first."""
-        return await self._db.read(lambda: history.beside(turn.ref, turn.parent))
+    async def written(self, call: str, name: str) -> Sequence[Call]:
+        """The writes `name` that other answers to the input of this call's turn have done, oldest first."""
+        return await self._db.read(lambda: reruns.written(call, name))
 
     async def heads(self, session: int) -> Sequence[Turn]:
         """The ends of all paths of the session, newest first, without steps."""

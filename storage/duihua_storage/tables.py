@@ -138,6 +138,7 @@ turns = Table(
     _key("session_id", BigInteger),
     _key("seq", BigInteger),
     _number("parent"),
+    Column("rerun_of", BigInteger),  # the first of the turns in whose place it stands; NULL: in none's
     Column("state", Text, nullable=False),  # running, done, stopped, failed, cleared
     Column("attempt", Integer, nullable=False, server_default=text("1")),
     Column("detached", SmallInteger, nullable=False, server_default=text("0")),  # 1: the head moved away

@@ -285,6 +285,34 @@ async def test_a_late_result_comes_as_a_result(make: Make, between: int, functio
     assert ran == [50]
 
 
+async def test_a_second_yes_to_the_same_call_of_another_answer_says_that_it_is_done(make: Make) -> None:
+    ran: list[int] = []
+    script = [ask(50), ask(50), "what else?", "paid", "and then?", "it was paid", ask(50), "paid once more"]
+    engine, model = await make(script, skills=[paying(ran)])
+    session = engine.session("a")
+    events = await collect(session.say("pay 50"))
+    [first], old = asked(events), events[0].turn
+    events = await collect(session.retry())
+    [again], new = asked(events), events[0].turn
+
+    async def approve(name: str) -> list[Any]:
+        return await collect(session.events(await session.decide(name, True)))
+
+    await session.ask("wait", reply_to=new)
+    assert (await approve(again))[-1].text == "paid"
+    await session.ask("hm", reply_to=old)
+    events = await approve(first)
+    [told] = [e for e in events if isinstance(e, SkillFinished)]
+    assert told.state == "done"
+    assert "not done again" in told.result
+    assert "paid 50" in told.result
+    assert "not done again" in str(model.sent[5])
+    assert ran == [50]
+    [third] = asked(await collect(session.say("pay another 50")))  # a wish of its own
+    assert (await approve(third))[-1].text == "paid once more"
+    assert ran == [50, 50]
+
+
 async def test_a_held_call_survives_a_restart_and_other_talk(make: Make) -> None:
     ran: list[int] = []
     first, _ = await make([ask(50), "fine"], skills=[paying(ran)])
