@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramNetworkError, TelegramRetryAfter
@@ -115,6 +117,18 @@ async def test_a_limit_by_rule_shuts_the_chat(
     clock.advance(4)
     await bot.send_message(42, "one")
     assert fake.bot.budget.gauges.chat.early == 1
+
+
+async def test_a_slow_answer_comes_with_time(
+    fake: FakeTelegram, bot: Bot, ada: User, clock: ManualClock
+) -> None:
+    fake.faults.add("slow", method="sendMessage", seconds=20)
+    sending = asyncio.create_task(bot.send_message(42, "one"))
+    await fake.until(lambda: fake.chat(42).answers)
+    clock.advance(19)
+    assert not sending.done()
+    clock.advance(1)
+    assert (await sending).text == "one"
 
 
 async def test_garbage_and_errors(fake: FakeTelegram, bot: Bot, ada: User) -> None:

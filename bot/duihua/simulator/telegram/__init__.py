@@ -23,6 +23,7 @@ how near the limits it came. `FakeTelegram(clock=ManualClock())`: time passes by
 from __future__ import annotations
 
 from duihua.simulator.telegram.actor import User
+from duihua.simulator.telegram.app import run
 from duihua.simulator.telegram.bots import Bot
 from duihua.simulator.telegram.clock import Clock, ManualClock, RealClock
 from duihua.simulator.telegram.fake import FakeTelegram
@@ -45,4 +46,5 @@ __all__ = [
     "RealClock",
     "Rule",
     "User",
+    "run",
 ]

@@ -54,7 +54,7 @@ class Chat:
     topics: dict[int, Topic] = field(default_factory=dict[int, Topic])
     messages: dict[int, Message] = field(default_factory=dict[int, Message])
     drafts: dict[int, Draft] = field(default_factory=dict[int, Draft])
-    past_drafts: deque[Draft] = field(default_factory=lambda: deque[Draft](maxlen=20))
+    past_drafts: deque[Draft] = field(default_factory=lambda: deque[Draft](maxlen=5))
     actions: deque[tuple[float, str]] = field(default_factory=lambda: deque[tuple[float, str]](maxlen=50))
     reactions: dict[tuple[int, int], list[Json]] = field(default_factory=dict[tuple[int, int], list[Json]])
     moved_to: int | None = None

@@ -13,6 +13,8 @@ from duihua.simulator.telegram.rich import rich_message
 
 Json = dict[str, Any]
 
+FRAMES = 10
+"""A draft remembers so many times more frames than a message remembers edits."""
 _FIELDS = "chat_id draft_id message_thread_id can_stop keep_on_stop"
 
 
@@ -52,6 +54,6 @@ def _show(ask: Ask, chat: Chat, text: str, entities: list[Json], rich: Json | No
         chat.end_draft(thread, "replaced")
         draft = chat.drafts[thread or 0] = Draft(number, thread, now, text, entities)
     draft.can_stop, draft.keep_on_stop = ask.flag("can_stop"), ask.flag("keep_on_stop")
-    draft.show(now, text, entities, rich)
+    draft.show(now, text, entities, rich, FRAMES * ask.world.kept_edits)
     ask.world.happened("draft", chat, draft)
     return True

@@ -35,6 +35,7 @@ _FIELD_NAMES = {str: "String", dict: "Object", int: "Number"}
 _LINK = re.compile(r"(?:https?://|tg://)?[^\s/:]+[.:/][^\s]*", re.IGNORECASE)
 
 _SPACED = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f]")
+_ODD = re.compile("[\x00-\x09\x0b-\x1f\u2028-\u202e\u030a\u0333\u033f]")
 _REMOVED = re.compile("[\r\u2028-\u202e\u030a\u0333\u033f]")
 
 
@@ -56,12 +57,13 @@ def formatted(text: str, given: Any) -> tuple[str, list[Json]]:
         Refusal: an entity Telegram does not take. An empty result is no error here.
     """
     entities = _parsed(given)
-    if _SPACED.search(text):
+    odd = _ODD.search(text) is not None
+    if odd:
         text = _SPACED.sub(" ", text)
     if entities:
         _inside(text, entities)
         _nested(entities)
-    if _REMOVED.search(text):
+    if odd:
         text = _without(text, entities)
     return _trimmed(text, entities)
 

@@ -14,13 +14,14 @@ from duihua.simulator.telegram.actor import User
 from duihua.simulator.telegram.bots import Bot
 from duihua.simulator.telegram.chats import Chat
 from duihua.simulator.telegram.clock import Clock, RealClock
+from duihua.simulator.telegram.control import Control
 from duihua.simulator.telegram.faults import Faults
 from duihua.simulator.telegram.groups import Group
 from duihua.simulator.telegram.limits import Limits
 from duihua.simulator.telegram.log import KEPT, Calls
 from duihua.simulator.telegram.people import Person
-from duihua.simulator.telegram.refusals import NOT_FOUND
 from duihua.simulator.telegram.server import Server
+from duihua.simulator.telegram.transcript import Transcript
 from duihua.simulator.telegram.world import World
 
 HOST = "127.0.0.1"
@@ -37,7 +38,7 @@ class FakeTelegram:
         limits: of each bot.
         seed: of faults with a probability; None draws one.
         kept: messages that each chat remembers.
-        kept_edits: earlier contents that each message remembers.
+        kept_edits: earlier contents that each message remembers; a draft remembers ten times as many.
         kept_calls: calls that `calls` remembers.
         log: gets every call as a line of JSON.
     """
@@ -61,6 +62,8 @@ class FakeTelegram:
         self.bot = self.add_bot(TOKEN, "duihua_bot", "对话")
         self.port = port
         self._server = Server(self.world, self.faults, self.calls)
+        self._control = Control(self)
+        self._transcript: Transcript | None = None
         self._runner: web.ServerRunner | None = None
 
     async def __aenter__(self) -> FakeTelegram:
@@ -78,6 +81,7 @@ class FakeTelegram:
             ) from e
         self._runner = runner
         self.port = runner.addresses[0][1]
+        self.world.touch()
         return self
 
     async def __aexit__(
@@ -95,6 +99,11 @@ class FakeTelegram:
     def url(self) -> str:
         """For `TelegramAPIServer.from_base`."""
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def listening(self) -> bool:
+        """Whether it runs."""
+        return self._runner is not None
 
     @property
     def token(self) -> str:
@@ -183,6 +192,13 @@ class FakeTelegram:
         """
         return await self.world.until(condition, seconds)
 
+    @property
+    def transcript(self) -> Transcript:
+        """What happens, for people to read; from the first use on."""
+        if self._transcript is None:
+            self._transcript = Transcript(self.world)
+        return self._transcript
+
     # ------------------------------------------------------------ the wire
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -193,4 +209,4 @@ class FakeTelegram:
             return response
         if path.startswith("/file/bot"):
             return await self._server.download(request)
-        return web.json_response(NOT_FOUND.body(), status=404)
+        return await self._control.answer(request)

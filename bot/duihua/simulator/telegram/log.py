@@ -10,8 +10,8 @@ from typing import Any, overload
 
 import orjson
 
-KEPT = 200_000
-LONGEST_TEXT = 400
+KEPT = 50_000
+LONGEST_TEXT = 200
 
 
 @dataclass(slots=True)

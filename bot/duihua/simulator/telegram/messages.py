@@ -148,10 +148,12 @@ class Draft:
     stopped: bool = False
     count: int = 0
     ended: str = ""
-    frames: deque[Version] = field(default_factory=lambda: deque[Version](maxlen=500))
+    frames: deque[Version] = field(default_factory=deque[Version])
 
-    def show(self, now: float, text: str, entities: list[Json], rich: Json | None) -> None:
-        """One frame."""
+    def show(self, now: float, text: str, entities: list[Json], rich: Json | None, kept: int) -> None:
+        """One frame; `kept` are remembered."""
         self.at, self.text, self.entities, self.rich = now, text, entities, rich
         self.count += 1
         self.frames.append(Version(now, text, entities))
+        while len(self.frames) > kept:
+            self.frames.popleft()

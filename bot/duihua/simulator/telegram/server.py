@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections.abc import Mapping
@@ -72,6 +73,12 @@ class Server:
             call.code = 0
             _cut(request)
             return web.Response()
+        except asyncio.CancelledError:  # the bot hung up
+            call.code = 0
+            raise
+        except Exception as e:
+            call.code, call.error = 500, f"{type(e).__name__}: {e}"
+            raise
         finally:
             self.calls.add(call)
 

@@ -11,7 +11,7 @@ DOWNLOAD_LIMIT = 20 * 1024 * 1024
 """Bytes of the largest file that `getFile` offers."""
 UPLOAD_LIMIT = 50 * 1024 * 1024
 PHOTO_LIMIT = 10 * 1024 * 1024
-KEPT = 256 * 1024 * 1024
+KEPT = 64 * 1024 * 1024
 """Bytes of all files that are remembered; the oldest are forgotten."""
 
 
