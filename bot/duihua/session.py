@@ -231,11 +231,19 @@ class Session(MemorySession):
 
     async def retry(self) -> AsyncGenerator[AnyEvent, None]:
         """Answers the last input anew, as a sibling of the first answer, which stays stored."""
+        async for event in self.events(await self.again()):
+            yield event
+
+    async def again(self, *, key: tuple[str, str] | None = None) -> Ticket:
+        """As `retry`, but returns once the wish is durable. `key`: as of `submit`.
+
+        Raises:
+            NotFound: nothing was said yet.
+        """
         info = await self._found("turn", "retry")
         if not info.head:
             raise NotFound("turn", "retry")
-        async for event in self.events(await self._accept("retry", (), reply_to=info.head)):
-            yield event
+        return await self._accept("retry", (), reply_to=info.head, key=key)
 
     async def continue_(self) -> AsyncGenerator[AnyEvent, None]:
         """Lets the model go on with an answer that was cut."""
