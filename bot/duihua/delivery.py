@@ -110,7 +110,7 @@ class Delivery:
         front, settle = self._fronts[send.address.front], self._store.settle_send
         try:
             async with asyncio.timeout(PATIENCE):
-                external = await front.send(send)
+                external = await front.send(send, self._store)
         except NotSent as e:
             await settle(send.id, "pending", delay=int(e.retry_after * 1000), error=str(e))
         except (SendUnknown, TimeoutError) as e:

@@ -57,8 +57,7 @@ from duihua.providers.fallback import STATE, Circuits, Health, dump, fitting, lo
 from duihua.recollection import Recollection
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
-from duihua.reminders import Reminds
-from duihua.reminding import Reminding
+from duihua.reminding import Own, Reminding
 from duihua.session import Reply, Session
 from duihua.skills import loading
 from duihua.skills.choosing import choice_of
@@ -110,8 +109,9 @@ class ChatEngine(Tasking):
         provider: clients by name that are used instead of our own (tests, platforms of your own).
         limiter: keeps within the platforms' rates; None: one of our own, in this process.
         recall: finds past turns and facts; None: our own search over the store.
-        clock: seconds since the epoch, for what people see of time: skills, consents that expire, memory.
-            Time-outs run on the event loop and leases on the database; no test can move those.
+        clock: seconds since the epoch, for what people see of time: skills, consents that expire,
+            reminders, memory. Time-outs run on the event loop and leases on the database:
+            no test can move those.
 
     Raises:
         ConfigError: a setting is wrong. MissingKey: the key of a model's platform is not set.
@@ -177,7 +177,7 @@ class ChatEngine(Tasking):
         self.personas.get(self.settings.persona)
         self.history = History(self.store)
         self.delivery = Delivery(self.store, self._fronts)
-        self.reminding = Reminding(self.store, self._fired)
+        self.reminding = Reminding(self.store, self._fired, clock)
         self._private = False  # what is said here is gone with this process
         self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
         on = self.settings.memory == "on"
@@ -719,12 +719,17 @@ class ChatEngine(Tasking):
     def _fired(self) -> None:
         self.delivery.poke()
 
-    def _reminds(self, work: Work, owner: int) -> Reminds | None:
+    def reminders_of(self, session: int, address: Address, person: int) -> Own:
+        """The reminders of a session, for whoever speaks there."""
+        shared = partial(self.is_admin, address, person) if address.shared else None
+        return self.reminding.of(session, person, self.timezone, shared=shared)
+
+    def _reminds(self, work: Work, owner: int) -> Own | None:
         """The reminders of a session; None where nobody could deliver them."""
         front = work.address.front
         if self._private or (front == "embed" and front not in self._fronts):
             return None
-        return self.reminding.of(work.turn.ref.session, owner, self.timezone)
+        return self.reminders_of(work.turn.ref.session, work.address, owner)
 
     async def _drawn(self, prompt: str, size: str) -> list[Attachment]:
         """Images of `prompt` by any platform that can, as skills get them. Raises SkillError."""
@@ -769,15 +774,15 @@ class ChatEngine(Tasking):
         front = self._fronts.get(work.address.front)
         if front is None or front.name not in self._live:
             return
-        task = asyncio.create_task(_show(front, work.address, channel))
+        task = asyncio.create_task(_show(front, work.address, channel, self.store))
         self._views.add(task)
         task.add_done_callback(self._views.discard)
 
 
-async def _show(front: Frontend, address: Address, channel: Channel) -> None:
+async def _show(front: Frontend, address: Address, channel: Channel, store: Store) -> None:
     with channel.reader() as queue:
         try:
-            await front.present(address, aiter(queue))
+            await front.present(channel.ref, address, aiter(queue), store)
         except Exception as e:  # a live view may fail; the outbox is complete alone
             log.error("front end %s failed to show a turn: %s", front.name, where(e))
 

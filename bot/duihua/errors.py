@@ -9,6 +9,7 @@ DuihuaError
 ├── UnsupportedInput            an attachment that the model does not take, or nothing takes
 ├── SessionBusy                 too many inputs wait already
 ├── NotFound                    no such turn, call, persona, skill
+├── NotYours                    it is another person's, in a conversation that several people share
 ├── TurnError                   a turn ended without an answer (raised by `ask`)
 ├── Superseded                  another claim holds this turn now, or it was erased: stop, show nothing
 ├── StorageError                the database refuses, or is from a newer version
@@ -164,6 +165,14 @@ class NotFound(DuihuaError):
         choice = f" (there are {', '.join(known)})" if known else ""
         super().__init__(f"no such {what}: {name}{choice}")
         self.what, self.name, self.known = what, name, known
+
+
+class NotYours(DuihuaError):
+    """It is another person's: `what` is its kind (reminder), `name` that person's name, empty if unknown."""
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"this {what} is {name or 'another person'}'s")
+        self.what, self.name = what, name
 
 
 class TurnError(DuihuaError):

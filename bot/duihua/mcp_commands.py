@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from duihua.ability_commands import Command
@@ -12,6 +13,7 @@ from duihua.program import complain, load_settings
 
 if TYPE_CHECKING:
     from duihua.config import Settings
+    from duihua.messages import Call
     from duihua.ports import Skill
     from duihua.skills import Context
     from duihua.skills.guard import Guard
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from duihua_prompts import Catalogue
 
 PORT = 8765
+SHOWN = 2_000
+"""Characters of arguments that a person is shown, who must see what to consent to."""
 
 
 def add(command: Command, words: Catalogue) -> None:
@@ -47,7 +51,9 @@ def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
         own, guard = SkillSettings(settings.of_skill), Guard(proxy=proxy, networks=settings.skills_networks)
         sound = [skill for skill in skills if own.of(skill) is not None]
         try:
-            server = serving.make(sound, lambda skill: _context(settings, own, skill, guard))
+            server = serving.make(
+                sound, lambda skill: _context(settings, own, skill, guard), partial(_question, words)
+            )
             if not given.http:
                 await serving.serve_stdio(server)
                 return
@@ -60,6 +66,15 @@ def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
 
     asyncio.run(run())
     return 0
+
+
+def _question(words: Catalogue, call: Call, said: str) -> str:
+    """What a client's user is asked before a call; `said`: what the skill itself asks."""
+    from duihua.escapes import one_line
+
+    arguments = one_line(call.arguments, SHOWN)
+    asked = words.t("cli.mcp.consent", name=call.name, arguments=arguments)
+    return f"{asked}\n{one_line(said, SHOWN)}" if said else asked
 
 
 def _context(settings: Settings, own: SkillSettings, skill: Skill, guard: Guard) -> Context:

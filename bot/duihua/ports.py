@@ -725,11 +725,13 @@ class Frontend(Protocol):
         """The `front` of its addresses."""
         ...
 
-    async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
-        """Shows a turn live: best effort, may be cut off at any moment."""
+    async def present(
+        self, ref: TurnRef, address: Address, events: AsyncIterator[AnyEvent], ledger: ShownStore
+    ) -> None:
+        """Shows a turn live: best effort, may be cut off at any moment. `ledger` keeps what shows it."""
         ...
 
-    async def send(self, send: Send) -> str:
+    async def send(self, send: Send, ledger: ShownStore) -> str:
         """Delivers one message for good; returns its external id. Raises NotSent, SendUnknown, Gone."""
         ...
 

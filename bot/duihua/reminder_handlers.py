@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from duihua import recurrence
 from duihua.command import Answer, Command, Scene, Show
+from duihua.errors import NotYours
 from duihua.escapes import one_line
 
 if TYPE_CHECKING:
@@ -31,18 +32,25 @@ async def _reminders(scene: Scene) -> Answer:
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         return Show(words.t("command.reminders.usage"))
     found = next((one for one in await session.reminders() if one.id == int(number)), None)
-    if found is None or not await session.cancel_reminder(found.id):
-        return Show(words.t("command.reminders.unknown", number=number))
+    try:
+        if found is None or not await session.cancel_reminder(found.id):
+            return Show(words.t("command.reminders.unknown", number=number))
+    except NotYours as e:
+        name = e.name or words.t("command.reminders.someone")
+        return Show(words.t("command.reminders.not_yours", number=number, name=name))
     return Show(words.t("command.reminders.cancelled", text=one_line(found.text)))
 
 
 def _line(reminder: Reminder, words: Catalogue) -> str:
     code = "command.reminders.again" if reminder.rule else "command.reminders.line"
+    text = one_line(reminder.text)
+    if reminder.name:
+        text = words.t("command.reminders.whose", name=reminder.name, text=text)
     return words.t(
         code,
         number=reminder.id,
         due=f"{reminder.due:%Y-%m-%d %H:%M}",
-        text=one_line(reminder.text),
+        text=text,
         rule=_rule(reminder.rule, words),
     )
 
@@ -66,4 +74,4 @@ def _rule(rule: str, words: Catalogue) -> str:
 
 
 REMINDERS = Command("reminders", _reminders, ("提醒",), takes=True)
-"""Anyone who may talk in a conversation sees its reminders, and may cancel them."""
+"""Anyone who may talk in a conversation sees its reminders, and may cancel their own; see `NotYours`."""

@@ -10,12 +10,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """Something to be told later in the same conversation. `rule`: an RFC 5545 rule, empty for once."""
+    """Something to be told later in the same conversation. `rule`: an RFC 5545 rule, empty for once.
+
+    `name` is whose it is, where several people share the conversation; else empty.
+    """
 
     id: int
     text: str
     due: datetime  # with its time zone
     rule: str = ""
+    name: str = ""
 
 
 class Reminds(Protocol):
@@ -34,13 +38,20 @@ class Reminds(Protocol):
         ...
 
     async def cancel(self, id_: int) -> bool:
-        """Disarms one; False: there is none of this id."""
+        """Disarms one; False: there is none of this id.
+
+        Where several people share the conversation, those of others are theirs: raises NotYours, unless
+        whoever asks is an administrator.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Armed:
-    """A row of reminders. `due` is ms UTC, `zone` a name (empty: the machine's), `body` content as JSON."""
+    """A row of reminders. `due` is ms UTC, `zone` a name (empty: the machine's), `body` content as JSON.
+
+    `name` is the owner's, as far as the session's front end knows it; only `armed` tells it.
+    """
 
     id: int
     session: int
@@ -49,6 +60,7 @@ class Armed:
     rule: str
     zone: str
     body: bytes
+    name: str = ""
 
 
 class ReminderStore(Protocol):

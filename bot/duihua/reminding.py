@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -18,11 +18,14 @@ import orjson
 
 from duihua import recurrence
 from duihua.codec import sound
-from duihua.errors import SkillError, StorageError
+from duihua.errors import NotYours, SkillError, StorageError
+from duihua.escapes import one_line
 from duihua.events import ReminderDue
 from duihua.ports import Send, Store
 from duihua.redact import where
 from duihua.reminders import Armed, Reminder
+
+Unless = Callable[[], Awaitable[bool]]
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +72,14 @@ class Reminding:
         """Something was armed."""
         self._changed.set()
 
-    def of(self, session: int, owner: int, zone: tzinfo | None = None) -> Own:
-        """The reminders of a session, for the person who speaks there."""
-        return Own(self, self._store, session, owner, zone)
+    def of(
+        self, session: int, owner: int, zone: tzinfo | None = None, *, shared: Unless | None = None
+    ) -> Own:
+        """The reminders of a session, for the person who speaks there.
+
+        `shared`: several people do; it says whether this one may cancel those of others.
+        """
+        return Own(self, self._store, session, owner, zone, shared)
 
     async def ring(self) -> float:
         """Fires all that are due; returns the seconds until the next one, `LOOK` at most."""
@@ -123,10 +131,16 @@ class Own:
     """`reminders.Reminds` of one session."""
 
     def __init__(
-        self, reminding: Reminding, store: Store, session: int, owner: int, zone: tzinfo | None
+        self,
+        reminding: Reminding,
+        store: Store,
+        session: int,
+        owner: int,
+        zone: tzinfo | None,
+        shared: Unless | None,
     ) -> None:
         self._reminding, self._store = reminding, store
-        self._session, self._owner, self._zone = session, owner, zone
+        self._session, self._owner, self._zone, self._shared = session, owner, zone, shared
 
     async def add(self, text: str, due: datetime, rule: str = "") -> Reminder:
         """Arms one; see `Reminds.add`. Raises SkillError."""
@@ -156,11 +170,16 @@ class Own:
 
     async def all(self) -> Sequence[Reminder]:
         """Those that are armed, the next one first."""
-        return [_reminder(one) for one in await self._store.armed(self._session)]
+        return [_reminder(one, self._shared is not None) for one in await self._store.armed(self._session)]
 
     async def cancel(self, id_: int) -> bool:
-        """Disarms one; False: there is none of this id."""
-        return 0 < id_ < 1 << 62 and await self._store.disarm(self._session, id_)
+        """Disarms one; False: there is none of this id. Raises NotYours."""
+        found = next((one for one in await self._store.armed(self._session) if one.id == id_), None)
+        if found is None:
+            return False
+        if self._shared is not None and found.owner != self._owner and not await self._shared():
+            raise NotYours("reminder", _whose(found))
+        return await self._store.disarm(self._session, id_)
 
 
 def told(send: Send, now: float) -> ReminderDue:
@@ -201,10 +220,14 @@ def _missed(reminder: Armed, now: float) -> tuple[datetime, datetime | None]:
     return due, None
 
 
-def _reminder(row: Armed) -> Reminder:
+def _reminder(row: Armed, shared: bool = False) -> Reminder:
     zone = recurrence.zone_of(row.zone)
     due = datetime.fromtimestamp(row.due / 1000, UTC).astimezone(zone)
-    return Reminder(row.id, _content(row)["text"], due, row.rule)
+    return Reminder(row.id, _content(row)["text"], due, row.rule, _whose(row) if shared else "")
+
+
+def _whose(row: Armed) -> str:
+    return one_line(row.name, 60)
 
 
 def _content(row: Armed) -> dict[str, str]:

@@ -395,13 +395,20 @@ class Session(MemorySession):
         """The conversation's reminders, the next one first."""
         engine = await self._here()
         info = await engine.store.session(self.address)
-        return list(await engine.reminding.of(info.id, info.owner).all()) if info else []
+        return list(await engine.reminders_of(info.id, info.address, info.owner).all()) if info else []
 
     async def cancel_reminder(self, id_: int) -> bool:
-        """Disarms a reminder of the conversation; False: there is none of this id."""
+        """Disarms a reminder of the conversation; False: there is none of this id.
+
+        Raises:
+            NotYours: several people share the conversation, someone else has set it, and the person whose
+                handle this is is no administrator.
+        """
         engine = await self._here()
         info = await engine.store.session(self.address)
-        return info is not None and await engine.reminding.of(info.id, info.owner).cancel(id_)
+        if info is None:
+            return False
+        return await engine.reminders_of(info.id, info.address, await self._speaker()).cancel(id_)
 
     async def usage(self) -> list[tuple[str, int, Usage, Cost | None]]:
         """(model, turns, usage, cost) of the session's owner, over all days; None: no price is known."""

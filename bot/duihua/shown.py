@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from duihua.escapes import one_line
 from duihua.events import (
@@ -14,10 +16,13 @@ from duihua.events import (
     ReminderDue,
     Retracted,
     TextDelta,
+    TurnFailed,
     TurnFinished,
     TurnRestarted,
     TurnSnapshot,
 )
+from duihua.messages import Media
+from duihua.ports import Send
 
 if TYPE_CHECKING:
     from duihua_prompts import Catalogue
@@ -98,6 +103,31 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             )
         case _:
             return ""
+
+
+def end_of(send: Send) -> TurnFinished | TurnFailed:
+    """The end of the turn that an outbox row tells of."""
+    body: dict[str, Any] = orjson.loads(send.body)
+    key, turn = send.address.key, send.ref.seq
+    values: dict[str, Any] = body.get("values") or {}
+    if error := body.get("error"):
+        return TurnFailed(session=key, turn=turn, error=str(error), values=values)
+    return TurnFinished(
+        session=key,
+        turn=turn,
+        text=str(body.get("text", "")),
+        finish=str(body.get("finish", "stop")),
+        attachments=tuple(Media(**file) for file in body.get("attachments", ())),
+    )
+
+
+def cleared(send: Send) -> HistoryCleared | None:
+    """What an outbox row tells of flagged content that was cleared; None: it tells of something else."""
+    body: dict[str, Any] = orjson.loads(send.body)
+    values: dict[str, Any] = body.get("values") or {}
+    if body.get("finish") != "flagged" or not values:
+        return None
+    return HistoryCleared(session=send.address.key, turn=send.ref.seq, **values)
 
 
 def alternatives(event: AnyEvent, words: Catalogue) -> list[str]:

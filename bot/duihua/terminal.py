@@ -10,13 +10,10 @@ import os
 import shlex
 import sys
 import threading
-import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator
 from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
-
-import orjson
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from duihua.commands import (
     COMMON,
@@ -36,11 +33,12 @@ from duihua.commands import (
     persona_of,
 )
 from duihua.errors import DuihuaError, NotSent
-from duihua.events import END, AnyEvent, SkillAttached, TurnFailed, TurnFinished, TurnStarted
-from duihua.messages import Address, Media, Text
+from duihua.events import END, AnyEvent, SkillAttached, TurnFinished, TurnStarted
+from duihua.messages import Address, Text, TurnRef
 from duihua.pictures import read_image
 from duihua.plain import JsonLines, Plain, View, explain
 from duihua.reminding import told as reminded
+from duihua.shown import end_of
 from duihua.skills.files import told
 from duihua.streams import own_stdout
 
@@ -50,6 +48,7 @@ if TYPE_CHECKING:
     from duihua.ports import Send
     from duihua.screen import Screen
     from duihua.session import Session
+    from duihua.showing import ShownStore
     from duihua_prompts import Catalogue
 
 FRONT = "terminal"
@@ -94,8 +93,13 @@ class Terminal:
         """The `front` of its addresses."""
         return FRONT
 
-    async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
-        """Shows a turn live."""
+    async def present(
+        self, ref: TurnRef, address: Address, events: AsyncIterator[AnyEvent], ledger: ShownStore
+    ) -> None:
+        """Shows a turn live; what a terminal has shown stays, so that nothing of it is kept."""
+        await self._shown(events)
+
+    async def _shown(self, events: AsyncIterator[AnyEvent]) -> None:
         async with self._screen:
             async for event in events:
                 self._begun.add(event.turn)
@@ -106,7 +110,7 @@ class Terminal:
                 if isinstance(event, END):
                     self._ended.add(event.turn)
 
-    async def send(self, send: Send) -> str:
+    async def send(self, send: Send, ledger: ShownStore) -> str:
         """Shows an answer that was not shown live.
 
         Raises:
@@ -118,14 +122,14 @@ class Terminal:
             if (send.address.tenant, send.address.key) != (here.tenant, here.key):
                 raise NotSent("another session's answer", _ELSEWHERE)
             if send.kind == "notice":
-                self._view.event(reminded(send, time.time()))
+                self._view.event(reminded(send, self._engine.clock()))
                 return ""
             if turn in self._ended or send.kind == "delete":
                 return ""
             new = self._newest is not None and turn > self._newest and turn not in self._begun
             if new and send.ref not in self._engine.lanes.recovered:
                 raise NotSent("another process shows this answer", _ELSEWHERE)
-            end = _end_of(send)
+            end = end_of(send)
             self._view.event(end)
             await self._save(end)
             self._begun.add(turn)
@@ -267,7 +271,7 @@ class Terminal:
     async def _show(self, events: AsyncIterator[AnyEvent]) -> None:
         self._stopping = False
         try:
-            await self.present(self._session.address, events)
+            await self._shown(events)
         except OSError:  # the reader of our output is gone
             raise
         except Exception as e:  # whatever it is, the chat goes on with the next input
@@ -277,21 +281,6 @@ class Terminal:
     async def _stop(self) -> None:
         """Stops the running turn, or the one that is about to start."""
         self._stopping = not await self._session.stop()
-
-
-def _end_of(send: Send) -> TurnFinished | TurnFailed:
-    """The end of the turn that an outbox row tells of."""
-    body: dict[str, Any] = orjson.loads(send.body)
-    key, turn = send.address.key, send.ref.seq
-    if error := body.get("error"):
-        return TurnFailed(session=key, turn=turn, error=str(error), values=body.get("values") or {})
-    return TurnFinished(
-        session=key,
-        turn=turn,
-        text=str(body.get("text", "")),
-        finish=str(body.get("finish", "stop")),
-        attachments=tuple(Media(**file) for file in body.get("attachments", ())),
-    )
 
 
 # ---------------------------------------------------------------- the program

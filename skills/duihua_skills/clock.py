@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -82,7 +83,8 @@ async def clock(
 ) -> dict[str, str]:
     """Tells the current date, weekday and time, for the user or for another place."""
     # Async without an await: it reads one small file at most, a thread would cost more.
-    now = _now(zone(place) if place.strip() else ctx.timezone)
+    there = zone(place) if place.strip() else ctx.timezone
+    now = datetime.fromtimestamp(ctx.clock() if ctx.clock else time.time(), UTC).astimezone(there)
     return {
         "date": now.date().isoformat(),
         "time": now.strftime("%H:%M:%S"),
@@ -118,7 +120,3 @@ def zone(place: str) -> tzinfo:
 def _titled(name: str) -> str:
     words = name.lower().split("_")
     return "_".join(word if word in ("of", "es") else word.capitalize() for word in words)
-
-
-def _now(zone: tzinfo | None) -> datetime:
-    return datetime.now(UTC).astimezone(zone)

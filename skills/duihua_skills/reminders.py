@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from duihua.errors import NotYours
 from duihua.recurrence import instant, occurrences, parse
 from duihua.reminders import Reminder, Reminds
 from duihua.skills.contract import Context, SkillError
@@ -58,12 +59,12 @@ async def reminders(
     own = ctx.reminders
     if own is None:
         raise SkillError("Nobody could deliver a reminder here (a private talk, or a program's own session).")
-    if action == "list":
-        return {"reminders": [_told(one) for one in await own.all()]}
-    if action == "cancel":
-        return {"cancelled": _told(await _cancel(own, id))}
     there = zone_of(zone) if zone.strip() else ctx.timezone
     now = datetime.fromtimestamp(ctx.clock() if ctx.clock else time.time(), UTC).astimezone(there)
+    if action == "list":
+        return {"reminders": [_told(one) for one in await own.all()], "now": _time(now)}
+    if action == "cancel":
+        return {"cancelled": _told(await _cancel(own, id, ctx.locale)), "now": _time(now)}
     start = _start(at, now, there, bool(rule.strip()))
     made = await own.add(text, start, rule.strip())
     told = _told(made)
@@ -105,17 +106,22 @@ def _wall(moment: datetime, there: tzinfo | None) -> datetime:
     return moment.replace(tzinfo=there, microsecond=0)
 
 
-async def _cancel(own: Reminds, id_: int) -> Reminder:
+async def _cancel(own: Reminds, id_: int, locale: str) -> Reminder:
     found = {one.id: one for one in await own.all()}
-    if id_ not in found or not await own.cancel(id_):
-        known = ", ".join(f"{one.id}: {one.text[:40]}" for one in found.values()) or "none"
-        raise SkillError(f"there is no reminder {id_}; armed are: {known}")
-    return found[id_]
+    try:
+        if id_ in found and await own.cancel(id_):
+            return found[id_]
+    except NotYours as e:
+        zh = f"第 {id_} 号提醒是{e.name or '别人'}设的：在这里，只有设提醒的人和管理员能取消。"
+        en = f"Reminder {id_} was set by {e.name or 'someone else'}: here only the person who set it, or an "
+        raise SkillError(zh if locale == "zh" else f"{en}administrator, can cancel it.") from None
+    known = ", ".join(f"{one.id}: {one.text[:40]}" for one in found.values()) or "none"
+    raise SkillError(f"there is no reminder {id_}; armed are: {known}")
 
 
 def _told(reminder: Reminder) -> dict[str, Any]:
     told = {"id": reminder.id, "text": reminder.text, "due": _time(reminder.due), "day": f"{reminder.due:%A}"}
-    return {**told, "rule": reminder.rule} if reminder.rule else told
+    return told | {key: value for key, value in (("rule", reminder.rule), ("of", reminder.name)) if value}
 
 
 def _time(moment: datetime) -> str:

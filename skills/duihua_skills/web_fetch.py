@@ -54,10 +54,11 @@ async def web_fetch(
     except httpx.HTTPError as e:
         raise SkillError(f"the page could not be read: {type(e).__name__} {str(e)[:200]}") from None
     text = decoded(bytes(data[:_BYTES]), response.charset_encoding or "")
-    read = {"url": str(response.url), "title": "", "text": text}
+    title = ""
     if kind in _HTML or (not kind and text.lstrip()[:1] == "<"):
         page = await asyncio.to_thread(readable, text)
-        read |= {"title": page.title, "text": page.text}
-    if len(data) > _BYTES or len(read["text"]) > _TEXT:
+        title, text = page.title, page.text
+    read = {"url": str(response.url), "title": title}
+    if len(data) > _BYTES or len(text) > _TEXT:
         read["note"] = "the page is longer: this is its beginning"
-    return {**read, "text": read["text"][:_TEXT] or "(no text)"}
+    return {**read, "text": text[:_TEXT] or "(no text)"}  # last: a result that is too long is cut at its end

@@ -13,9 +13,9 @@ from sqlalchemy import bindparam, case, delete, func, insert, select, text, upda
 from duihua.reminders import Armed
 from duihua_storage.expressions import blob, const, now, number, word
 from duihua_storage.statement import Statement, Tx
-from duihua_storage.tables import outbox, reminders, sessions, users
+from duihua_storage.tables import identities, outbox, reminders, sessions, users
 
-R, S, X = reminders.c, sessions.c, outbox.c
+P, R, S, X = identities.c, reminders.c, sessions.c, outbox.c
 _ROW = (R.id, R.session_id, R.owner_id, R.due, R.rule, R.tz, R.body)
 _armed = text("reminders.state = 'armed'")
 
@@ -51,7 +51,13 @@ _NEW = Statement(
     )
     .returning(*_ROW)
 )
-_OF_SESSION = Statement(select(*_ROW).where(R.session_id == bindparam("s"), _armed).order_by(R.due, R.id))
+_name = select(func.min(P.name)).where(P.user_id == R.owner_id, P.front == S.front).scalar_subquery()
+_OF_SESSION = Statement(
+    select(*_ROW, _name)
+    .join(sessions, S.id == R.session_id)
+    .where(R.session_id == bindparam("s"), _armed)
+    .order_by(R.due, R.id)
+)
 _DISARM = Statement(
     delete(reminders).where(R.session_id == bindparam("s"), R.id == bindparam("i"), _armed).returning(R.id)
 )
@@ -137,5 +143,5 @@ def fire(reminder: Armed, again: int, body: bytes) -> Tx[bool]:
 
 
 def _stored(row: Sequence[Any]) -> Armed:
-    id_, session, owner, due, rule, zone, body = row
-    return Armed(id_, session, owner, due, rule or "", zone, bytes(body or b"{}"))
+    id_, session, owner, due, rule, zone, body, *name = row
+    return Armed(id_, session, owner, due, rule or "", zone, bytes(body or b"{}"), (name or [""])[0] or "")

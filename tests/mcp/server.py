@@ -12,7 +12,9 @@ import anyio
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
+from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ToolsListChanged
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -51,6 +53,8 @@ TOOLS = [
     tool("die", read_only_hint=True),
     tool("data", read_only_hint=True),
     tool("grow", read_only_hint=True),
+    tool("ask", read_only_hint=True),
+    tool("nag", read_only_hint=True),
     tool("names with spaces/and.dots", read_only_hint=True),
     tool("bomb", BOMB),
     tool("loop", LOOP),
@@ -86,7 +90,7 @@ class Bench:
 
     async def call(
         self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
-    ) -> types.CallToolResult:
+    ) -> types.CallToolResult | types.InputRequiredResult:
         arguments = params.arguments or {}
         text, error = "", False
         match params.name:
@@ -110,6 +114,24 @@ class Bench:
                 os._exit(3)
             case "data":
                 return types.CallToolResult(content=[], structured_content={"answer": 42})
+            case "ask":  # a person, whether or not the client said that it can
+                form = types.ElicitRequestFormParams(message="Your PIN?", requested_schema=WORD)
+                given = (params.input_responses or {}).get("pin")
+                if isinstance(given, types.ElicitResult):
+                    text = f"{params.request_state}: {given.action}"
+                elif ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
+                    try:
+                        text = (await ctx.session.elicit_form("Your PIN?", WORD, ctx.request_id)).action
+                    except MCPError as e:
+                        text, error = f"no PIN: {e}", True
+                else:
+                    request = types.ElicitRequest(params=form)
+                    return types.InputRequiredResult(input_requests={"pin": request}, request_state="round 2")
+            case "nag":
+                return types.InputRequiredResult(
+                    input_requests={"roots": types.ListRootsRequest()} if arguments.get("roots") else None,
+                    request_state="again",
+                )
             case "grow":
                 self.tools.append(tool("grown", WORD, read_only_hint=True))
                 await ctx.session.send_tool_list_changed()  # as older clients hear of it
@@ -132,7 +154,7 @@ async def main() -> None:
     options = bench.server.create_initialization_options(NotificationOptions(tools_changed=True))
     async with stdio_server() as (read, write):
         if "--old" in sys.argv:
-            bench.tools = TOOLS[:10]  # its wire has no word for the worst of them
+            bench.tools = TOOLS[:11]  # its wire has no word for the worst of them
             await serve_loop(bench.server, read, write, lifespan_state={}, init_options=options)
         else:
             await bench.server.run(read, write, options)

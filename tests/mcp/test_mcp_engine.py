@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from duihua import ChatEngine, ConfigError, skill
-from duihua.events import ApprovalRequested, SkillFinished
+from duihua import ChatEngine, ConfigError, Settings, skill
+from duihua.events import ApprovalRequested, SkillFinished, TurnFinished
 from duihua.ports import CallDelta, Skill
+from duihua.simulator import Simulator
 from duihua.skills.mcp import Hub, load
 from duihua_storage import SqlStore
 from tests.engine.conftest import Make, collect, make
-from tests.mcp.conftest import PROGRAM, TOKEN
+from tests.mcp.conftest import TOKEN
 from tests.mcp.server import Bench
 
 __all__ = ["make"]
+
+HOSTILE = str(Path(__file__).with_name("hostile.py"))
 
 
 def written(folder: Path, **servers: Any) -> str:
     path = folder / "mcp.json"
     path.write_text(json.dumps({"mcpServers": servers}))
     return str(path)
+
+
+async def until(engine: ChatEngine, name: str) -> None:
+    """Waits for a tool that a server has told of."""
+    async with asyncio.timeout(30):
+        while engine.registry.get(name) is None:  # noqa: ASYNC110 (nothing else tells)
+            await asyncio.sleep(0)
 
 
 def call(name: str, arguments: str = "{}") -> CallDelta:
@@ -37,13 +49,36 @@ def database_url() -> str:
     return "sqlite+aiosqlite://"
 
 
-async def test_a_tool_that_ends_its_process_does_not_end_the_turn(make: Make, tmp_path: Path) -> None:
-    path = written(tmp_path, bench={"command": sys.executable, "args": [PROGRAM]})
-    engine, model = await make([call("die"), "It broke."], mcp_servers=path)
-    events = await collect(engine.session("a").say("die"))
-    assert events[-1].text == "It broke."
-    assert [e.state for e in events if isinstance(e, SkillFinished)] == ["failed"]
-    assert "add" in {tool.name for tool in model.requests[0].tools}
+async def test_a_turn_is_answered_whatever_a_server_does_in_a_call(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = ["--as=2000000000", "--cpu=60", "--nofile=64"]  # as docs/mcp.md has them
+    command = ["prlimit", *limits, sys.executable] if shutil.which("prlimit") else [sys.executable]
+    bad = {"command": command[0], "args": [*command[1:], HOSTILE]}
+    still = {"command": sys.executable, "args": [HOSTILE, "hang"], "timeout": 0.2}
+    path = written(tmp_path, bad=bad, still=still)
+    settings = Settings.load(None, database_url="sqlite+aiosqlite://", memory_model="none")
+    gone = "ended before it answered"
+    async with Simulator() as simulator:
+        settings = settings.replaced({**simulator.settings(), "DUIHUA_MCP_SERVERS": path})
+        async with ChatEngine(settings=settings) as engine:
+            for name, state, why in (
+                ("die", "failed", gone),
+                ("noise", "failed", gone),
+                ("huge", "failed", gone),
+                ("hang", "failed", "within 0.2 seconds"),
+                ("renew", "done", "other tools"),
+                ("renewed", "done", "it works"),
+            ):
+                if name == "renewed":
+                    await until(engine, name)
+                events = await collect(engine.session("a").say(f"Use {name}"))
+                done = [(e.name, e.state, why in e.result) for e in events if isinstance(e, SkillFinished)]
+                assert done == [(name, state, True)]
+                assert isinstance(events[-1], TurnFinished)
+                assert events[-1].text
+    for reason in ("exit code 3", "floods its stdout", "more than 8 MB", "more than 200 tools"):
+        assert reason in caplog.text
 
 
 async def test_a_write_waits_for_a_person_and_private_talk_has_the_tools_too(

@@ -88,6 +88,19 @@ async def test_a_huge_answer_is_refused_and_the_next_call_works(bench: Http, sta
     assert (await skills.call("echo", word="on")).result == "on"
 
 
+async def test_a_server_that_asks_a_person_is_declined(
+    bench: Http, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duihua.skills.mcp.links._PAUSE", 0)
+    skills = await start(remote(bench[1]))
+    call = await skills.call("ask")
+    assert (call.state, call.result) == ("done", "round 2: decline")
+    call = await skills.call("nag", roots=True)
+    assert (call.state, "asks for what it is not offered" in call.result) == ("failed", True)
+    call = await skills.call("nag")
+    assert (call.state, "again and again" in call.result) == ("failed", True)
+
+
 async def test_other_tools_are_picked_up(bench: Http, start: Start) -> None:
     skills = await start(remote(bench[1]))
     await skills.call("grow")

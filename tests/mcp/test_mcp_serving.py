@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import ElicitResult
 
 from duihua import AskUser, ConfigError, skill
 from duihua.messages import Attachment
@@ -54,7 +55,7 @@ def rule() -> str:
 
 
 def make() -> Any:
-    return serving.make([greet, pay, ask, rule], lambda skill: Context())
+    return serving.make([greet, pay, ask, rule], lambda skill: Context(), lambda call, said: said)
 
 
 async def test_a_client_over_http_lists_calls_and_is_refused_what_needs_consent() -> None:
@@ -120,11 +121,37 @@ async def test_a_taken_port_is_told() -> None:
             await serving.serve_http(make(), "127.0.0.1", port)
 
 
-async def test_the_program_serves_over_stdio_and_prints_nothing_else(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "duihua", "mcp"]
-    env = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "DUIHUA_SKILLS": "calculator"}
-    server = StdioServerParameters(command=command[0], args=command[1:], env=env, cwd=tmp_path)
-    async with asyncio.timeout(60), Client(server) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools] == ["calculator"]
+PLUGIN = """from duihua import skill
+
+@skill(confirm=True)
+def wipe(disk: str) -> str:
+    'Wipes.'
+    print("a print that went astray")
+    return f"wiped {disk}"
+"""
+
+
+async def test_the_program_serves_over_stdio_asks_its_user_and_prints_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "wipe.py").write_text(PLUGIN)
+    env = {
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "DUIHUA_SKILLS": "calculator,wipe",
+        "DUIHUA_SKILLS_DIR": str(tmp_path),
+        "DUIHUA_LANG": "en",
+    }
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "duihua", "mcp"], env=env, cwd=tmp_path
+    )
+    asked: list[str] = []
+
+    async def consent(context: Any, params: Any) -> ElicitResult:
+        asked.append(params.message)
+        return ElicitResult(action="accept", content={})
+
+    async with asyncio.timeout(60), Client(server, elicitation_callback=consent) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["calculator", "wipe"]
         done = await client.call_tool("calculator", {"expression": "6*7"})
         assert "42" in done.content[0].model_dump()["text"]
+        done = await client.call_tool("wipe", {"disk": "C\n:"})
+        assert done.content[0].model_dump()["text"] == "wiped C\n:"
+    assert asked == ['duihua: may “wipe” be carried out? Arguments: {"disk":"C\\n:"}']

@@ -23,8 +23,10 @@ async def test_a_server_that_dies_or_floods_in_a_call_comes_back_and_keeps_the_s
     assert TOKEN not in caplog.text
 
 
-async def test_a_server_of_an_older_protocol_tells_of_other_tools(start: Start) -> None:
+async def test_a_server_of_an_older_protocol_tells_of_other_tools_and_asks_no_person(start: Start) -> None:
     skills = await start(child("--old"))
+    call = await skills.call("ask")
+    assert (call.state, call.result) == ("failed", "no PIN: Elicitation not supported")
     await skills.call("grow")
     await skills.until("grown")
     assert (await skills.call("grown")).state == "failed"  # without its argument

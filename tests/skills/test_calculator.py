@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from duihua.errors import SkillError
 from duihua.testing import SkillHarness
-from duihua_skills.calculator import calculate, calculator, plain, shown
+from duihua_skills._notation import plain
+from duihua_skills.calculator import calculate, calculator, shown
 
 
 def value(expression: str) -> str:

@@ -7,20 +7,16 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
-from duihua.testing import SkillHarness
+from duihua.testing import Clock, SkillHarness
 from duihua_skills import clock as module
 from duihua_skills.clock import clock
 
 MOMENT = datetime(2025, 3, 7, 18, 30, 5, tzinfo=UTC)  # a Friday, in Asia a Saturday already
 
 
-@pytest.fixture(autouse=True)
-def _moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_now", lambda zone: MOMENT.astimezone(zone))
-
-
 async def tell(place: str = "", locale: str = "zh", timezone: tzinfo | None = None) -> dict[str, Any]:
-    call = await SkillHarness(clock, locale=locale, timezone=timezone).call(place=place)
+    harness = SkillHarness(clock, locale=locale, timezone=timezone, clock=Clock(MOMENT))
+    call = await harness.call(place=place)
     assert call.state == "done", call.result
     return orjson.loads(call.result)
 

@@ -109,7 +109,7 @@ def test_frames_leave_a_slot_of_their_chat() -> None:
 def test_a_chat_is_left_alone_as_long_as_told_and_all_if_many_were() -> None:
     async def run(governor: Governor, loop: Loop) -> None:
         governor.learn(1, 7)
-        assert governor.shut(1)
+        assert governor.shut(1) == 7
         assert not governor.shut(2)
         async with governor.slot(2):
             assert loop.time() == 0

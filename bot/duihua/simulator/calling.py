@@ -56,6 +56,8 @@ def calls(ask: Ask, wishes: Sequence[Wish]) -> list[Call]:
             continue
         if wish.kind == "weather" and not wish.city:
             continue
+        if wish.action and "action" not in parameters(function.schema):
+            continue
         found.append(call(function, arguments(function, wish, ask.today)))
     return found
 
@@ -100,7 +102,8 @@ def arguments(function: Function, wish: Wish, today: date | None) -> dict[str, A
         if slot := _named(properties, _EXPRESSION) or _first_text(function.schema, properties):
             filled[slot] = wish.expression
     elif wish.kind == "remind":
-        given = {"text": wish.words, "at": wish.day, "rule": wish.expression}
+        given = {"action": wish.action, "id": wish.number}
+        given |= {"text": wish.words, "at": wish.day, "rule": wish.expression}
         filled |= {name: value for name, value in given.items() if name in properties and value}
     elif wish.words:
         if slot := _named(properties, _SLOTS) or _first_text(function.schema, properties):

@@ -22,7 +22,8 @@ class Wish:
 
     `city` as it was written; `day` the word for the day as it was written and `offset` its distance from
     today, None if no day was named; `span` the number of days wanted, 0 if only one. `words` is what to keep,
-    to look for, to forget, to draw, to read or to be reminded of: then `day` is when, `expression` the rule.
+    to look for, to forget, to draw, to read or to be reminded of: then `day` is when, `expression` the rule;
+    `action` and `number` tell to list reminders, or which one to cancel.
     """
 
     kind: Kind
@@ -32,6 +33,8 @@ class Wish:
     span: int = 0
     expression: str = ""
     words: str = ""
+    action: str = ""
+    number: int = 0
 
 
 _DIGITS = {"一": 1, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7}
@@ -164,7 +167,8 @@ def _direct(text: str, today: date | None) -> list[Wish]:
     if wish := _of_memory(text):
         return [wish]
     if reminder := reminders.wanted(text, today):
-        return [Wish("remind", day=reminder.at, expression=reminder.rule, words=reminder.text)]
+        asked = Wish("remind", day=reminder.at, expression=reminder.rule, words=reminder.text)
+        return [replace(asked, action=reminder.action, number=reminder.number)]
     found: list[Wish] = []
     if picture := _DRAW.search(text):
         found.append(Wish("draw", words=_first(picture).strip(" 。.!！")))

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import orjson
 
+from duihua.simulator import reminded
 from duihua.simulator.ask import Language, Message
 from duihua.simulator.intents import Wish, question_of
 
@@ -48,6 +49,9 @@ def phrase(results: Sequence[Message], wishes: Sequence[Wish], tongue: Language)
     lines: list[str] = []
     for i, result in enumerate(results):
         wish = wishes[i] if i < len(wishes) else None
+        if wish and wish.kind == "remind" and (said := reminded.said(_fields(result.text), tongue)):
+            lines.append(said)
+            continue
         content, failed = _content(result.text, tongue)
         kind = "error" if failed else wish.kind if wish else ""
         lines.append(_stopped(_SAID[kind][tongue].format(content, wish.expression if wish else ""), tongue))
@@ -70,6 +74,17 @@ def long(characters: int, tongue: Language) -> str:
         size += len(parts[-1])
         number += 1
     return "".join(parts)[:characters]
+
+
+def _fields(text: str) -> dict[str, Any]:
+    """A result's fields; none if it is no object."""
+    try:
+        value: Any = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    fields = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    inner = fields.get("result") if len(fields) == 1 else None  # some wires wrap it
+    return cast("dict[str, Any]", inner) if isinstance(inner, dict) else fields
 
 
 def _content(text: str, tongue: Language) -> tuple[str, bool]:

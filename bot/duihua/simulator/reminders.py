@@ -14,6 +14,15 @@ _ZH_DAYS = {"一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "六": 5, "日": 6
 _EN_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _ASKED = re.compile(r"提醒我|提醒一?下?我|\bremind me\b", re.I)
+_CANCEL = re.compile(
+    r"(?:取消|删[除掉]|去掉).{0,12}提醒|提醒.{0,8}(?:取消|删[除掉])|\b(?:cancel|delete|remove)\b.{0,20}\breminders?\b",
+    re.I,
+)
+_LIST = re.compile(
+    r"(?:哪些|什么|几个|看看|查看|列出|所有|我的|全部).{0,4}提醒(?!我)|提醒(?:有哪些|列表)"
+    r"|\b(?:list|show|what|which|have|any|see)\b.{0,24}\breminders\b",
+    re.I,
+)
 _LATER = re.compile(
     _NUMBER + r"\s*(秒钟?|分钟?|个?小时)(?:之?后|以后)|\bin (\d{1,3}|an?|half an) (second|minute|hour)s?\b",
     re.I,
@@ -37,17 +46,25 @@ _NOISE = re.compile(r"^(?:请|帮我|麻烦|记得|[，,、的。\s])+|[，,。.
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to remind of, `at` what time (ISO local time or duration), and by which rule."""
+    """What to remind of, `at` what time (ISO local time or duration), and by which rule.
 
-    text: str
-    at: str
+    `action` is `list`, or `cancel` for the reminder `number`; empty: a new one.
+    """
+
+    text: str = ""
+    at: str = ""
     rule: str = ""
+    action: str = ""
+    number: int = 0
 
 
 def wanted(text: str, today: date | None) -> Wanted | None:
     """The reminder that a text asks for, None if it asks for none."""
+    if len(text) <= 100 and _CANCEL.search(text):  # without a number: which ones are there?
+        number = int(found[0]) if (found := re.search(r"\d{1,9}", text)) else 0
+        return Wanted(action="cancel" if number else "list", number=number)
     if not _ASKED.search(text) or today is None:
-        return None
+        return Wanted(action="list") if len(text) <= 100 and _LIST.search(text) else None
     left = _ASKED.sub(" ", text)
     if found := _LATER.search(left):
         number, unit = found[1] or found[3], (found[2] or found[4])[0].lower()

@@ -132,10 +132,10 @@ class Governor:
         if len({chat for _, chat in self._told}) >= MANY:
             self._overall.until = max(self._overall.until, now + retry_after)
 
-    def shut(self, chat: int) -> bool:
-        """Whether Telegram told us to leave a chat alone for now."""
-        now = self._clock()
-        return now < self._overall.until or now < self._windows(chat)[0].until
+    def shut(self, chat: int) -> float:
+        """Seconds for which Telegram told us to leave a chat alone; 0: it may be written to."""
+        until = max(self._overall.until, self._windows(chat)[0].until)
+        return max(0.0, until - self._clock())
 
     def _windows(self, chat: int) -> tuple[_Window, ...]:
         windows = self._chats.get(chat)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 class Clock:
     """Seconds since the epoch, standing still until a test moves them: `ChatEngine(clock=Clock())`.
 
-    Skills see it as `Context.clock`; the engine lets consents expire and dates what it recalls by it.
+    Skills see it as `Context.clock`; the engine lets consents expire, reminders come due and dates
+    what it recalls by it; `await engine.deliver()` sends what has come due.
     Time-outs and leases keep to real time: a test that moves this clock never has to wait.
 
     Args:

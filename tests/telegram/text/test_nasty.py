@@ -7,8 +7,6 @@ import pytest
 from duihua.telegram.text import Formatted, render
 from tests.telegram.checking import check
 
-TILDES = "~~"
-
 
 def written(message: Formatted) -> str:
     """The text with its entities as tags, to be read by people."""
@@ -31,11 +29,11 @@ LINES = {
     "bold before a word": ("**Note:**text", "<bold>Note:</bold>text"),
     "bold number": ("共**3**个", "共<bold>3</bold>个"),
     "italic between Chinese": ("这*很*好", "这<italic>很</italic>好"),
-    "both": ("***很好***吧", "<bold><italic>很好</italic></bold>吧"),
+    "both": ("***很好***吧", "<italic><bold>很好</bold></italic>吧"),
     "strike": ("~~删除~~了", "<strikethrough>删除</strikethrough>了"),
     "a range is no strike": ("3~5天, 7~9天", "3~5天, 7~9天"),
     "bold in italic": ("*a **b** c*", "<italic>a <bold>b</bold> c</italic>"),
-    "nested same": ("**a **b** c**", None),
+    "nested same": ("**a **b** c**", "<bold>a b c</bold>"),
     "unclosed bold": ("**重点", "**重点"),
     "stars alone": ("** 重点 **", "** 重点 **"),
     "generics": ("List<int> 和 Map<K, V>", "List<int> 和 Map<K, V>"),

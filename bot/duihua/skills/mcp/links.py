@@ -11,7 +11,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import TypeAdapter
 
 from duihua.errors import SkillError
 from duihua.redact import redact, where
@@ -23,7 +26,7 @@ from duihua.skills.mcp.tools import Offer, Unfit, offer
 
 if TYPE_CHECKING:
     from mcp import Client
-    from mcp_types import CallToolResult, Tool
+    from mcp_types import CallToolResult, InputRequiredResult, Tool
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ PATIENCE = 15.0
 """Seconds that a call waits for a server that is away."""
 
 _PAGES = 20
+_ROUNDS = 10  # answers to one call that are questions
+_PAUSE = 0.25  # seconds before a server that is not ready is asked again
 _FIRST, _LONGEST = 0.5, 60.0  # seconds between tries
 _STABLE = 30.0  # seconds up, after which the next failure counts as the first
 
@@ -126,6 +131,8 @@ class Link:
             raise SkillError(self._gone())
         try:
             result = task.result()
+        except SkillError:
+            raise
         except Exception as e:
             raise SkillError(self._failed(e)) from None
         return told(self.server, result, context)
@@ -249,13 +256,35 @@ class Link:
             share = f"{progress:g}" + (f"/{total:g}" if total else "")
             context.progress(self.server.hide(message or share))
 
-        # Not `call_tool`: that checks the result against a schema of the server's, at any price.
-        return await client.session.send_request(
-            types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=dict(arguments))),
-            types.CallToolResult,
-            request_read_timeout_seconds=self.server.timeout + 5,  # the skill's own time-out comes first
-            progress_callback=report,
-        )
+        params = types.CallToolRequestParams(name=tool, arguments=dict(arguments))
+        for _ in range(_ROUNDS):
+            # Not `call_tool`: that checks the result against a schema of the server's, at any price.
+            result = await client.session.send_request(
+                types.CallToolRequest(params=params),
+                _answer(),
+                request_read_timeout_seconds=self.server.timeout + 5,  # the skill's own time-out comes first
+                progress_callback=report,
+            )
+            if isinstance(result, types.CallToolResult):
+                return result
+            if not result.input_requests:  # it is not ready yet
+                await asyncio.sleep(_PAUSE)
+            params = params.model_copy(update=self._declined(result))
+        raise SkillError(f"MCP server {self.server.name} asks again and again for what it was refused.")
+
+    def _declined(self, asked: InputRequiredResult) -> dict[str, Any]:
+        """The answer to what a server asks of its client's user: no, for that is no person it may talk to.
+
+        We do not say that we could ask, so only a server that does not care gets here; those of an older
+        protocol are answered by the SDK.
+        """
+        import mcp_types as types
+
+        requests = asked.input_requests or {}
+        if not all(isinstance(one, types.ElicitRequest) for one in requests.values()):
+            raise SkillError(f"MCP server {self.server.name} asks for what it is not offered here.")
+        answers = {key: types.ElicitResult(action="decline") for key in requests}
+        return {"input_responses": answers or None, "request_state": asked.request_state}
 
     def _failed(self, error: Exception) -> str:
         from mcp.shared.exceptions import MCPError
@@ -279,6 +308,13 @@ class Link:
         self._calls.discard(task)
         if not task.cancelled():
             task.exception()
+
+
+@cache
+def _answer() -> TypeAdapter[CallToolResult | InputRequiredResult]:
+    import mcp_types as types
+
+    return TypeAdapter(types.CallToolResult | types.InputRequiredResult)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 LARGEST = 8 << 20
 """Bytes of one message, at most."""
 
+_LINE = 100  # what a stray line counts besides its bytes: to look at it costs, too
 _TAIL = 2_000  # bytes of a child's last words on stderr
 _GRACE = 1.0  # seconds a child has to end by itself, and again after SIGTERM
 _POLL = 0.01
@@ -79,13 +80,19 @@ async def _child(server: Server, ended: Callable[[str], None]) -> AsyncGenerator
     tail = bytearray()
 
     async def read() -> None:
+        stray = 0
         try:
             while line := await stdout.readline():
                 try:
                     message = jsonrpc_message_adapter.validate_json(line, by_name=False)
                 except ValueError:  # a print that went astray is no message
                     log.debug("MCP server %s wrote a line that is no message", server.name)
+                    if (stray := stray + len(line) + _LINE) > LARGEST:
+                        _signal(process, "SIGKILL")
+                        ended("it floods its stdout with what is no message")
+                        return
                     continue
+                stray = 0
                 await inward.send(SessionMessage(message))
             ended(await _farewell(process, tail))
         except ValueError:

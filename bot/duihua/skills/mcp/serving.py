@@ -1,7 +1,8 @@
 """Our skills as an MCP server: over stdio to the program that started us, over HTTP to whoever has the key.
 
-What needs a person's consent is refused here: nobody is there to ask. Skills for administrators are not
-offered at all. Over HTTP without a key only this machine is answered, and no page of a browser on it.
+What needs a person's consent is put to the client's user, and refused where the client cannot ask. Skills for
+administrators are not offered at all. Over HTTP without a key only this machine is answered, and no page of a
+browser on it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import logging
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,7 +23,9 @@ import orjson
 from duihua.errors import AskUser, ConfigError
 from duihua.messages import Attachment, Call
 from duihua.ports import Skill
+from duihua.skills.complaint import clipped
 from duihua.skills.contract import Context
+from duihua.skills.mcp.consents import PATIENCE, Consents, Refused
 from duihua.skills.runner import needs_consent, run
 
 if TYPE_CHECKING:
@@ -34,37 +37,58 @@ log = logging.getLogger(__name__)
 PATH = "/mcp"
 LONGEST = 100_000
 """Characters of a result: a client of ours has no way to read on."""
+SAID = 2_000
+"""Characters of what a skill asks or of a refusal, at most."""
 ATTACHED = 8
 """Attachments of one result, at most."""
 
+Question = Callable[[Call, str], str]
+"""A call and what the skill asks, if anything -> the question to a person."""
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def make(skills: Sequence[Skill], context: Callable[[Skill], Context]) -> Server[Any]:
-    """A server of these skills; `context` makes what a call of one of them is given."""
-    import mcp_types as types
+def make(
+    skills: Sequence[Skill],
+    context: Callable[[Skill], Context],
+    question: Question,
+    patience: float = PATIENCE,
+) -> Server[Any]:
+    """A server of these skills.
+
+    Args:
+        skills: those for administrators are left out.
+        context: makes what a call of a skill is given.
+        question: words what a person is asked before a call.
+        patience: seconds that the person has to answer.
+    """
     from mcp.server import Server
 
     from duihua import __version__
 
     offered = {skill.name: skill for skill in skills if not skill.admin_only}
-    tools = [_tool(skill) for skill in offered.values()]
+    served = _Served(offered, context, question, Consents(patience))
+    return Server("duihua", version=__version__, on_list_tools=served.list, on_call_tool=served.call)
 
-    async def listed(
-        ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    skills: Mapping[str, Skill]
+    context: Callable[[Skill], Context]
+    question: Question
+    consents: Consents
+
+    async def list(
+        self, ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=tools)
+        import mcp_types as types
 
-    async def called(
-        ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
-    ) -> types.CallToolResult:
-        arguments = orjson.dumps(params.arguments or {}).decode()
-        skill = offered.get(params.name)
-        effect = skill.effect if skill else "read"
-        call = Call(f"mcp-{secrets.token_hex(8)}", params.name[:64], arguments, effect=effect)
-        given = context(skill) if skill else Context()
+        return types.ListToolsResult(tools=[_tool(skill) for skill in self.skills.values()])
+
+    async def call(
+        self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         # In a task of its own: the SDK's cancellation would come again and again while the runner cleans up.
-        task = asyncio.create_task(_answer(call, skill, given, tuple(offered), ctx))
+        task = asyncio.create_task(self._answer(ctx, params))
         try:
             await asyncio.wait((task,))
         except asyncio.CancelledError:
@@ -72,7 +96,63 @@ def make(skills: Sequence[Skill], context: Callable[[Skill], Context]) -> Server
             raise
         return task.result()
 
-    return Server("duihua", version=__version__, on_list_tools=listed, on_call_tool=called)
+    async def _answer(
+        self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        import mcp_types as types
+
+        attached: list[Attachment] = []
+        reports: set[asyncio.Task[None]] = set()
+        done = 0
+
+        def progress(text: str) -> None:
+            nonlocal done
+            done += 1
+            report = asyncio.create_task(ctx.session.report_progress(done, None, text))
+            reports.add(report)
+            report.add_done_callback(reports.discard)
+
+        arguments = orjson.dumps(params.arguments or {}).decode()
+        skill = self.skills.get(params.name)
+        effect = skill.effect if skill else "read"
+        call = Call(f"mcp-{secrets.token_hex(8)}", params.name[:64], arguments, effect=effect)
+        context = replace(
+            self.context(skill) if skill else Context(), progress=progress, attach=attached.append
+        )
+        outcome = await self._outcome(call, skill, context, ctx, params)
+        await asyncio.gather(*reports, return_exceptions=True)
+        if not isinstance(outcome, Call):
+            return outcome
+        blocks: list[types.ContentBlock] = [types.TextContent(text=outcome.result)]
+        blocks += [_block(one) for one in attached[:ATTACHED]]
+        return types.CallToolResult(content=blocks, is_error=outcome.state != "done")
+
+    async def _outcome(
+        self,
+        call: Call,
+        skill: Skill | None,
+        context: Context,
+        ctx: ServerRequestContext[Any],
+        params: types.CallToolRequestParams,
+    ) -> Call | types.InputRequiredResult:
+        """The call, carried out or refused; or what the client must ask first."""
+        try:
+            approved = self.consents.given(params)
+            try:
+                if skill is not None and not approved and needs_consent(skill, call):
+                    raise AskUser("")
+                return await self._run(call, skill, replace(context, approved=approved))
+            except AskUser as e:
+                if approved:  # it was told that it need not ask
+                    raise
+                asked = await self.consents.ask(self.question(call, str(e)), params, ctx)
+                return asked or await self._run(call, skill, replace(context, approved=True))
+        except (AskUser, Refused) as e:
+            said = clipped(str(e), SAID) or f"{call.name} asks for a consent that it has."
+            return replace(call, state="failed", result=said)
+
+    async def _run(self, call: Call, skill: Skill | None, context: Context) -> Call:
+        return await run(call, skill, context, known=tuple(self.skills), limit=LONGEST)
 
 
 def _tool(skill: Skill) -> types.Tool:
@@ -86,36 +166,6 @@ def _tool(skill: Skill) -> types.Tool:
             read_only_hint=skill.effect == "read", idempotent_hint=skill.effect != "write"
         ),
     )
-
-
-async def _answer(
-    call: Call, skill: Skill | None, context: Context, known: Sequence[str], ctx: ServerRequestContext[Any]
-) -> types.CallToolResult:
-    import mcp_types as types
-
-    attached: list[Attachment] = []
-    reports: set[asyncio.Task[None]] = set()
-    done = 0
-
-    def progress(text: str) -> None:
-        nonlocal done
-        done += 1
-        report = asyncio.create_task(ctx.session.report_progress(done, None, text))
-        reports.add(report)
-        report.add_done_callback(reports.discard)
-
-    context = replace(context, progress=progress, attach=attached.append)
-    try:
-        if skill is not None and needs_consent(skill, call):
-            raise AskUser("")
-        call = await run(call, skill, context, known=known, limit=LONGEST)
-    except AskUser:
-        text = f"{call.name} needs a person's consent, which nobody can give here: it was not run."
-        call = replace(call, state="failed", result=text)
-    await asyncio.gather(*reports, return_exceptions=True)
-    blocks: list[types.ContentBlock] = [types.TextContent(text=call.result)]
-    blocks += [_block(one) for one in attached[:ATTACHED]]
-    return types.CallToolResult(content=blocks, is_error=call.state != "done")
 
 
 def _block(attachment: Attachment) -> types.ContentBlock:

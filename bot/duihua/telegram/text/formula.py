@@ -57,7 +57,6 @@ _OWN = {
     **{"land": "∧", "lor": "∨", "lnot": "¬", "complement": "∁", "triangle": "△"},
 }
 _ENDS = {"pmatrix": "()", "bmatrix": "[]", "vmatrix": "||", "Bmatrix": "{}"}
-_RELATIONS = frozenset("=<>≤≥≠≈≡∼≃≅∝→←↔⇒⇐⇔⟹⟺∈∉⊂⊆⊃⊇∧∨∪∩×±∓⋅∘")
 
 
 class _Unreadable(Exception):
@@ -219,11 +218,7 @@ class _Reader:
         text = _OWN.get(name) or _symbols().get(name) or (name if name in "{}%$&#_" else "")
         if not text:
             raise _Unreadable
-        spaced = name.isalpha() and self._skip_space()
-        if text in _RELATIONS:
-            return f"{text} " if spaced else text
-        following = self._tokens[self._at : self._at + 1]
-        return f"{text} " if spaced and following and following[0].isalpha() and text.isalpha() else text
+        return f"{text} " if name.isalpha() and self._skip_space() else text
 
     def _word(self, name: str) -> str:
         spaced = self._skip_space()

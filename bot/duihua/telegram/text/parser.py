@@ -26,6 +26,11 @@ _SCHEME = re.compile(r"(?:https?|ftp|tg)$", re.IGNORECASE)
 _MATH_LIKE = re.compile(r"[\\^_={}<>+]|^[A-Za-z]'*$|[A-Za-z] ?[-*/(,!|]|[-*/|] ?[A-Za-z]|^-?\d*[a-z]$")
 _MONEY = re.compile(r"\d[\d,.]*(?:\s*[A-Za-z]{2,}|[kKmMbB]?\b(?![\\^_={}+*/]))")
 _FOOTNOTE = re.compile(r"\[\^([^\]\s]{1,32})\](:?)")
+_TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/#?.]|[^/]*[./]")
+_TERMINATORS = re.compile(r"[\n!$&*:<\[\\\]_`~]")
+_PLAIN_LINES = re.compile(r"[^\W\d_][^\n]*(?:\n[^\W\d_][^\n]*)*")
+_PLAIN_ITEM = re.compile(r"([-*+]|\d{1,9}[.)]) {1,4}((?:\*\*)?[^\W\d_][^\n]*)")
+_PLAIN_HEADING = re.compile(r"#{1,6} +([^\s#][^\n#]*)")
 _AFTER_MATH = re.compile(r"[\s.,;:。，；：]*$")
 
 
@@ -44,7 +49,9 @@ def _kind(char: str) -> str:
     return "wide" if east_asian_width(char) in "WF" else "word"
 
 
-class _Inline(StateInline):
+class Marks(StateInline):
+    """The state of one reading."""
+
     def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:
         """Whether a run of marks opens or closes emphasis.
 
@@ -72,7 +79,7 @@ class _Inline(StateInline):
 
 class _InlineParser(ParserInline):
     def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
-        state = _Inline(src, md, env, tokens)
+        state = Marks(src, md, env, tokens)
         self.tokenize(state)
         for rule in self.ruler2.getRules(""):
             rule(state)
@@ -187,30 +194,61 @@ def _math_block(state: StateBlock, startLine: int, endLine: int, silent: bool) -
     return False
 
 
+class _Markdown(MarkdownIt):
+    def validateLink(self, url: str) -> bool:
+        """Whether `[text](url)` is a link at all; `a[i](j)` is not."""
+        return super().validateLink(url) and (not url or bool(_TARGET.match(url)))
+
+
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"maxNesting": 20})
+    parser = _Markdown("commonmark", {"maxNesting": 20})
     parser.block = _BlockParser()
     parser.inline = _InlineParser()
     parser.inline.ruler.before("escape", "formula", _formula)
     parser.inline.ruler.before("escape", "address", _address)
     parser.inline.ruler.before("link", "footnote", _footnote)
     parser.block.ruler.before("table", "math", _math_block, {"alt": ["paragraph", "blockquote", "list"]})
+    parser.inline.terminator_re = _TERMINATORS
     parser.disable(["html_block", "html_inline", "lheading", "code", "reference", "linkify"])
     return parser
 
 
-_PARSER = _parser()
+PARSER = _parser()
+"""Reads blocks and what is inside them; it keeps nothing between two texts."""
 
 
 def blocks(source: str) -> list[Token]:
     """The blocks of a section; what is inside them is not read yet."""
     tokens: list[Token] = []
-    _PARSER.block.parse(source, _PARSER, {}, tokens)
+    if simple := _simple(source):
+        return simple
+    PARSER.block.parse(source, PARSER, {}, tokens)
     return tokens
+
+
+def _simple(source: str) -> list[Token] | None:
+    """The tokens of what most text is, found without asking each rule for each line."""
+    if _PLAIN_LINES.fullmatch(source):  # lines that begin with letters are a paragraph
+        return [Token("inline", "", 0, map=[0, source.count("\n") + 1], content=source)]
+    if found := _PLAIN_ITEM.fullmatch(source):
+        name = "bullet_list" if len(found[1]) == 1 else "ordered_list"
+        return [
+            Token(f"{name}_open", "", 1),
+            Token("list_item_open", "", 1, map=[0, 1], info=found[1][:-1]),
+            Token("inline", "", 0, map=[0, 1], content=found[2].rstrip()),
+            Token("list_item_close", "", -1),
+            Token(f"{name}_close", "", -1),
+        ]
+    if found := _PLAIN_HEADING.fullmatch(source):
+        inner = Token("inline", "", 0, map=[0, 1], content=found[1].rstrip())
+        return [Token("heading_open", "", 1), inner, Token("heading_close", "", -1)]
+    return None
 
 
 def inline(content: str) -> list[Token]:
     """The marks inside a paragraph, a heading, a cell."""
     tokens: list[Token] = []
-    _PARSER.inline.parse(content, _PARSER, {}, tokens)
+    if not _TERMINATORS.search(content):
+        return [Token("text", "", 0, content=content)]
+    PARSER.inline.parse(content, PARSER, {}, tokens)
     return tokens

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from markdown_it.rules_block.table import escapedSplit
 from markdown_it.token import Token
 
 from duihua.telegram.text.cleaning import clean
@@ -14,7 +15,7 @@ from duihua.telegram.text.formula import plain
 from duihua.telegram.text.mending import mended
 from duihua.telegram.text.parser import blocks, inline
 from duihua.telegram.text.roll import Roll
-from duihua.telegram.text.sections import Section, Sections
+from duihua.telegram.text.sections import Section, Sections, fence_info
 from duihua.telegram.text.tables import aligned
 from duihua.telegram.text.writer import Writer
 
@@ -61,7 +62,7 @@ class Renderer:
         if section.kind == "line":
             return self._line(section.source, open_end)
         number, self.number = self.number, 0
-        page = _Page(blocks(section.source), self.expandable, number, open_end)
+        page = _Page(section.source.split("\n"), blocks(section.source), self.expandable, number, open_end)
         out = page.rendered()
         self.number = page.last
         return out
@@ -86,6 +87,7 @@ class _Item:
 
 @dataclass(slots=True)
 class _Page:
+    lines: Sequence[str]
     tokens: Sequence[Token]
     expandable: bool
     number: int
@@ -228,8 +230,8 @@ class _Page:
         self.quoting = bool(self.quotes)
 
     def _fence(self, token: Token) -> None:
-        words = token.info.strip(" {}.").split()
-        self._pre(token.content.removesuffix("\n"), words[0][:40] if words else "", token.map)
+        language, rest = fence_info(token.info)
+        self._pre((f"{rest}\n" if rest else "") + token.content.removesuffix("\n"), language, token.map)
 
     def _math(self, token: Token) -> None:
         text = plain(token.content)
@@ -241,15 +243,18 @@ class _Page:
 
     def _table(self, at: int) -> int:
         """Writes a table and returns the place behind it."""
-        lines, rows, sides = self.tokens[at].map, list[list[str]](), list[str]()
+        lines, rows, sides, place = self.tokens[at].map, list[list[str]](), list[str](), -1
         while self.tokens[at].type != "table_close":
             token = self.tokens[at]
             if token.type == "tr_open":
                 rows.append([])
+                place = token.map[0] if token.map else -1
             elif token.type == "th_open":
                 sides.append(str(token.attrs.get("style", "")).removeprefix("text-align:"))
             elif token.type == "inline":
                 rows[-1].append(_BREAK.sub(" ", token.content))
+            elif token.type == "tr_close":
+                self._surplus(rows[-1], place)
             at += 1
         cells = [[_cell(content) for content in row] for row in rows]
         linked = any("](" in content for row in rows for content in row)
@@ -262,6 +267,15 @@ class _Page:
         else:
             self._pre(text, "", lines)
         return at + 1
+
+    def _surplus(self, row: list[str], line: int) -> None:
+        """Puts the cells that a row has beyond the head into its last one: Markdown would leave them out."""
+        source = self.lines[line].strip(" >") if 0 <= line < len(self.lines) else ""
+        if row and source.count("|") >= len(row):
+            cells = escapedSplit(source)
+            cells = cells[1:] if cells and not cells[0].strip() else cells
+            more = [it.strip() for it in cells[len(row) :] if it.strip()]
+            row[-1] = " | ".join([row[-1], *more])
 
     def _cells(self, row: Sequence[str]) -> None:
         for i, content in enumerate(row):

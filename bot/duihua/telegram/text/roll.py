@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wcwidth import iter_graphemes
 
@@ -31,6 +31,7 @@ class Roll:
     limit: int = LIMIT
     most: int = ENTITIES
     _text: str = ""
+    _more: list[str] = field(default_factory=list[str])  # what was added behind it, not joined yet
     _at: int = 0  # characters of the text that are handed on
     _base: int = 0  # units before them: entities count from the very beginning
     _end: int = 0  # units of all that was ever added
@@ -40,32 +41,31 @@ class Roll:
         """Adds a text behind what is there; `resumed`: its code goes on in the block before."""
         if not piece.text and not resumed:
             return
-        if self._end:
-            self._text += glue
-            self._end += len(glue)
-        start = self._end
-        self._text = self._text[self._at :] + piece.text
-        self._at = 0
-        self._end += piece.units
-        found = [it.at(it.offset + start, it.end + start) for it in piece.entities]
+        glue = glue if self._end else ""
+        start = self._end + len(glue)
+        self._more += (glue, piece.text)
+        self._end = start + piece.units
         last = self._entities[-1] if self._entities else None
         if resumed and last and last.type == "pre" and last.end + len(glue) == start:
             self._entities[-1] = last.at(last.offset, self._end)
         else:
-            self._entities.extend(found)
+            self._entities.extend([it.at(it.offset + start, it.end + start) for it in piece.entities])
 
     def copy(self) -> Roll:
         """One that goes on alone."""
-        return Roll(self.limit, self.most, self._text, self._at, self._base, self._end, self._entities.copy())
+        self._join()
+        return replace(self, _more=[], _entities=self._entities.copy())
 
     def whole(self) -> Formatted:
         """All that is left, as one."""
+        self._join()
         base = self._base
         found = tuple(it.at(it.offset - base, it.end - base) for it in self._entities)
         return Formatted(self._text[self._at :], found)
 
     def parts(self) -> list[Formatted]:
         """The parts that are full and will never change."""
+        self._join()
         out: list[Formatted] = []
         while (part := self._full()) is not None:
             if part.text:
@@ -78,6 +78,12 @@ class Roll:
         self._skip()
         last = self._taken(len(self._text))
         return [*out, last] if last.text else out
+
+    def _join(self) -> None:
+        if self._more:
+            self._text = "".join((self._text[self._at :], *self._more))
+            self._more.clear()
+            self._at = 0
 
     def _full(self) -> Formatted | None:
         self._skip()

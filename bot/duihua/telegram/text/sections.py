@@ -23,6 +23,7 @@ _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?: |$)")
 _INTERRUPTS = re.compile(r"(?:[-*+]|1[.)]) +\S")
 _DELIMITERS = re.compile(r" {0,3}\|?(?: *:?-+:? *\|)+(?: *:?-+:?)? *$|\| *:?-+:? *$")
 _MATH = re.compile(r" {0,3}(\$\$|\\\[)")
+_LANGUAGE = re.compile(r"[\w.+#/-]{0,40}", re.ASCII)
 _CLOSES = {"$$": "$$", "\\[": "\\]"}
 
 
@@ -43,6 +44,14 @@ class Section:
     glue: str
     language: str = ""
     resumed: bool = False
+
+
+def fence_info(info: str) -> tuple[str, str]:
+    """The language behind a fence, and what else stands there if it is not a setting: that is code."""
+    word, _, rest = info.strip(" {}").partition(" ")
+    if not _LANGUAGE.fullmatch(word):
+        return "", info.strip()
+    return word.lstrip("."), "" if any(mark in rest for mark in "={:") else rest.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +236,11 @@ class Sections:
         self._kind = "text"
         self._glue = self._parted()
         self._blank = False
-        words = fence[3].strip(" {}.").split()
-        language = words[0][:40] if words else ""
+        language, rest = fence_info(fence[3])
         self._fence = _Fence(fence[2][0], len(fence[2]), len(fence[1]), language)
         self._resumed = False
+        if rest:
+            self._code(rest)
 
     def _code(self, line: str) -> None:
         fence = self._fence

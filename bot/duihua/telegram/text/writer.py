@@ -98,7 +98,8 @@ class Writer:
     def done(self) -> Formatted:
         """All that was written."""
         text = "".join(self._parts)
-        spans = sorted({it for span in self._spans if (it := _trimmed(text, span))}, key=lambda it: it[1])
+        found = [it for span in reversed(self._spans) if (it := _trimmed(text, span))]
+        spans = dict.fromkeys(found)  # a style that closes later is the outer one, and comes first
         astral = [found.start() for found in _ASTRAL.finditer(text)] if not text.isascii() else []
         entities: list[Entity] = []
         for kind, start, end, more in spans:
