@@ -71,6 +71,17 @@ class Settings(BaseSettings):
 
     stream: bool = Field(True, validation_alias=_named("DUIHUA_STREAM"))
 
+    telegram_bot_token: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_BOT_TOKEN"))
+    telegram_api_url: str = Field("https://api.telegram.org", validation_alias=_named("TELEGRAM_API_URL"))
+    telegram_access: Literal["closed", "open"] = Field("closed", validation_alias=_named("TELEGRAM_ACCESS"))
+    telegram_owners: Annotated[tuple[int, ...], NoDecode] = Field(
+        (), validation_alias=_named("TELEGRAM_OWNERS")
+    )
+    telegram_webhook_secret: SecretStr | None = Field(
+        None, pattern=r"^[A-Za-z0-9_-]{1,256}$", validation_alias=_named("TELEGRAM_WEBHOOK_SECRET")
+    )
+    telegram_proxy: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_PROXY"))
+
     qianfan_api_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_API_KEY"))
     qianfan_secret_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_SECRET_KEY"))
     qianfan_access_key_id: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_ACCESS_KEY_ID"))
@@ -165,7 +176,14 @@ class Settings(BaseSettings):
         prefix = name.lower().replace("-", "_") + "_"
         return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
-    @field_validator("skills", "skills_networks", "admins", "genstudio_native_tools", mode="before")
+    @field_validator(
+        "skills",
+        "skills_networks",
+        "admins",
+        "genstudio_native_tools",
+        "telegram_owners",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

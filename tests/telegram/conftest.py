@@ -1,23 +1,29 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from aiogram.client.telegram import TelegramAPIServer
 from pydantic import SecretStr
 
 from duihua import ChatEngine
 from duihua.simulator.telegram import NO_LIMITS, FakeTelegram, User
+from duihua.telegram.composing import Connections, fronted
+from duihua.telegram.governor import Limits
 from duihua.telegram.intake import Patience
 from duihua.telegram.running import Plan, Running
 from duihua.testing.engines import scripted_engine
-from tests.telegram.plain import PlainFront
 
 QUICK = Patience(pause=0.01, longest=0.02, conflict=0.05)
 ADA = 42
+MANY = (10_000, 0.001)
+UNLIMITED = Limits(MANY, MANY, MANY)
+_CONNECTIONS = Connections("http://127.0.0.1")  # each new one loads all certificates, a tenth of a second
 
 
 @dataclass
@@ -26,7 +32,6 @@ class Life:
 
     engine: ChatEngine
     running: Running
-    front: PlainFront
     task: asyncio.Task[None]
     stop: asyncio.Event
 
@@ -54,15 +59,18 @@ async def living(fake: FakeTelegram, script: Any = (), **given: Any) -> AsyncIte
     fields.setdefault("patience", QUICK)
     tokens = fields.setdefault("tokens", [SecretStr(fake.token)])
     running, stop = Running(replace(Plan(tokens, fake.url), **fields)), asyncio.Event()
-    front = PlainFront(fake.url, *(token.get_secret_value() for token in tokens))
+    connections = copy.copy(_CONNECTIONS)
+    connections.api = TelegramAPIServer.from_base(fake.url)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(front.aclose)
         await stack.enter_async_context(running.served())
-        await running.meet()
-        engine = await stack.enter_async_context(scripted_engine(script, **given))
-        task = asyncio.create_task(running.run(engine, front, front.voice, stop))
+        bots = await running.meet()
+        engine = scripted_engine(script, **given)
+        front = fronted(engine, bots, running.plan, connections=connections, limits=UNLIMITED)
+        parts = await stack.enter_async_context(front)
+        await stack.enter_async_context(engine)
+        task = asyncio.create_task(running.run(engine, *parts, stop))
         try:
-            yield Life(engine, running, front, task, stop)
+            yield Life(engine, running, task, stop)
         finally:
             stop.set()
             await asyncio.gather(task, return_exceptions=True)

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from duihua.commands import (
@@ -38,12 +37,13 @@ from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
     from duihua.session import Session
+    from duihua.telegram.voice import Languages, Voice
     from duihua_prompts import Catalogue
 
 log = logging.getLogger(__name__)
 
 STOP = "stop"
-"""Data of a button that stops an answer; `stop:7` is about turn 7 alone."""
+"""Begins the data of a button that stops an answer: `stop:7` is about turn 7 alone."""
 CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
 KEPT = 1_000
@@ -53,31 +53,7 @@ TRIES = 3
 ONCE = frozenset({"undo"})
 """Commands that would do more the second time: they are settled before they are carried out."""
 
-Say = Callable[[Address, str, int], Awaitable[object]]
 Settle = Callable[[], Awaitable[None]]
-
-
-async def _cannot_give(place: Address, document: Document, reply_to: int) -> None:
-    raise NotSent("no way to send files")
-
-
-async def _unanswered(query: str, text: str) -> None:
-    return
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """How the clerk is heard; each may raise a DeliveryError.
-
-    Attributes:
-        say: (place, text, message that it replies to or 0).
-        give: the same with a file.
-        answer: (id of a pressed button's query, text to show; empty: none).
-    """
-
-    say: Say
-    give: Callable[[Address, Document, int], Awaitable[object]] = _cannot_give
-    answer: Callable[[str, str], Awaitable[object]] = _unanswered
 
 
 async def _start(scene: Scene) -> Answer:
@@ -101,11 +77,13 @@ class Clerk:
         engine: the conversations.
         me: the bot.
         voice: how people hear of what was done.
+        languages: in which words; learns of those who speak.
         door: who may talk.
     """
 
-    def __init__(self, engine: ChatEngine, me: Me, voice: Voice, door: Door) -> None:
+    def __init__(self, engine: ChatEngine, me: Me, voice: Voice, languages: Languages, door: Door) -> None:
         self._engine, self._me, self._voice, self._door = engine, me, voice, door
+        self._languages = languages
         self._strangers, self._albums = Hush(), Hush(many=1_000)
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
         self._telling: dict[str, asyncio.Timeout] = {}  # commands that tell one thing after the other
@@ -126,15 +104,13 @@ class Clerk:
         turn = 0
         match event:
             case Pressed():
-                name, _, number = event.data.partition(":")
-                if name != STOP or not ((number.isascii() and number.isdigit()) or not number):
+                name, turn = _number(event.data)
+                if name != STOP:
                     return False
-                turn = int(number[:18] or 0)
-            case Stopped():
+            case Said() if not self.urgent(event):
+                return False
+            case _:
                 pass
-            case Said():
-                if not self.urgent(event):
-                    return False
         if event.address is None or not self._admits(event):
             return False
         if (telling := self._telling.get(event.address.key)) is not None and not telling.expired():
@@ -142,19 +118,45 @@ class Clerk:
             return True
         return await self._session(event.address, _who(event)).stop(turn)
 
-    async def stopped(self, event: Event, done: bool) -> None:
-        """Tells what came of a stop, or of any other button."""
-        match event:
-            case Pressed():
-                words = self._words(event.who)
-                known = event.data.partition(":")[0] == STOP and self._admits(event)
-                said = words.t("command.stop.done" if done else "command.stop.nothing") if known else ""
-                await self._heard(lambda: self._voice.answer(event.query, said))
-            case Said() if self._admits(event):
-                words = self._words(event.who)
-                await self._tell(event, words.t("command.stop.done" if done else "command.stop.nothing"))
+    async def stopped(self, event: Said | Stopped, done: bool) -> None:
+        """Tells what came of a stop."""
+        if isinstance(event, Said) and self._admits(event):
+            words = self._words(event.who)
+            await self._tell(event, words.t("command.stop.done" if done else "command.stop.nothing"))
+
+    async def pressed(self, event: Pressed, key: str, stopped: bool) -> None:
+        """Does what a button is for, unless that was a stop, and ends its spinning with a word.
+
+        Raises:
+            StorageError: it is to be done once more.
+        """
+        words, said = self._words(event.who), ""
+        if event.address is not None and self._admits(event):
+            session = self._session(event.address, event.who)
+            try:
+                said = await self._button(event.data, session, words, (self._me.source, key), stopped)
+            except StorageError:
+                raise
+            except DuihuaError as e:
+                said = explain(words, e)
+        await self._heard(lambda: self._voice.answer(str(self._me.id), event.query, said))
+
+    async def _button(
+        self, data: str, session: Session, words: Catalogue, key: tuple[str, str], stopped: bool
+    ) -> str:
+        name, number = _number(data)
+        match name:
+            case "stop":
+                return words.t("command.stop.done" if stopped else "command.stop.nothing")
+            case "again" if number:
+                await session.again(number, key=key)
+            case "continue":
+                await session.go_on(key=key)
+            case "yes" | "no":
+                await session.decide(data.partition(":")[2], name == "yes")
             case _:
                 pass
+        return ""
 
     async def act(self, event: Said, key: str, settle: Settle) -> None:
         """Does what a message asks for. `key` is that of its update.
@@ -167,6 +169,7 @@ class Clerk:
             return
         words = self._words(event.who)
         session = self._session(event.address, event.who)
+        self._languages.note(event.address, event.who.lang)
         try:
             await self._said(event, session, words, key, settle)
         except StorageError:
@@ -299,10 +302,7 @@ class Clerk:
         return self._engine.session(address, name=who.name, external=str(who.id) if who.id else "")
 
     def _words(self, who: Person) -> Catalogue:
-        from duihua_prompts import Catalogue
-
-        setting = self._engine.settings.lang
-        return Catalogue(who.lang or "auto" if setting == "auto" else setting)
+        return self._languages.words(who.lang)
 
     # ------------------------------------------------------------ how it is told
 
@@ -325,6 +325,12 @@ class Clerk:
             else:
                 return True
         return False
+
+
+def _number(data: str) -> tuple[str, int]:
+    """The name of a button and the number of the turn that it is about; 0: none."""
+    name, _, number = data.partition(":")
+    return name, int(number) if number.isascii() and number.isdigit() and len(number) < 18 else 0
 
 
 def _who(event: Event) -> Person:

@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from duihua.arrivals import Arrival, ArrivalStore
 from duihua.errors import StorageError
 from duihua.redact import where
-from duihua.telegram.clerk import Clerk
-from duihua.telegram.updates import Event, Me, Said, read
+from duihua.telegram.clerk import Clerk, Settle
+from duihua.telegram.updates import Event, Me, Pressed, Said, read
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class Desk:
         except StorageError as e:
             log.warning("a stop waits: %s", e)
             done = False
-        if not done and chat in self._lanes:
+        if not done and chat in self._lanes and not isinstance(job.event, Pressed):
             self._queue(job)  # what it is to stop has not begun yet
             return
         await self._done(job, stopped=done)
@@ -191,11 +191,14 @@ class Desk:
             except Exception as e:  # the lane goes on with the next one
                 log.error("nor could that be told: %s", where(e))
 
-    async def _act(self, job: _Job, settle: Any, *, stopped: bool) -> None:
-        if isinstance(job.event, Said) and not self._clerk.urgent(job.event):
-            await self._clerk.act(job.event, job.key, settle)
-            return
-        await self._clerk.stopped(job.event, stopped or await self._clerk.stop(job.event))
+    async def _act(self, job: _Job, settle: Settle, *, stopped: bool) -> None:
+        match job.event:
+            case Pressed():
+                await self._clerk.pressed(job.event, job.key, stopped)
+            case Said() if not self._clerk.urgent(job.event):
+                await self._clerk.act(job.event, job.key, settle)
+            case _:
+                await self._clerk.stopped(job.event, stopped or await self._clerk.stop(job.event))
 
     async def _settle(self, arrival: int, error: str = "") -> None:
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from duihua.errors import ConfigError
 from duihua.telegram.abreast import abreast
 from duihua.telegram.access import Door
-from duihua.telegram.clerk import Clerk, Voice
+from duihua.telegram.clerk import Clerk
 from duihua.telegram.desk import Desk
 from duihua.telegram.health import Pulse, report
 from duihua.telegram.intake import UNAUTHORIZED, Deaf, Patience, Poller
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from duihua.engine import ChatEngine
     from duihua.ports import Frontend
+    from duihua.telegram.voice import Languages, Voice
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,8 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Bot:
-    """One bot of the program."""
+class Met:
+    """A bot of the program that Telegram has told us about."""
 
     token: SecretStr
     wire: Wire
@@ -88,7 +89,7 @@ class Running:
         self._wires = [Wire(token, plan.url, proxy=plan.proxy) for token in plan.tokens]
         self._pulses = [Pulse(wire.id, polls=not plan.webhook) for wire in self._wires]
         self._receivers: dict[str, Receiver] = {}
-        self.bots: list[Bot] = []
+        self.bots: list[Met] = []
         self.ports: dict[str, int] = {}
 
     @asynccontextmanager
@@ -109,7 +110,7 @@ class Running:
                 self.ports["webhook"] = await stack.enter_async_context(at)
             yield
 
-    async def meet(self) -> Sequence[Bot]:
+    async def meet(self) -> Sequence[Met]:
         """Asks Telegram who the bots are; waits for a network that is not there yet.
 
         Raises:
@@ -126,10 +127,12 @@ class Running:
                 ) from None
             facts = cast("dict[str, Any]", facts if isinstance(facts, dict) else {})
             me = Me(int(wire.id), str(facts.get("username", "")))
-            self.bots.append(Bot(token, wire, me, facts, pulse))
+            self.bots.append(Met(token, wire, me, facts, pulse))
         return self.bots
 
-    async def run(self, engine: ChatEngine, front: Frontend, voice: Voice, stop: asyncio.Event) -> None:
+    async def run(
+        self, engine: ChatEngine, front: Frontend, voice: Voice, languages: Languages, stop: asyncio.Event
+    ) -> None:
         """Works until `stop` is set. The engine must be open, `front` is attached with the first lease.
 
         Raises:
@@ -138,13 +141,13 @@ class Running:
         """
         door = Door(self.plan.owners, open=self.plan.open)
 
-        async def one(bot: Bot) -> None:
-            clerk = Clerk(engine, bot.me, voice, door)
+        async def one(bot: Met) -> None:
+            clerk = Clerk(engine, bot.me, voice, languages, door)
             await self._bot(bot, engine, clerk, lambda: engine.attach(front, live=True))
 
         await abreast(stop.wait(), *(one(bot) for bot in self.bots))
 
-    async def _bot(self, bot: Bot, engine: ChatEngine, clerk: Clerk, leased: Callable[[], None]) -> None:
+    async def _bot(self, bot: Met, engine: ChatEngine, clerk: Clerk, leased: Callable[[], None]) -> None:
         pulse, source, lanes = bot.pulse, bot.me.source, engine.lanes
         seconds, desk = engine.settings.lease, Desk(engine.store, bot.me, clerk)
 
@@ -170,14 +173,14 @@ class Running:
                 pulse.turn("deaf", str(e))
                 raise
 
-    async def _polls(self, bot: Bot, engine: ChatEngine, desk: Desk) -> None:
+    async def _polls(self, bot: Met, engine: ChatEngine, desk: Desk) -> None:
         await _insist(bot.wire, bot.pulse, lambda: bot.wire.call("deleteWebhook"))
         poller = Poller(
             bot.wire, engine.store, bot.me.source, bot.pulse, desk.poke, patience=self.plan.patience
         )
         await poller.run()
 
-    async def _called(self, bot: Bot) -> None:
+    async def _called(self, bot: Met) -> None:
         url = f"{self.plan.webhook.rstrip('/')}/{bot.me.id}"
         secret = self.plan.secret or secret_of(bot.token)
         try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aiogram.enums import ChatType, ContentType
+from aiogram.enums import ContentType
 from aiogram.types import CallbackQuery, Chat, InaccessibleMessage, Message, Update, User
 
 from duihua.escapes import one_line
 from duihua.messages import Address, Part, Quote, Text
+from duihua.telegram.place import FRONT, Place, address_of
 
-FRONT = "telegram"
 _QUOTED = 1_000  # characters of a message that is replied to
 _NAME = 64
 MEDIA = frozenset(
@@ -169,13 +169,7 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
 
 
 def _address(chat: Chat, topic: int | None, me: Me) -> Address:
-    return Address(
-        FRONT,
-        str(chat.id),
-        str(me.id),
-        str(topic) if topic else "",
-        shared=chat.type != ChatType.PRIVATE,
-    )
+    return address_of(me.id, Place(chat.id, topic or 0))
 
 
 def _topic(message: Message) -> int | None:
