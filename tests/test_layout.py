@@ -32,6 +32,7 @@ VALUES = {
     "config",
     "redact",
     "escapes",
+    "saving",
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}

@@ -7,7 +7,6 @@ for ever after; a stored result is never made again.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from duihua.events import (
     SkillProgress,
     SkillStarted,
 )
+from duihua.fragments import sealed
 from duihua.keeping import Keeping
 from duihua.messages import (
     SETTLED,
@@ -69,7 +69,7 @@ class Calling(Keeping):
             )
             if index == CALLS:
                 call = replace(call, state="failed", result=TOO_MANY)
-            elif skill is not None and needs_consent(skill, call) and not await self._barred(skill):
+            elif skill is not None and await self._asks(skill, call):
                 call = replace(call, state="held")
             calls.append(call)
         step = Step(said.parts(), tuple(calls), brief.dialect.name)
@@ -83,6 +83,12 @@ class Calling(Keeping):
             self.said = Said()
 
         await whole(write())
+
+    async def _asks(self, skill: Skill, call: Call) -> bool:
+        """Whether a person is asked before a call: not about what is refused, nor about what is done."""
+        if not needs_consent(skill, call) or await self._barred(skill):
+            return False
+        return await self._done_before(call) is None
 
     async def _calls(self) -> bool:
         """Runs the last step's calls that have no result yet; True if one of them waits for a person."""
@@ -112,7 +118,7 @@ class Calling(Keeping):
                 call,
                 skill,
                 replace(self._context(call, skill, approved), attach=files.append),
-                known=self._brief.skills,
+                known=[tool.name for tool in self._brief.tools],
                 limit=self._longest,
                 room=self._room,
                 keep=self._whole(call, files),
@@ -122,27 +128,23 @@ class Calling(Keeping):
         took = round((time.monotonic() - began) * 1000)
         return await self._set(result, number, files, took=took)
 
-    @property
-    def _user(self) -> int:
-        """users.id of who asks."""
-        return (self.turn.author.id if self.turn.author else 0) or self.work.owner
-
     async def _barred(self, skill: Skill) -> str:
         gate = self._brief.gate
-        return await gate.barred(skill, self.work.address, self._user) if gate else ""
+        return await gate.barred(skill, self.work.address, self.work.asker) if gate else ""
 
     async def _refusal(self, skill: Skill) -> str:
         """Why a call is not run, for the model; empty: it is."""
         gate = self._brief.gate
-        return await self._barred(skill) or (gate.too_often(skill, self._user) if gate else "")
+        return await self._barred(skill) or (gate.too_often(skill, self.work.asker) if gate else "")
 
     async def _done_before(self, call: Call) -> Call | None:
-        """The same call, done by an earlier answer to the same input: a retry does not do it again."""
-        if self.work.kind not in ("retry", "edit"):
+        """The same write, done by an earlier answer to the same input: a retry does not do it again."""
+        if self.work.kind not in ("retry", "edit") or call.effect != "write":
             return None
         done = (c for t in await self.store.beside(self.turn) for s in t.steps for c in s.calls)
-        same = (call.name, _plain(call.arguments))
-        return next((c for c in done if c.state == "done" and (c.name, _plain(c.arguments)) == same), None)
+        same, skill = [c for c in done if c.state == "done" and c.name == call.name], self._skill(call.name)
+        wanted = _meant(skill, call.arguments)
+        return next((c for c in same if _meant(skill, c.arguments) == wanted), None)
 
     async def _set(
         self, call: Call, number: int | None, files: Sequence[Attachment] = (), *, took: int | None = None
@@ -204,7 +206,7 @@ class Calling(Keeping):
         stored = await self.store.stored_call(decision.call)
         if stored is None or stored.ref.session != self.turn.ref.session:
             return self._failed("no_call")
-        if stored.asker and self._user != stored.asker:
+        if stored.asker and self.work.asker != stored.asker:
             return self._failed("not_asker")
         call, again = stored.call, self.fence.attempt > 1
         if call.state == "held" and not await self._stands(stored.ref):
@@ -226,7 +228,7 @@ class Calling(Keeping):
             return self._end("done", "approval") if waits else None
         if all(t.ref != stored.ref for t in self.past):
             # It has left the window: the model reads the result as a message of its own.
-            note = f"[{call.name} {call.arguments}] {call.state}: {call.result}"
+            note = f"[{call.name} {call.arguments}] {call.state}: {sealed(call)}"
             self.turn = replace(self.turn, input=(*self.turn.input, Text(note)), memo={})
         return None
 
@@ -237,11 +239,11 @@ class Calling(Keeping):
         return any(turn.ref == ref for turn in path)
 
 
-def _plain(arguments: str) -> Any:
-    """Arguments as data, so that spaces and the order of names make no difference."""
+def _meant(skill: Skill | None, arguments: str) -> Any:
+    """Arguments as the skill reads them: spaces, order and defaults that are spelled out do not matter."""
     try:
-        return json.loads(arguments or "{}")
-    except ValueError:
+        return skill.validate(arguments) if skill is not None else arguments
+    except Exception:  # what does not fit comes back to the model; the skill's own types may raise anything
         return arguments
 
 

@@ -332,6 +332,11 @@ class Work:
     memory: bool = True  # the owner's own switch of long-term memory
     version: int = 0  # of what is known about the owner: raised whenever their facts change
 
+    @property
+    def asker(self) -> int:
+        """users.id of who asks: in a shared session not always its owner."""
+        return (self.turn.author.id if self.turn.author else 0) or self.owner
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

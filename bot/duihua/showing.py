@@ -43,6 +43,9 @@ class ShownStore(Protocol):
     async def show(self, ref: TurnRef, part: int, external: str = "") -> None:
         """Writes down that a part is about to be sent, or, with its id, that it was.
 
+        What was about to be sent and surely was not is taken back by `unshow`: begun once more without that,
+        it may have come already, and `lost` tells of it.
+
         Nothing is written for a turn that was erased. A turn that was cleared while it ran keeps its rows:
         what stands in its messages must still be taken back.
         """
@@ -65,9 +68,9 @@ class ShownStore(Protocol):
         ...
 
     async def lost(self, *, limit: int = 100) -> Sequence[tuple[TurnRef, int]]:
-        """(turn, part) of finished turns' messages that were about to be sent and never confirmed.
+        """(turn, part) of finished turns' messages that may have come once more than is known.
 
-        None that the outbox still owes: whoever takes that up again comes by them.
+        They were about to be sent and nobody learned whether they were: left so, or begun again. None that the outbox still owes: whoever takes that up again comes by them.
         """
         ...
 

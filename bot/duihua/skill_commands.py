@@ -20,11 +20,13 @@ from duihua.arguments import Parser
 from duihua.errors import ConfigError, DuihuaError, NotFound
 from duihua.escapes import aligned, one_line
 from duihua.program import complain, load_settings
+from duihua.saving import FOLDER, save
 from duihua.skill_handlers import fault_line
+from duihua.skills.files import told
 
 if TYPE_CHECKING:
     from duihua.config import Settings
-    from duihua.messages import Call
+    from duihua.messages import Attachment, Call
     from duihua.ports import Skill
     from duihua.skills.discovery import Candidate
     from duihua_prompts import Catalogue
@@ -57,6 +59,7 @@ def add(command: Command, words: Catalogue) -> None:
     run.add_argument("name", metavar="NAME", help=words.t("cli.skills.name"))
     help = words.t("cli.skills.json", example='{"city": "Paris"}')
     run.add_argument("arguments", metavar="JSON", nargs="?", default="{}", help=help)
+    run.add_argument("--out", metavar="DIR", default=FOLDER, help=words.t("cli.skills.out", folder=FOLDER))
 
 
 def _help(given: argparse.Namespace, words: Catalogue) -> int:
@@ -323,13 +326,27 @@ def _run(given: argparse.Namespace, words: Catalogue) -> int:
                 if not _can_ask():
                     complain(words.t("cli.skills.unasked", name=skill.name))
                 call = runner.run(trial.decide(call, _can_ask() and _agreed(call, words)))
+            files = runner.run(trial.files())
         finally:
             runner.run(stack.aclose())
     if call.state == "done":
         show(call.result)
-        return 0
+        kept = [_keep(file, Path(given.out), words) for file in files]
+        return 0 if all(kept) else 1
     complain(words.t(f"cli.skills.is_{call.state}", name=skill.name, why=one_line(call.result, 1_500)))
     return 1
+
+
+def _keep(file: Attachment, folder: Path, words: Catalogue) -> bool:
+    """Saves what a skill brought and says where; False: it could not be saved. The result alone is output."""
+    try:
+        path = save(folder / file.name, file.data)
+    except OSError as e:
+        complain(words.t("chat.not_saved", path=folder / file.name, reason=e.strerror))
+        return False
+    about = words.t("chat.file", name=file.name, mime=file.mime, size=told(len(file.data)))
+    complain(words.t("chat.saved", text=about, path=path))
+    return True
 
 
 def _can_ask() -> bool:

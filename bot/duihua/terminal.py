@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import itertools
 import logging
-import os
 import shlex
 import sys
 import threading
@@ -38,6 +36,7 @@ from duihua.messages import Address, Text, TurnRef
 from duihua.pictures import read_image
 from duihua.plain import JsonLines, Plain, View, explain
 from duihua.reminding import told as reminded
+from duihua.saving import FOLDER, save
 from duihua.shown import end_of
 from duihua.skills.files import told
 from duihua.streams import own_stdout
@@ -52,8 +51,6 @@ if TYPE_CHECKING:
     from duihua_prompts import Catalogue
 
 FRONT = "terminal"
-FOLDER = "duihua-files"
-"""Below the current folder: where images and files of skills are saved."""
 _REFUSALS = 8  # of calls that need consent, after each line that nobody typed
 _ELSEWHERE = 5.0  # seconds until an answer that another process shows is looked at again
 _log = logging.getLogger(__name__)
@@ -238,18 +235,11 @@ class Terminal:
 
     def _keep(self, document: Document) -> None:
         """Saves a file in the current folder, beside those that are there."""
-        path = Path(document.name)
-        for number in itertools.count(2):
-            try:
-                path.parent.mkdir(exist_ok=True)
-                with open(path, "xb", opener=_own) as file:
-                    file.write(document.data)
-                break
-            except FileExistsError:
-                path = Path(document.name).with_stem(f"{Path(document.name).stem}-{number}")
-            except OSError as e:
-                self._view.error(self._words.t("chat.not_saved", path=path, reason=e.strerror))
-                return
+        try:
+            path = save(Path(document.name), document.data)
+        except OSError as e:
+            self._view.error(self._words.t("chat.not_saved", path=document.name, reason=e.strerror))
+            return
         self._view.say(self._words.t("chat.saved", text=document.text, path=path))
 
     async def _save(self, event: AnyEvent) -> None:
@@ -373,8 +363,3 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _bytes_of(stream: TextIO | None) -> BinaryIO:
     return io.BytesIO() if stream is None else stream.buffer
-
-
-def _own(path: str, flags: int) -> int:
-    """Opens a file that nobody else may read."""
-    return os.open(path, flags, 0o600)

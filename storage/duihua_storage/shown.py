@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, text, update
 
 from duihua.messages import TurnRef
 from duihua.showing import Shown
@@ -29,6 +29,11 @@ def _exists(name: str) -> Any:
     return and_(S.id == number("s"), or_(number(name) < const(0), turn))
 
 
+def _once_more(new: Any) -> Any:
+    """Whether a part is begun again of which nobody knows what became."""
+    return and_(H.external_id == const(""), new.excluded.external_id == const(""))
+
+
 def _show(insert: Any) -> Any:
     values = {
         "session_id": S.id,
@@ -40,7 +45,11 @@ def _show(insert: Any) -> Any:
     new = insert(shown).from_select(list(values), select(*values.values()).where(_exists("q")))
     return new.on_conflict_do_update(
         index_elements=[H.session_id, H.seq, H.part],
-        set_={"external_id": new.excluded.external_id, "at": new.excluded["at"]},
+        set_={
+            "external_id": new.excluded.external_id,
+            "at": new.excluded["at"],
+            "doubts": H.doubts + case((_once_more(new), const(1)), else_=const(0)),
+        },
     )
 
 
@@ -72,7 +81,7 @@ _IN = Statement(
 _LOST = Statement(
     select(H.session_id, H.seq, H.part)
     .where(
-        H.external_id == const(""),
+        or_(H.external_id == const(""), H.doubts > const(0)),
         ~select(T.seq)
         .where(T.session_id == H.session_id, T.seq == H.seq, T.state == const("running"))
         .exists(),
@@ -119,6 +128,6 @@ def shown_in(session: int, external: str) -> Tx[int]:
 
 
 def lost(limit: int) -> Tx[Sequence[tuple[TurnRef, int]]]:
-    """Parts that were about to be sent when everything was over."""
+    """Parts that may have come once more than we know."""
     rows = yield _LOST, {"n": limit}
     return [(TurnRef(session, seq), part) for session, seq, part in rows]

@@ -379,11 +379,12 @@ shown = Table(
     _key("seq", BigInteger),
     _key("part", SmallInteger),
     Column("external_id", Text, nullable=False, server_default=text("''")),  # empty: about to be sent
+    Column("doubts", SmallInteger, nullable=False, server_default=text("0")),  # times it may have come
     _number("at"),
     sqlite_with_rowid=False,
 )
 Index("shown_external", shown.c.session_id, shown.c.external_id)
-_partial("shown_lost", (shown.c.session_id, shown.c.seq), "external_id = ''")
+_partial("shown_lost", (shown.c.session_id, shown.c.seq), "external_id = '' OR doubts > 0")
 
 tasks = Table(
     "tasks",

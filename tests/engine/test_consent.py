@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from duihua import AskUser, skill
+from duihua.errors import NotFound
 from duihua.events import ApprovalRequested, SkillFinished
-from duihua.messages import Address, TurnRef
-from duihua.ports import CallDelta
+from duihua.messages import Address, Text, TurnRef
+from duihua.ports import CallDelta, Input
+from duihua.session import Ticket
 from duihua.skills.contract import Context
 from tests.engine.conftest import Make, collect
 
@@ -200,3 +204,65 @@ async def test_a_held_call_survives_a_restart_and_other_talk(make: Make) -> None
     assert [held.call.id for held in await session.held()] == [name]
     assert (await collect(session.events(await session.decide(name, True))))[-1].text == "paid"
     assert (ran, await session.held()) == ([50], [])
+
+
+async def edited(engine: Any, session: Any, text: str, turn: int) -> list[Any]:
+    """The events of a turn whose input takes the place of another one's."""
+    said = Input("test", text, session.address, kind="edit", parts=(Text(text),), reply_to=turn)
+    accepted = await engine.accept(said)
+    return await collect(session.events(Ticket(accepted.session, accepted.inbox, accepted.new, False)))
+
+
+async def test_what_was_approved_is_neither_asked_nor_done_again_by_an_edit(make: Make) -> None:
+    ran: list[int] = []
+    spelt = CallDelta(0, "", "pay", '{ "amount": "50" }')
+    engine, model = await make([ask(50), "paid", spelt, "paid before"], skills=[paying(ran)])
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("pay 50")))
+    await collect(session.events(await session.decide(name, True)))
+    events = await edited(engine, session, "please pay 50", 1)
+    assert (asked(events), events[-1].text, ran) == ([], "paid before", [50])
+    assert "paid 50" in str(model.sent[-1])
+
+
+async def test_a_consent_does_not_hold_for_a_changed_call(make: Make) -> None:
+    ran: list[int] = []
+    engine, _ = await make([ask(50), "paid", ask(51), ask(52)], skills=[paying(ran)])
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("pay 50")))
+    await collect(session.events(await session.decide(name, True)))
+    [changed] = asked(await edited(engine, session, "pay 51", 1))
+    [again] = asked(await collect(session.retry()))
+    assert ran == [50]
+    for old in (name, changed):  # a consent given before, and one to what is asked no more
+        await collect(session.events(await session.decide(old, True)))
+    assert ran == [50]
+    assert [held.call.id for held in await session.held()] == [again]
+
+
+async def test_a_retry_of_the_consent_does_nothing_again(make: Make) -> None:
+    ran: list[int] = []
+    engine, model = await make([ask(50), "paid", ask(50), "still paid"], skills=[paying(ran)])
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("pay 50")))
+    await collect(session.events(await session.decide(name, True)))
+    [more] = asked(await collect(session.retry()))  # to pay once more is a call of its own
+    assert (await collect(session.events(await session.decide(more, False))))[-1].text == "still paid"
+    assert ran == [50]
+    assert "did not consent" in str(model.sent[-1])
+
+
+async def test_a_fork_takes_no_question_along_and_repeats_nothing(make: Make) -> None:
+    ran: list[int] = []
+    engine, _ = await make([ask(50), ask(60), "paid 60", ask(60), "paid before"], skills=[paying(ran)])
+    session = engine.session("a")
+    [old] = asked(await collect(session.say("pay 50")))
+    early = await session.fork("early")
+    assert await early.held() == []
+    with pytest.raises(NotFound):
+        await early.decide(old, True)
+    [name] = asked(await collect(session.say("no, 60")))
+    await collect(session.events(await session.decide(name, True)))
+    late = await session.fork("late")
+    events = await edited(engine, late, "60 please", 2)
+    assert (asked(events), events[-1].text, ran) == ([], "paid before", [60])

@@ -1,42 +1,57 @@
+"""A bot over a real engine, talking to the fake Bot API with a real client."""
+
 from __future__ import annotations
 
-import asyncio
 import copy
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from pydantic import SecretStr
 
-from duihua import ChatEngine
-from duihua.simulator.telegram import NO_LIMITS, FakeTelegram, User
-from duihua.telegram.composing import Connections, fronted
-from duihua.telegram.governor import Limits
-from duihua.telegram.intake import Patience
-from duihua.telegram.running import Plan, Running
-from duihua.testing.engines import scripted_engine
+from duihua import ChatEngine, Settings
+from duihua.dialect import ChatDialect
+from duihua.ports import Skill
+from duihua.simulator.telegram import NO_LIMITS, FakeTelegram, Limits, User
+from duihua.telegram.api import Api
+from duihua.telegram.frontend import Streaming, TelegramFront
+from duihua.telegram.governor import Governor
+from duihua.telegram.governor import Limits as Allowed
+from duihua.telegram.place import Place, address_of
+from duihua.testing import ScriptedModel
+from duihua.testing.scripted import STRICT
+from duihua_prompts import Catalogue
+from duihua_storage import open_store
+from tests.telegram.life import ADA, Life, living
 
-QUICK = Patience(pause=0.01, longest=0.02, conflict=0.05)
-ADA = 42
-MANY = (10_000, 0.001)
-UNLIMITED = Limits(MANY, MANY, MANY)
-_CONNECTIONS = Connections("http://127.0.0.1")  # each new one loads all certificates, a tenth of a second
-
-
-@dataclass
-class Life:
-    """A running program and what a test looks at."""
-
-    engine: ChatEngine
-    running: Running
-    task: asyncio.Task[None]
-    stop: asyncio.Event
+_SESSION = AiohttpSession()  # each new one loads all certificates, a tenth of a second that none uses
+FAST = Allowed((1_000, 1.0), (1_000, 1.0), (1_000, 1.0))
 
 
-Start = Callable[..., Awaitable[Life]]
+class Desk:
+    """An engine with one bot; `say` puts a text in as if it had come in."""
+
+    def __init__(
+        self, engine: ChatEngine, model: ScriptedModel, fake: FakeTelegram, front: TelegramFront
+    ) -> None:
+        self.engine, self.model, self.fake, self.front = engine, model, fake, front
+        self.bot = int(fake.token.split(":")[0])
+
+    def session(self, chat: int) -> Any:
+        return self.engine.session(address_of(self.bot, Place(chat)), name="Ada", external=str(abs(chat)))
+
+    async def say(self, chat: int, text: str) -> Any:
+        """Says it and waits until the answer is delivered."""
+        reply = await self.session(chat).ask(text)
+        await self.engine.deliver()
+        return reply
+
+    def texts(self, chat: int) -> list[str]:
+        """What the bot's messages in a chat say now."""
+        return [m.text for m in self.fake.chat(chat).answers if not m.deleted]
 
 
 @pytest.fixture
@@ -46,42 +61,77 @@ async def fake() -> AsyncIterator[FakeTelegram]:
 
 
 @pytest.fixture
+def allowed() -> Allowed:
+    """What the governor lets pass: everything, unless a test wants limits."""
+    return FAST
+
+
+def connect(fake: FakeTelegram) -> Bot:
+    session = copy.copy(_SESSION)
+    session.api = TelegramAPIServer.from_base(fake.url)
+    return Bot(fake.token, session=session)
+
+
+@pytest.fixture
+async def make(
+    database_url: str, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., Any]]:
+    """`await make(script, streaming=...)` -> Desk, as often as wanted over the same database."""
+    monkeypatch.setattr("duihua.telegram.live.EVERY", {"edit": 0.0, "draft": 0.0, "final": 0.0})
+    async with AsyncExitStack() as stack:
+
+        async def build(
+            script: Any = (),
+            *,
+            skills: Sequence[Skill] = (),
+            dialect: ChatDialect = STRICT,
+            streaming: Streaming = "final",
+            limits: Allowed = FAST,
+            **settings: Any,
+        ) -> Desk:
+            model = ScriptedModel(script, dialect)
+            settings.setdefault("memory_model", "none")
+            engine = ChatEngine(
+                "scripted/any",
+                skills=skills,
+                settings=Settings.load(env_file=None, database_url=database_url, lang="en", **settings),
+                store=open_store(database_url, upgrade=True),
+                provider={"scripted": model},
+            )
+            await stack.enter_async_context(engine)
+            bot = connect(fake)
+
+            async def close() -> None:
+                session: Any = bot.session
+                if session._session is not None:  # without the wait for TLS to end, which nobody uses
+                    await session._session.close()
+
+            stack.push_async_callback(close)
+            words = Catalogue("en")
+            front = TelegramFront(
+                engine, {str(bot.id): Api(bot, Governor(limits))}, lambda address: words, streaming=streaming
+            )
+            engine.attach(front, live=True)
+            return Desk(engine, model, fake, front)
+
+        yield build
+
+
+@pytest.fixture
 def ada(fake: FakeTelegram) -> User:
     """The owner of the bots, who reads English."""
     return fake.user(ADA, "Ada", language_code="en")
 
 
-@asynccontextmanager
-async def living(fake: FakeTelegram, script: Any = (), **given: Any) -> AsyncIterator[Life]:
-    """The program on a script; fields of `Plan` and settings of the engine, as they are given."""
-    fields = {name: given.pop(name) for name in tuple(given) if name in Plan.__dataclass_fields__}
-    fields.setdefault("owners", frozenset({ADA}))
-    fields.setdefault("patience", QUICK)
-    tokens = fields.setdefault("tokens", [SecretStr(fake.token)])
-    running, stop = Running(replace(Plan(tokens, fake.url), **fields)), asyncio.Event()
-    connections = copy.copy(_CONNECTIONS)
-    connections.api = TelegramAPIServer.from_base(fake.url)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(running.served())
-        bots = await running.meet()
-        engine = scripted_engine(script, **given)
-        front = fronted(engine, bots, running.plan, connections=connections, limits=UNLIMITED)
-        parts = await stack.enter_async_context(front)
-        await stack.enter_async_context(engine)
-        task = asyncio.create_task(running.run(engine, *parts, stop))
-        try:
-            yield Life(engine, running, task, stop)
-        finally:
-            stop.set()
-            await asyncio.gather(task, return_exceptions=True)
-
-
 @pytest.fixture
-async def start(fake: FakeTelegram) -> AsyncIterator[Start]:
-    """`await start(script, **fields)`: the program, until the test ends."""
+async def start(fake: FakeTelegram) -> AsyncIterator[Callable[..., Any]]:
+    """`await start(script, **fields)`: the whole program (`Life`), until the test ends."""
     async with AsyncExitStack() as stack:
 
         async def begin(script: Any = (), **given: Any) -> Life:
             return await stack.enter_async_context(living(fake, script, **given))
 
         yield begin
+
+
+__all__ = ["Desk", "Limits", "connect"]

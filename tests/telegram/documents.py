@@ -25,14 +25,14 @@ EVERY = 100
 """One of so many documents is streamed character by character."""
 
 
-_LANGUAGE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w*]+$", re.MULTILINE)
+_LANGUAGE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w*]+ *$", re.MULTILINE)
 
 
 def missing(document: Document, messages: tuple[Formatted, ...] | list[Formatted], end: int | None) -> str:
     """The first word that is not seen; what became an address or a language is seen there."""
     text = "".join(it.text for it in messages)
     text += "".join(
-        re.findall(r"^ *(?:`{3,}|~{3,}) *[\w*]+$", document.source[:end], re.MULTILINE)
+        re.findall(r"^ *(?:`{3,}|~{3,}) *[\w*]+ *$", document.source[:end], re.MULTILINE)
     )  # languages
     text += "".join(f"\n{it.url} {it.language}" for message in messages for it in message.entities)
     text = "".join(text.split())

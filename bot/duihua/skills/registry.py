@@ -16,6 +16,9 @@ BUNDLE = "duihua_skills"
 class Registry:
     """Skills by name, in the order given; it never changes.
 
+    Attributes:
+        restricted: whether one of them is for administrators only.
+
     Raises:
         ConfigError: two skills have one name; the text says where both come from. Or one is no skill.
     """
@@ -39,6 +42,7 @@ class Registry:
                     other=origin(skill),
                 )
         self._specs = tuple(skill.spec for skill in self._skills.values())
+        self.restricted = any(skill.admin_only for skill in self._skills.values())
 
     def __len__(self) -> int:
         return len(self._skills)

@@ -12,7 +12,7 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 
 from duihua.telegram.api import Api
-from duihua.telegram.frontend import TelegramFront
+from duihua.telegram.frontend import Streaming, TelegramFront
 from duihua.telegram.governor import Governor, Limits
 from duihua.telegram.running import Met, Plan
 from duihua.telegram.voice import Languages, Voice
@@ -54,6 +54,7 @@ async def fronted(
     *,
     connections: Connections | None = None,
     limits: Limits | None = None,
+    streaming: Streaming = "auto",
 ) -> AsyncGenerator[tuple[TelegramFront, Voice, Languages]]:
     """The front end of these bots; to be entered before the engine, which sends to the last."""
     session = connections or Connections(plan.url, plan.proxy)
@@ -63,6 +64,7 @@ async def fronted(
     }
     languages = Languages(engine.settings.lang)
     try:
-        yield TelegramFront(engine, apis, languages.of), Voice(apis), languages
+        front = TelegramFront(engine, apis, languages.of, streaming=streaming)
+        yield front, Voice(apis), languages
     finally:
         await session.close()

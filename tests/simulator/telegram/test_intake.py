@@ -107,3 +107,13 @@ async def test_a_webhook_needs_https_and_a_plain_secret(bot: Bot) -> None:
         await bot.set_webhook("http://example.com/hook")
     with pytest.raises(TelegramBadRequest, match="secret token contains unallowed characters"):
         await bot.set_webhook("https://example.com/hook", secret_token="sécret")
+
+
+async def test_a_poller_that_hung_up_is_no_rival(fake: FakeTelegram, bot: Bot, ada: User) -> None:
+    poll = asyncio.create_task(bot.get_updates(timeout=30))
+    await fake.until(lambda: fake.bot.waiting)
+    poll.cancel()
+    await fake.until(lambda: not fake.bot.waiting)
+    ada.say("still there?")
+    assert len(await bot.get_updates()) == 1
+    assert [call.code for call in fake.calls] == [0, 200]

@@ -65,3 +65,12 @@ async def test_what_is_refused_for_another_reason_costs_nothing(
         with pytest.raises(Exception, match="message to edit not found"):
             await bot.edit_message_text("x", chat_id=42, message_id=99)
     assert fake.bot.budget.gauges.chat.peak == 0
+
+
+async def test_a_burst_counts_until_its_span_is_over(bot: Bot, ada: User, clock: ManualClock) -> None:
+    for text in "abc":
+        await bot.send_message(42, text)
+    clock.advance(2)
+    with pytest.raises(TelegramRetryAfter) as caught:
+        await bot.send_message(42, "d")
+    assert caught.value.retry_after == 1

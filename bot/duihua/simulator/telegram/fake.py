@@ -204,9 +204,10 @@ class FakeTelegram:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         if path.startswith("/bot"):
-            response = await self._server.answer(request)
-            self.world.touch()
-            return response
+            try:
+                return await self._server.answer(request)
+            finally:
+                self.world.touch()
         if path.startswith("/file/bot"):
             return await self._server.download(request)
         return await self._control.answer(request)

@@ -23,7 +23,8 @@ _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?: |$)")
 _INTERRUPTS = re.compile(r"(?:[-*+]|1[.)]) +\S")
 _DELIMITERS = re.compile(r" {0,3}\|?(?: *:?-+:? *\|)+(?: *:?-+:?)? *$|\| *:?-+:? *$")
 _MATH = re.compile(r" {0,3}(\$\$|\\\[)")
-_LANGUAGE = re.compile(r"[\w.+#/-]{0,40}", re.ASCII)
+_LANGUAGE = re.compile(r"\{?\.?([\w.+#/-]{0,40})\}?(?::[\w./-]+)?", re.ASCII)
+_SETTING = re.compile(r" *(?:\{|[\w-]+=)")
 _CLOSES = {"$$": "$$", "\\[": "\\]"}
 
 
@@ -48,10 +49,11 @@ class Section:
 
 def fence_info(info: str) -> tuple[str, str]:
     """The language behind a fence, and what else stands there if it is not a setting: that is code."""
-    word, _, rest = info.strip(" {}").partition(" ")
-    if not _LANGUAGE.fullmatch(word):
-        return "", info.strip()
-    return word.lstrip("."), "" if any(mark in rest for mark in "={:") else rest.strip()
+    word, _, rest = info.strip().partition(" ")
+    found = _LANGUAGE.fullmatch(word)
+    if not found:
+        return "", "" if word.startswith("{") else info.strip()
+    return found[1], "" if _SETTING.match(rest) else rest.strip()
 
 
 @dataclass(frozen=True, slots=True)

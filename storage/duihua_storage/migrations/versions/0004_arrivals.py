@@ -54,12 +54,13 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("part", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("external_id", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("doubts", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("session_id", "seq", "part"),
         sqlite_with_rowid=False,
     )
     op.create_index("shown_external", "shown", ["session_id", "external_id"], unique=False)
-    _partial("shown_lost", "shown", ["session_id", "seq"], "external_id = ''")
+    _partial("shown_lost", "shown", ["session_id", "seq"], "external_id = '' OR doubts > 0")
     _partial("inbox_edits", "inbox", ["session_id", "reply_to"], "kind = 'edit'")
     if op.get_bind().dialect.name == "postgresql":
         for table, columns in WORDS.items():
