@@ -166,11 +166,10 @@ class FakeSession:
         self.calls = [held for held in self.calls if held.call.id != call]
         return SimpleNamespace(inbox=5)
 
-    async def retry(self) -> AsyncIterator[AnyEvent]:
+    async def again(self, turn: int = 0, *, key: tuple[str, str] | None = None) -> Any:
         if not self.turns:
             raise NotFound("turn", "retry")
-        async for event in self.say("again"):
-            yield event
+        return SimpleNamespace(inbox=6)
 
     async def undo(self) -> bool:
         return bool(self.turns and self.turns.pop())

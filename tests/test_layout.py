@@ -71,6 +71,7 @@ LAYERS = [
         "audit_commands",
         "model_commands",
         "task_commands",
+        "telegram_commands",
         "memory_commands",
         "skill_commands",
         "skill_check",

@@ -21,6 +21,7 @@ from duihua import (
     model_commands,
     skill_commands,
     task_commands,
+    telegram_commands,
 )
 from duihua.arguments import Parser, whole
 from duihua.errors import ConfigError, DuihuaError, InvalidOptions, NoSuchAbility, NotFound
@@ -123,6 +124,7 @@ def _parser(words: Catalogue) -> Parser:
     telegram.add_argument("--port", type=port, metavar="N", default=0, help=words.t("cli.fake-telegram.port"))
     telegram.add_argument("--log", metavar="FILE", default="", help=words.t("cli.fake-telegram.log"))
 
+    telegram_commands.add(command, words)
     ability_commands.add(command, words)
     task_commands.add(command, words)
     memory_commands.add(command, words)

@@ -77,13 +77,17 @@ Answer = Show | Present | Confirm | Tell | Document | Quit
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a handler works with: `args` is the text after the name."""
+    """What a handler works with: `args` is the text after the name.
+
+    `key` names this use of the command for ever, where the front end may hand it in twice.
+    """
 
     session: Session
     engine: ChatEngine
     args: str
     words: Catalogue
     table: CommandTable
+    key: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +170,16 @@ class CommandTable:
         return UnknownCommand(one_line(found[1], 40), self._nearest(name))
 
     async def run(
-        self, invocation: Invocation, session: Session, engine: ChatEngine, words: Catalogue
+        self,
+        invocation: Invocation,
+        session: Session,
+        engine: ChatEngine,
+        words: Catalogue,
+        *,
+        key: tuple[str, str] | None = None,
     ) -> Answer:
         """Carries a command out. Raises DuihuaError as the engine does."""
-        return await invocation.command.run(Scene(session, engine, invocation.args, words, self))
+        return await invocation.command.run(Scene(session, engine, invocation.args, words, self, key))
 
     def _nearest(self, name: str) -> str:
         near = get_close_matches(name, self._by_name, n=1, cutoff=0.6)

@@ -78,7 +78,7 @@ async def _new(scene: Scene) -> Answer:
 async def _retry(scene: Scene) -> Answer:
     if not await scene.session.history(limit=1):
         return Show(scene.words.t("command.retry.nothing"))
-    return Present(scene.session.retry())
+    return Present(scene.session.events(await scene.session.again(key=scene.key)))
 
 
 async def _undo(scene: Scene) -> Answer:

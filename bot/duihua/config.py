@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -79,6 +80,17 @@ class Settings(BaseSettings):
     proxy: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_PROXY"))
 
     stream: bool = Field(True, validation_alias=_named("DUIHUA_STREAM"))
+
+    telegram_bot_token: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_BOT_TOKEN"))
+    telegram_api_url: str = Field("https://api.telegram.org", validation_alias=_named("TELEGRAM_API_URL"))
+    telegram_access: Literal["closed", "open"] = Field("closed", validation_alias=_named("TELEGRAM_ACCESS"))
+    telegram_owners: Annotated[tuple[int, ...], NoDecode] = Field(
+        (), validation_alias=_named("TELEGRAM_OWNERS")
+    )
+    telegram_webhook_secret: SecretStr | None = Field(
+        None, validation_alias=_named("TELEGRAM_WEBHOOK_SECRET")
+    )
+    telegram_proxy: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_PROXY"))
 
     qianfan_api_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_API_KEY"))
     qianfan_secret_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_SECRET_KEY"))
@@ -174,11 +186,26 @@ class Settings(BaseSettings):
         prefix = name.lower().replace("-", "_") + "_"
         return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
-    @field_validator("skills", "skills_networks", "admins", "owners", "genstudio_native_tools", mode="before")
+    @field_validator(
+        "skills",
+        "skills_networks",
+        "admins",
+        "owners",
+        "genstudio_native_tools",
+        "telegram_owners",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _plain(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
+            raise ValueError("1 to 256 of A-Z a-z 0-9 _ - are allowed")
         return value
 
     @classmethod

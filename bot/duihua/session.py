@@ -231,19 +231,40 @@ class Session(MemorySession):
 
     async def retry(self) -> AsyncGenerator[AnyEvent, None]:
         """Answers the last input anew, as a sibling of the first answer, which stays stored."""
-        info = await self._found("turn", "retry")
-        if not info.head:
-            raise NotFound("turn", "retry")
-        async for event in self.events(await self._accept("retry", (), reply_to=info.head)):
+        async for event in self.events(await self.again()):
             yield event
+
+    async def again(self, turn: int = 0, *, key: tuple[str, str] | None = None) -> Ticket:
+        """As `retry`, of the last input or of a turn, but returns once the wish is durable.
+
+        Args:
+            turn: its number; 0: the last one.
+            key: as of `submit`.
+
+        Raises:
+            NotFound: nothing was said yet, or there is no such turn (any more).
+        """
+        info = await self._found("turn", "retry")
+        if turn:
+            engine = await self._here()
+            found = await engine.store.turn(TurnRef(info.id, turn))
+            if found is None or found.state == "cleared":
+                raise NotFound("turn", turn)
+        elif not info.head:
+            raise NotFound("turn", "retry")
+        return await self._accept("retry", (), reply_to=turn or info.head, key=key)
 
     async def continue_(self) -> AsyncGenerator[AnyEvent, None]:
         """Lets the model go on with an answer that was cut."""
+        async for event in self.events(await self.go_on()):
+            yield event
+
+    async def go_on(self, *, key: tuple[str, str] | None = None) -> Ticket:
+        """As `continue_`, but returns once the wish is durable. `key`: as of `submit`."""
         engine = await self._here()
         await self._found("turn", "continue")
-        go_on = "继续" if engine.locale == "zh" else "Continue."
-        async for event in self.events(await self._accept("continue", (Text(go_on),))):
-            yield event
+        text = "继续" if engine.locale == "zh" else "Continue."
+        return await self._accept("continue", (Text(text),), key=key)
 
     async def decide(self, call: str, approve: bool) -> Ticket:
         """Answers a held call, once; the turn that carries the decision out is read by `events`.

@@ -479,6 +479,10 @@ class SqlStore:
         """Takes, or renews, the right to work on a source for `lease` ms; False: another token has it."""
         return await self._db.write(lambda: holds.hold(source, token, lease), "hold")
 
+    async def holder(self, source: str) -> str:
+        """The token that has it now; empty: none."""
+        return await self._db.read(lambda: holds.holder(source))
+
     async def let_go(self, source: str, token: str) -> None:
         """Gives the right back; nothing if it is another's."""
         await self._db.write(lambda: holds.let_go(source, token), "hold")
