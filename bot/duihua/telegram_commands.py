@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from duihua.telegram.running import Plan
     from duihua_prompts import Catalogue
 
-NEEDED = ("aiogram", "markdown_it", "mdit_py_plugins", "pylatexenc")
+NEEDED = ("aiogram", "markdown_it", "pylatexenc")
 """What the extra `telegram` brings."""
 LISTEN = "127.0.0.1:8080"
 
