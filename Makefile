@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UV ?= uv
-.PHONY: chat test lint crash fuzz test-node bench bench-memory bench-skills memory providers lock
+.PHONY: chat test lint crash fuzz soak test-node bench bench-memory bench-skills memory providers lock
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/.base
@@ -23,6 +23,10 @@ crash: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+# Twenty minutes of many Telegram chats: with kills and faults, then without.
+soak: $(VENV)/.dev
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 # Against the reference MCP server, which npx fetches.
 test-node: $(VENV)/.dev
