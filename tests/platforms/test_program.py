@@ -51,5 +51,5 @@ async def test_a_chat_from_a_pipe(
     assert code == 0, err
     lines = out.splitlines()
     assert any("小明" in line for line in lines[:2])
-    assert any("北京" in line for line in lines)
+    assert any("北京" in line and "查到" in line for line in lines)
     assert "小明" not in lines[-1]
