@@ -22,7 +22,7 @@ from duihua.skills.contract import Context
 from duihua.skills.mcp.pipes import LARGEST, open_pipe
 from duihua.skills.mcp.results import told
 from duihua.skills.mcp.servers import Server
-from duihua.skills.mcp.tools import Offer, Unfit, offer
+from duihua.skills.mcp.tools import Offer, offer
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -219,10 +219,11 @@ class Link:
             log.warning("MCP server %s has more than %d tools: the first are used", self.server.name, TOOLS)
         offers: dict[str, Offer] = {}
         for tool in found[:TOOLS]:
+            await asyncio.sleep(0)  # a schema may be dear to read, but never so dear as 200 of them
             try:
                 one = offer(self.server, tool, self.call)
                 offers.setdefault(one.tool, one)
-            except Unfit as e:
+            except ValueError as e:
                 known, self._unfit = tool.name in self._unfit, self._unfit | {tool.name}
                 log.log(
                     logging.DEBUG if known else logging.WARNING,
