@@ -101,7 +101,7 @@ def _tidied(node: Any) -> Any:
         elif key == "items" and isinstance(value, list):
             out[key] = [_tidied(item) for item in cast("list[Any]", value)]
         elif key in _RIGHT and _RIGHT[key](value):
-            out[key] = clean(value) if key == "description" else value
+            out[key] = clean(str(cast("Any", value))) if key == "description" else value
     return out
 
 
