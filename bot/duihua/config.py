@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     )
     mcp_servers: str = Field("", validation_alias=_named("DUIHUA_MCP_SERVERS"))
     mcp_key: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_MCP_KEY"))
+    mcp_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias=_named("DUIHUA_MCP_HOSTS"))
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
     memory: Literal["on", "off"] = Field("on", validation_alias=_named("DUIHUA_MEMORY"))
     memory_model: str = Field("", validation_alias=_named("DUIHUA_MEMORY_MODEL"))
@@ -165,7 +166,9 @@ class Settings(BaseSettings):
         prefix = name.lower().replace("-", "_") + "_"
         return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
-    @field_validator("skills", "skills_networks", "admins", "genstudio_native_tools", mode="before")
+    @field_validator(
+        "skills", "skills_networks", "admins", "mcp_hosts", "genstudio_native_tools", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

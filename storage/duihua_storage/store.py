@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from duihua.codec import encode
 from duihua.errors import StorageError
 from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
-from duihua.messages import Address, Attachment, CallState, Step, Turn, TurnRef, Usage
+from duihua.messages import Address, Attachment, Call, CallState, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
     AuditedCall,
@@ -46,6 +46,7 @@ from duihua_storage import (
     outbox,
     people,
     reminders,
+    served,
     sessions,
     tasks,
     upkeep,
@@ -356,6 +357,14 @@ class SqlStore:
     async def held(self, session: int) -> Sequence[StoredCall]:
         """The calls of the session that wait for a decision, oldest first."""
         return await self._db.read(lambda: history.held(session))
+
+    async def log_call(self, session: int, call: Call, *, approved: bool = False) -> str:
+        """Writes down a call that no conversation led to, and that runs now; returns its id."""
+        return await self._db.write(lambda: served.begin(session, call, approved), "log_call")
+
+    async def log_result(self, call: Call, took: int) -> None:
+        """Sets state and result of such a call, by its id; `took`: ms."""
+        await self._db.write(lambda: served.end(call, took), "log_result")
 
     async def audit(
         self, tenant: str, *, user: int = 0, session: str = "", limit: int = 50

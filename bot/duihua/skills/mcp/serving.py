@@ -12,20 +12,21 @@ import base64
 import hmac
 import ipaddress
 import logging
-import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from duihua.errors import AskUser, ConfigError
+from duihua.errors import AskUser, ConfigError, StorageError
 from duihua.messages import Attachment, Call
 from duihua.ports import Skill
 from duihua.skills.complaint import clipped
 from duihua.skills.contract import Context
 from duihua.skills.mcp.consents import PATIENCE, Consents, Refused
+from duihua.skills.mcp.ledger import Ledger
 from duihua.skills.runner import needs_consent, run
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def make(
     skills: Sequence[Skill],
     context: Callable[[Skill], Context],
     question: Question,
+    ledger: Ledger,
     patience: float = PATIENCE,
 ) -> Server[Any]:
     """A server of these skills.
@@ -59,6 +61,7 @@ def make(
         skills: those for administrators are left out.
         context: makes what a call of a skill is given.
         question: words what a person is asked before a call.
+        ledger: keeps each client within `rate`, and the audit.
         patience: seconds that the person has to answer.
     """
     from mcp.server import Server
@@ -66,7 +69,7 @@ def make(
     from duihua import __version__
 
     offered = {skill.name: skill for skill in skills if not skill.admin_only}
-    served = _Served(offered, context, question, Consents(patience))
+    served = _Served(offered, context, question, ledger, Consents(patience))
     return Server("duihua", version=__version__, on_list_tools=served.list, on_call_tool=served.call)
 
 
@@ -75,6 +78,7 @@ class _Served:
     skills: Mapping[str, Skill]
     context: Callable[[Skill], Context]
     question: Question
+    ledger: Ledger
     consents: Consents
 
     async def list(
@@ -115,7 +119,7 @@ class _Served:
         arguments = orjson.dumps(params.arguments or {}).decode()
         skill = self.skills.get(params.name)
         effect = skill.effect if skill else "read"
-        call = Call(f"mcp-{secrets.token_hex(8)}", params.name[:64], arguments, effect=effect)
+        call = Call("", params.name[:64], arguments, effect=effect)
         context = replace(
             self.context(skill) if skill else Context(), progress=progress, attach=attached.append
         )
@@ -141,18 +145,41 @@ class _Served:
             try:
                 if skill is not None and not approved and needs_consent(skill, call):
                     raise AskUser("")
-                return await self._run(call, skill, replace(context, approved=approved))
+                return await self._run(call, skill, replace(context, approved=approved), ctx)
             except AskUser as e:
                 if approved:  # it was told that it need not ask
                     raise
                 asked = await self.consents.ask(self.question(call, str(e)), params, ctx)
-                return asked or await self._run(call, skill, replace(context, approved=True))
+                return asked or await self._run(call, skill, replace(context, approved=True), ctx)
         except (AskUser, Refused) as e:
             said = clipped(str(e), SAID) or f"{call.name} asks for a consent that it has."
             return replace(call, state="failed", result=said)
+        except StorageError as e:
+            log.error("a call of an MCP client cannot be written down: %s", e)
+            return replace(call, state="failed", result=f"{call.name}: the audit cannot be written.")
 
-    async def _run(self, call: Call, skill: Skill | None, context: Context) -> Call:
-        return await run(call, skill, context, known=tuple(self.skills), limit=LONGEST)
+    async def _run(
+        self, call: Call, skill: Skill | None, context: Context, ctx: ServerRequestContext[Any]
+    ) -> Call:
+        """Runs a call that stands in the audit before it begins, unless it comes too soon."""
+        about = ctx.session.client_params
+        began = time.monotonic()
+        call, author = await self.ledger.begin(
+            about.client_info.name if about else "", call, context.approved
+        )
+        done = replace(call, state="failed", result="cut off")
+        try:
+            if skill is not None and (why := self.ledger.too_often(skill, author)):
+                done = replace(call, state="failed", result=why)
+            else:
+                context = replace(context, user=author)
+                done = await run(call, skill, context, known=tuple(self.skills), limit=LONGEST)
+        except AskUser as e:
+            done = replace(call, state="refused", result=clipped(str(e), SAID))
+            raise
+        finally:
+            await self.ledger.end(done, began)
+        return done
 
 
 def _tool(skill: Skill) -> types.Tool:
@@ -192,9 +219,16 @@ async def serve_stdio(server: Server[Any]) -> None:
 
 
 async def serve_http(
-    server: Server[Any], host: str, port: int, key: str = "", ready: Callable[[str], object] = str
+    server: Server[Any],
+    host: str,
+    port: int,
+    key: str = "",
+    ready: Callable[[str], object] = str,
+    hosts: Sequence[str] = (),
 ) -> None:
     """Serves over streamable HTTP until it is cancelled or interrupted; `ready` is told the address.
+
+    `hosts`: the names that a proxy on this machine may pass on as `Host`.
 
     Raises:
         ConfigError: the host is not of this machine alone and there is no key, or the port is taken.
@@ -215,10 +249,11 @@ async def serve_http(
             f"duihua mcp cannot listen on {host}:{port}", "config_mcp_port", host=host, port=str(port)
         ) from None
     names = [f"{name}:*" for name in {"127.0.0.1", "localhost", "[::1]", _bracketed(host)}]
+    passed = [form for name in hosts for form in (name, f"{name}:*")]
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=local,
-        allowed_hosts=names,
-        allowed_origins=[f"http://{name}" for name in names],
+        allowed_hosts=[*names, *passed],
+        allowed_origins=[f"http://{name}" for name in names] + [f"https://{name}" for name in passed],
     )
     app: Asgi = server.streamable_http_app(streamable_http_path=PATH, host=host, transport_security=security)
     config = uvicorn.Config(
