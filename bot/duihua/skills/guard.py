@@ -57,8 +57,8 @@ _INSIDE = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa
 _NAT64 = ip_network("64:ff9b::/96")
 _COMPATIBLE = ip_network("::/96")
 _GLOBAL = ip_network("2000::/3")  # all that is given out of IPv6
-# IANA's registries of special-purpose addresses: Python's own table is as old as Python. What is public within
-# them (anycast relays, DNS) is not worth telling apart: no site is there.
+# IANA's registries of special-purpose addresses: Python's own table is as old as Python. What is public
+# within them (anycast relays, DNS) is not worth telling apart: no site is there.
 _SPECIAL = tuple(
     map(
         ip_network,
@@ -67,7 +67,7 @@ _SPECIAL = tuple(
             *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24"),
             *("192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
             *("224.0.0.0/4", "240.0.0.0/4"),
-            *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
+            *("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20"),
         ),
     )
 )

@@ -91,8 +91,8 @@ class Link:
             if loop.time() - began > _STABLE:
                 delay = _FIRST
             log.warning(
-                "MCP server %s is away: %s; next try in %g seconds. If it stays away, correct its entry in the "
-                "file of DUIHUA_MCP_SERVERS or disable it there; `duihua doctor` tries it",
+                "MCP server %s is away: %s; next try in %g seconds. If it stays away, correct its entry "
+                "in the file of DUIHUA_MCP_SERVERS or disable it there; `duihua doctor` tries it",
                 self.server.name,
                 self.server.hide(redact(reason)),
                 delay,
