@@ -56,6 +56,7 @@ class Link:
         self.server = server
         self.offers: tuple[Offer, ...] = ()
         self.state = "starting"  # or "up", "away"
+        self.reason = ""  # why it was away last
         self.tried = asyncio.Event()
         self._changed = changed
         self._client: Client | None = None
@@ -76,6 +77,7 @@ class Link:
         while not self._closing:
             began = loop.time()
             self._wanted.clear()
+            reason = ""
             try:
                 reason = await self._live()
             except Exception as e:
@@ -85,6 +87,8 @@ class Link:
                 self._client = self._limit = None
                 self._up.clear()
                 self.state = "away"
+                if not self._closing:
+                    self.reason = self.server.hide(redact(reason))
                 self.tried.set()
             if self._closing:
                 return
@@ -94,7 +98,7 @@ class Link:
                 "MCP server %s is away: %s; next try in %g seconds. If it stays away, correct its entry "
                 "in the file of DUIHUA_MCP_SERVERS or disable it there; `duihua doctor` tries it",
                 self.server.name,
-                self.server.hide(redact(reason)),
+                self.reason,
                 delay,
             )
             try:
