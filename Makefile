@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UV ?= uv
-.PHONY: chat test lint crash fuzz test-node bench bench-memory memory providers lock
+.PHONY: chat test lint crash fuzz test-node bench bench-memory bench-skills memory providers lock
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/.base
@@ -34,6 +34,9 @@ bench: $(VENV)/.base
 
 bench-memory: $(VENV)/.base
 	@$(BIN)/python -m benchmarks.memory $(DATA) $(ARGS)
+
+bench-skills: $(VENV)/.base
+	@$(BIN)/python -m benchmarks.skills $(ARGS)
 
 # What depends on the machine's speed is checked in the long form only.
 CHECK := $(filter --check,$(ARGS))

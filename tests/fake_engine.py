@@ -129,7 +129,7 @@ class FakeSession:
                     yield TextDelta(**where, text=piece)
             case ["ring"]:  # a reminder falls due meanwhile: it waits for the end of the answer
                 self.ringing = asyncio.create_task(
-                    self.engine.front.send(notice("call Ann", "2025-03-07T08:00+08:00"))
+                    self.engine.front.send(notice("call Ann", "2025-03-07T08:00+08:00"), LEDGER)
                 )
                 yield TextDelta(**where, text="ringing")
             case ["surrogate"]:
@@ -232,8 +232,11 @@ class FakeEngine:
 
     async def deliver(self) -> None:
         for number, text in enumerate(self.owed, 1):
-            await self.front.send(row(number, text))
+            await self.front.send(row(number, text), LEDGER)
         self.owed = []
+
+
+LEDGER: Any = None  # a terminal keeps nothing
 
 
 def row(turn: int, text: str, chat: str = "default", **body: Any) -> Send:

@@ -39,6 +39,7 @@ async def data(tmp_path: Path) -> dict[str, Any]:
                 "### 还没有回答的消息",
                 "### 还没有送出的内容",
                 "## 在别人的对话 2 里",
+                "## 尚未处理的消息",
             ],
         ),
         (
@@ -53,6 +54,7 @@ async def data(tmp_path: Path) -> dict[str, Any]:
                 "### Waiting for an answer",
                 "### Not delivered yet",
                 "## In conversation 2 of someone else",
+                "## Messages not worked through",
             ],
         ),
     ],

@@ -20,6 +20,8 @@ VALUES = {
     "messages",
     "memories",
     "reminders",
+    "arrivals",
+    "showing",
     "abilities",
     "codec",
     "outcomes",
@@ -30,10 +32,11 @@ VALUES = {
     "config",
     "redact",
     "escapes",
+    "saving",
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"foreign", "memory", "pictures", "prices", "composition", "recurrence"}
+LOGIC |= {"asking", "foreign", "memory", "pictures", "prices", "composition", "recurrence"}
 LAYERS = [
     VALUES,
     LOGIC,
@@ -55,7 +58,7 @@ LAYERS = [
         "plain",
         "comparison",
     },
-    {"terminal", "screen"},
+    {"terminal", "screen", "telegram"},
     {
         "doctor",
         "program",

@@ -35,6 +35,14 @@ def dice(n: int, ctx: Context) -> str:
         raise AskUser("So many?")
     return f"{{n}} x {{ctx.settings.sides}}"
 '''
+PLOT = '''from duihua import Attachment, skill
+
+
+@skill(effect="read")
+def plot() -> list[object]:
+    """Draws a curve."""
+    return ["drawn", Attachment("", "file", "text/csv", b"x,y", "curve.csv")]
+'''
 SETTINGS = {
     "DUIHUA_SKILL_DICE_SIDES": "20",
     "DUIHUA_SKILL_DICE_TOKEN": "hidden-one",
@@ -132,6 +140,23 @@ def test_a_call_goes_through_the_real_turn(capsys: pytest.CaptureFixture[str], h
     assert not (here / "duihua.db").exists()
     _, err = shown("run", "dice", '{"m": 2}', capsys=capsys, code=1)
     assert "there is no such argument" in err
+
+
+def test_what_a_skill_brings_is_saved_and_told(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    write("plot", PLOT)
+    for _ in range(2):
+        out, err = shown("run", "plot", capsys=capsys)
+        assert out.startswith("drawn\n")
+    assert "curve.csv" in err
+    assert "text/csv" in err
+    assert "3 B" in err
+    assert "duihua-files/curve-2.csv" in err
+    assert (here / "duihua-files" / "curve-2.csv").read_bytes() == b"x,y"
+    shown("run", "plot", "--out", "a/b", capsys=capsys)
+    assert [path.name for path in (here / "a" / "b").iterdir()] == ["curve.csv"]
+    (here / "file").write_text("")
+    _, err = shown("run", "plot", "--out", "file", capsys=capsys, code=1)
+    assert "cannot be written" in err
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])

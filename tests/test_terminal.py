@@ -28,6 +28,7 @@ from duihua.terminal import Terminal
 from duihua_prompts import Catalogue
 from tests.fake_engine import FakeEngine, notice, row
 
+LEDGER: Any = None  # a terminal keeps nothing
 WORDS = Catalogue("en")
 PROGRAM = [sys.executable, "-m", "tests.fake_engine", "chat"]
 ROOT = Path(__file__).parent.parent
@@ -240,7 +241,7 @@ async def test_an_answer_that_was_shown_is_not_shown_again() -> None:
     out = io.BytesIO()
     chat = terminal(FakeEngine(), Plain(WORDS, out, io.BytesIO()))
     await chat.piped(lines_of("hi"))
-    assert await chat.send(row(1, "echo hi")) == ""
+    assert await chat.send(row(1, "echo hi"), LEDGER) == ""
     assert out.getvalue() == b"echo hi\n"
 
 
@@ -254,8 +255,8 @@ async def test_an_answer_that_was_cut_off_is_shown_whole() -> None:
         yield await anext(events)
         yield await anext(events)
 
-    await chat.present(HOME, two())
-    await chat.send(row(1, "echo hi"))
+    await chat.present(TurnRef(1, 1), HOME, two(), LEDGER)
+    await chat.send(row(1, "echo hi"), LEDGER)
     assert out.getvalue().decode().endswith("echo hi\n")
 
 
@@ -271,9 +272,9 @@ async def test_the_outbox_waits_for_the_turn_that_is_being_shown() -> None:
             shown.set()
             await go_on.wait()
 
-    showing = asyncio.create_task(chat.present(HOME, slowly()))
+    showing = asyncio.create_task(chat.present(TurnRef(1, 1), HOME, slowly(), LEDGER))
     await shown.wait()
-    sending = asyncio.create_task(chat.send(row(1, "echo hi")))
+    sending = asyncio.create_task(chat.send(row(1, "echo hi"), LEDGER))
     await asyncio.sleep(0)
     go_on.set()
     await asyncio.gather(showing, sending)
@@ -286,10 +287,10 @@ async def test_answers_of_others_are_left_to_them() -> None:
     chat = terminal(engine, Plain(WORDS, io.BytesIO(), io.BytesIO()))
     await chat.piped(lines_of())
     with pytest.raises(NotSent):
-        await chat.send(row(1, "x", chat="other"))
+        await chat.send(row(1, "x", chat="other"), LEDGER)
     with pytest.raises(NotSent):
-        await chat.send(row(4, "shown by the process that asked"))
-    await chat.send(row(3, "from before this chat began"))
+        await chat.send(row(4, "shown by the process that asked"), LEDGER)
+    await chat.send(row(3, "from before this chat began"), LEDGER)
 
 
 async def test_a_failure_that_was_owed_is_told() -> None:
@@ -298,7 +299,7 @@ async def test_a_failure_that_was_owed_is_told() -> None:
     engine.session(HOME).turns = [Turn(TurnRef(1, 9))]
     chat = terminal(engine, Plain(WORDS, io.BytesIO(), err))
     await chat.piped(lines_of())
-    await chat.send(row(1, "", error="timeout", values={}))
+    await chat.send(row(1, "", error="timeout", values={}), LEDGER)
     assert err.getvalue().decode() == WORDS.t("error.timeout") + "\n"
 
 
@@ -308,10 +309,10 @@ async def test_a_reminder_is_told_and_a_late_one_says_so() -> None:
     for view in (Plain(WORDS, out, io.BytesIO()), JsonLines(WORDS, lines, io.BytesIO())):
         chat = terminal(FakeEngine(), view)
         await chat.piped(lines_of())
-        await chat.send(notice("call\x1b[2J Ann", "2025-03-07T08:00:00+08:00"))
-        await chat.send(notice("drink", soon))
+        await chat.send(notice("call\x1b[2J Ann", "2025-03-07T08:00:00+08:00"), LEDGER)
+        await chat.send(notice("drink", soon), LEDGER)
         with pytest.raises(NotSent):
-            await chat.send(notice("x", soon, chat="other"))
+            await chat.send(notice("x", soon, chat="other"), LEDGER)
     late = WORDS.t("reminder.late", text="call Ann", due="2025-03-07 08:00")
     assert out.getvalue().decode() == f"{late}\n{WORDS.t('reminder.due', text='drink')}\n"
     event = orjson.loads(lines.getvalue().splitlines()[0])

@@ -22,7 +22,7 @@ Action Input: JSON 格式的参数
 可用的函数：
 {functions}
 
-结果会以 Observation: 开头发给你，请根据结果回答用户。不需要函数时直接回答，不要输出 Action。"""
+结果是 Observation: 之后的一个 JSON 对象，请根据它回答用户。不需要函数时直接回答，不要输出 Action。"""
 _EN = """You can use the functions below. To use one, write only these two lines, then stop and wait:
 Action: name of the function
 Action Input: its arguments as JSON
@@ -30,8 +30,8 @@ Action Input: its arguments as JSON
 Functions:
 {functions}
 
-The result comes back after Observation: and your answer builds on it. If no function is needed, answer
-directly and do not write Action."""
+The result comes back as one JSON object after Observation: and your answer builds on it. If no function is
+needed, answer directly and do not write Action."""
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _LETTER = re.compile(r"[A-Za-z]")
 

@@ -42,8 +42,12 @@ class ArrivalStore(Protocol):
         """Gives the right back; nothing if it is another's."""
         ...
 
-    async def arrive(self, source: str, updates: Sequence[tuple[str, bytes]]) -> int:
-        """Keeps (key, body) of each update; one that was kept before is left alone. Returns the new ones."""
+    async def arrive(self, source: str, updates: Sequence[tuple[str, str, bytes]]) -> int:
+        """Keeps (key, author, body) of each update, all or none; returns how many are new.
+
+        One that was kept before is left alone. `author` is the sender's id at the front end, by which what is
+        not worked through goes when that person is forgotten; empty: nobody knows.
+        """
         ...
 
     async def arrived(self, source: str, *, after: int = 0, limit: int = 100) -> Sequence[Arrival]:
@@ -51,7 +55,11 @@ class ArrivalStore(Protocol):
         ...
 
     async def settle_arrivals(self, ids: Sequence[int], *, error: str = "") -> None:
-        """They are worked through and their bodies go; with an `error` they are put into quarantine."""
+        """They are worked through: body and author go, the key is known for three days more.
+
+        With an `error` they are put into quarantine, for 30 days, at most 1,000 of a source; from there
+        they go when they are settled without one.
+        """
         ...
 
     async def quarantine(self, *, limit: int = 50) -> Sequence[Quarantined]:

@@ -32,8 +32,8 @@ class Brief:
     system: str
     persona: str
     options: Mapping[str, Any]
-    skills: Mapping[str, Skill]
-    tools: tuple[ToolSpec, ...]  # that may be offered: see `offered`
+    skills: Mapping[str, Skill]  # whose calls are known, be it to refuse them
+    tools: tuple[ToolSpec, ...]  # that may be offered to who asks: see `offered`
     locale: str
     timezone: tzinfo | None = None
     skill_settings: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)

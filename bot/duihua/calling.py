@@ -7,13 +7,13 @@ for ever after; a stored result is never made again.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from duihua.actions import is_chinese
+from duihua.asking import TOO_LONG, shown
 from duihua.codec import sound
 from duihua.errors import AskUser
 from duihua.events import (
@@ -31,8 +31,8 @@ from duihua.messages import (
     Call,
     Decision,
     Step,
-    Text,
     TurnRef,
+    Usage,
     call_id,
     text_of,
 )
@@ -43,12 +43,16 @@ from duihua.ports import (
 )
 from duihua.running import Said, whole
 from duihua.skills.contract import Context
-from duihua.skills.runner import needs_consent, run
+from duihua.skills.lenient import plain
+from duihua.skills.runner import read, run
 
 CALLS = 16
 """Calls of one answer that are run; a model that asks for more is told so."""
 
 TOO_MANY = f"Not run, nor any call after it: at most {CALLS} in one answer."
+
+
+REFUSED = "The user did not consent: it was not done."
 
 T = TypeVar("T")
 
@@ -64,21 +68,16 @@ class Calling(Keeping):
             call = Call(
                 id=call_id(self.turn.ref, number, index),
                 name=name,
-                arguments=sound(arguments),
+                arguments=plain(sound(arguments)),  # what is asked, stored and run is one text
                 effect=skill.effect if skill else "read",
             )
             if index == CALLS:
                 call = replace(call, state="failed", result=TOO_MANY)
-            elif skill is not None and needs_consent(skill, call) and not await self._barred(skill):
-                call = replace(call, state="held")
             calls.append(call)
         step = Step(said.parts(), tuple(calls), brief.dialect.name)
-        expires = self._expires() if any(c.state == "held" for c in calls) else 0
 
         async def write() -> None:
-            await self.store.step(
-                self.fence, number, step, usage=finish.usage, micros=said.micros, expires=expires
-            )
+            await self.store.step(self.fence, number, step, usage=finish.usage, micros=said.micros)
             self.steps.append(step)
             self.said = Said()
 
@@ -93,56 +92,87 @@ class Calling(Keeping):
         return any(c.state == "held" for c in self.steps[number].calls)
 
     async def _call(self, call: Call, number: int | None, *, approved: bool = False) -> Call:
-        """Runs one call; its result is stored before anything else happens with it."""
+        """Runs one call, or holds it; its result is stored before anything else happens with it.
+
+        Whether a person must consent, and what the call may do, is decided here: who journaled it may have
+        known another skill of that name, or none.
+        """
         skill = self._skill(call.name)
         files: list[Attachment] = []
-        self._emit(SkillStarted, call=call.id, name=call.name, arguments=call.arguments)
-        if skill is not None and call.state != "running" and (why := await self._refusal(skill)):
-            return await self._set(replace(call, state="failed", result=why), number)
-        if call.effect == "write":
-            if call.state == "running":  # an earlier attempt was cut while it ran
-                return await self._set(replace(call, state="unknown", result=""), number)
-            if (earlier := await self._done_before(call)) is not None:
+        if call.state == "running":  # an earlier attempt was cut while it ran
+            self._started(call)
+            return await self._set(replace(call, state="unknown", result=""), number)
+        if skill is not None:
+            call = replace(call, effect=skill.effect)
+            if why := await self._refusal(skill, approved):
+                self._started(call)
+                return await self._set(replace(call, state="failed", result=why), number)
+        began = 0.0
+
+        async def begin(arguments: Mapping[str, Any], asks: bool) -> Call | None:
+            nonlocal began
+            if (earlier := await self._done_before(call, arguments)) is not None:
                 await self._attached_before([earlier.id])
-                return await self._set(replace(call, state="done", result=earlier.result), number)
-            await self._set(replace(call, state="running"), number)
-        began = time.monotonic()
+                self._started(call)
+                return replace(call, state="done", result=earlier.result)
+            if asks:
+                return None
+            self._started(call)
+            if call.effect == "write":
+                await self._set(replace(call, state="running"), number)
+            began = time.monotonic()
+            return None
+
         try:
             result = await run(
                 call,
                 skill,
                 replace(self._context(call, skill, approved), attach=files.append),
-                known=self._brief.skills,
+                known=[tool.name for tool in self._brief.tools],
                 limit=self._longest,
                 room=self._room,
                 keep=self._whole(call, files),
+                begin=begin,
             )
         except AskUser as e:
             result = replace(call, state="failed" if approved else "held", result=str(e))
-        took = round((time.monotonic() - began) * 1000)
+            if result.state == "held" and shown(call.arguments) is None:
+                result = replace(call, state="failed", result=TOO_LONG)
+        if not began and result.state == "failed":
+            self._started(call)
+        took = round((time.monotonic() - began) * 1000) if began else None
         return await self._set(result, number, files, took=took)
 
-    @property
-    def _user(self) -> int:
-        """users.id of who asks."""
-        return (self.turn.author.id if self.turn.author else 0) or self.work.owner
+    def _started(self, call: Call) -> None:
+        self._emit(SkillStarted, call=call.id, name=call.name, arguments=call.arguments)
 
     async def _barred(self, skill: Skill) -> str:
         gate = self._brief.gate
-        return await gate.barred(skill, self.work.address, self._user) if gate else ""
+        return await gate.barred(skill, self.work.address, self.work.asker) if gate else ""
 
-    async def _refusal(self, skill: Skill) -> str:
-        """Why a call is not run, for the model; empty: it is."""
+    async def _refusal(self, skill: Skill, approved: bool) -> str:
+        """Why a call is not run, for the model; empty: it is.
+
+        A call counts when it is asked for: nobody consents to what then comes too often.
+        """
         gate = self._brief.gate
-        return await self._barred(skill) or (gate.too_often(skill, self._user) if gate else "")
+        why = await self._barred(skill)
+        return why or (gate.too_often(skill, self.work.asker) if gate and not approved else "")
 
-    async def _done_before(self, call: Call) -> Call | None:
-        """The same call, done by an earlier answer to the same input: a retry does not do it again."""
-        if self.work.kind not in ("retry", "edit"):
+    async def _done_before(self, call: Call, arguments: Mapping[str, Any]) -> Call | None:
+        """The same write, done by an earlier answer to the same input: a retry does not do it again.
+
+        `arguments` are as the skill reads them: spaces, order and defaults do not matter.
+        """
+        skill = self._skill(call.name)
+        if self.work.kind not in ("retry", "edit") or call.effect != "write" or skill is None:
             return None
-        done = (c for t in await self.store.beside(self.turn) for s in t.steps for c in s.calls)
-        same = (call.name, _plain(call.arguments))
-        return next((c for c in done if c.state == "done" and (c.name, _plain(c.arguments)) == same), None)
+        done = [c for t in await self.store.beside(self.turn) for s in t.steps for c in s.calls]
+        for one in done:
+            same = one.state == "done" and one.name == call.name
+            if same and await read(skill, one.arguments) == arguments:
+                return one
+        return None
 
     async def _set(
         self, call: Call, number: int | None, files: Sequence[Attachment] = (), *, took: int | None = None
@@ -155,7 +185,14 @@ class Calling(Keeping):
         async def write() -> None:
             expires = self._expires() if call.state == "held" else 0
             await self.store.call(
-                self.fence, call.id, call.state, call.result, expires=expires, files=files, took=took
+                self.fence,
+                call.id,
+                call.state,
+                call.result,
+                expires=expires,
+                files=files,
+                took=took,
+                effect=call.effect,
             )
             if number is not None:
                 step = self.steps[number]
@@ -196,7 +233,13 @@ class Calling(Keeping):
     def _held(self) -> Outcome:
         for call in self.steps[-1].calls:
             if call.state == "held":
-                self._later(ApprovalRequested, call=call.id, name=call.name, arguments=call.arguments)
+                self._later(
+                    ApprovalRequested,
+                    call=call.id,
+                    name=call.name,
+                    arguments=call.arguments,
+                    question=call.result,
+                )
         return self._end("done", "approval")
 
     async def _decided(self, decision: Decision) -> Outcome | None:
@@ -204,13 +247,14 @@ class Calling(Keeping):
         stored = await self.store.stored_call(decision.call)
         if stored is None or stored.ref.session != self.turn.ref.session:
             return self._failed("no_call")
-        if stored.asker and self._user != stored.asker:
+        if stored.asker and self.work.asker != stored.asker:
             return self._failed("not_asker")
         call, again = stored.call, self.fence.attempt > 1
         if call.state == "held" and not await self._stands(stored.ref):
             return self._failed("no_call")  # what led to it was taken back, or asked anew
         if call.state == "held" and not decision.approve:
-            call = await self._set(replace(call, state="refused"), None)
+            why = REFUSED if call.result else ""  # in the place of the skill's question
+            call = await self._set(replace(call, state="refused", result=why), None)
         elif call.state == "held" and stored.expires and stored.expires <= self._came():
             call = await self._set(replace(call, state="refused", result="expired"), None)
             self._emit(Notice, code="expired", values={"name": call.name})
@@ -224,25 +268,27 @@ class Calling(Keeping):
         if last is not None and last.ref == stored.ref:
             waits = any(c.state == "held" for c in last.steps[-1].calls)
             return self._end("done", "approval") if waits else None
-        if all(t.ref != stored.ref for t in self.past):
-            # It has left the window: the model reads the result as a message of its own.
-            note = f"[{call.name} {call.arguments}] {call.state}: {call.result}"
-            self.turn = replace(self.turn, input=(*self.turn.input, Text(note)), memo={})
+        await self._tell(call)
         return None
+
+    async def _tell(self, call: Call) -> None:
+        """Tells the model of a call that is not where the talk goes on: again, as a call with its result.
+
+        As words of the user the result would give orders. It is journaled: later turns read the same.
+        """
+        step = Step((), (replace(call, id=call_id(self.turn.ref, 0, 0)),), self._brief.dialect.name)
+
+        async def write() -> None:
+            await self.store.step(self.fence, 0, step, usage=Usage())
+            self.steps.append(step)
+
+        await whole(write())
 
     async def _stands(self, ref: TurnRef) -> bool:
         """Whether a turn is still part of the conversation: not undone, edited, or answered anew."""
         limit = self.turn.ref.seq - ref.seq + 1
         path = await self.store.path(ref.session, self.turn.parent, since=ref.seq, limit=limit)
         return any(turn.ref == ref for turn in path)
-
-
-def _plain(arguments: str) -> Any:
-    """Arguments as data, so that spaces and the order of names make no difference."""
-    try:
-        return json.loads(arguments or "{}")
-    except ValueError:
-        return arguments
 
 
 def _language(text: str) -> str:

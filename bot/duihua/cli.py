@@ -119,6 +119,10 @@ def _parser(words: Catalogue) -> Parser:
     port = whole(words, "cli.simulator.range", 0, 65_535)
     simulator.add_argument("--port", type=port, metavar="N", default=0, help=words.t("cli.simulator.port"))
 
+    telegram = command("fake-telegram", _fake_telegram, about="cli.fake-telegram.about")
+    telegram.add_argument("--port", type=port, metavar="N", default=0, help=words.t("cli.fake-telegram.port"))
+    telegram.add_argument("--log", metavar="FILE", default="", help=words.t("cli.fake-telegram.log"))
+
     ability_commands.add(command, words)
     task_commands.add(command, words)
     memory_commands.add(command, words)
@@ -244,6 +248,12 @@ def _simulator(given: argparse.Namespace, words: Catalogue) -> int:
 
     load_settings()
     return run(given.port)
+
+
+def _fake_telegram(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.simulator.telegram import run
+
+    return run(given.port, given.log)
 
 
 def _doctor(given: argparse.Namespace, words: Catalogue) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from duihua import memory_handlers, skill_handlers
+from duihua.asking import shown
 from duihua.command import (
     Answer,
     Command,
@@ -53,6 +54,7 @@ __all__ = [
     "persona_of",
 ]
 
+_LINE = 200  # characters of a call's arguments in a list
 _HISTORY, _MOST = 10, 200  # turns shown by /history, and at most
 
 
@@ -170,7 +172,8 @@ async def _decide(scene: Scene, name: str, *, approve: bool) -> Answer:
     number = _number(scene.args, len(held)) if scene.args else 1
     if number is None or (len(held) > 1 and not scene.args):  # nobody consents to what they did not mean
         waiting = [
-            f"  {i}. {one_line(h.call.name)} {one_line(h.call.arguments)}" for i, h in enumerate(held, 1)
+            f"  {i}. {one_line(h.call.name)} {shown(h.call.arguments, _LINE) or '…'}"
+            for i, h in enumerate(held, 1)
         ]
         code = "approval.which" if scene.args else "approval.several"
         wrong = words.t(code, number=one_line(scene.args, 20), count=len(held), name=name)

@@ -267,10 +267,11 @@ class _Page:
                 self.block(body if isinstance(body, str) else _flat(body))
 
     def rest(self, data: Data) -> None:
-        """Reminders, tasks and usage."""
+        """Reminders, tasks, what is not worked through, and usage."""
         t = self.words.t
         self._rows("export.reminders", data["reminders"], ("due", "rule", "state", "body"))
         self._rows("export.tasks", data["tasks"], ("created", "kind", "model", "state", "result", "error"))
+        self._rows("export.arrivals", data["arrivals"], ("at", "source", "state", "body", "error"))
         if data["usage"]:
             self.line("##", t("export.usage"))
             self.items([self._used(row) for row in data["usage"]])
@@ -285,7 +286,7 @@ class _Page:
             return
         self.line("##", self.words.t(heading))
         for row in rows:
-            values = [self.time(row[n]) if n in ("due", "created") else row[n] for n in names if row[n]]
+            values = [self.time(row[n]) if n in ("due", "created", "at") else row[n] for n in names if row[n]]
             self.items([" · ".join(inline(v if isinstance(v, str) else _flat(v)) for v in values)])
 
 

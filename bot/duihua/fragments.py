@@ -203,7 +203,7 @@ class _Writing:
     def _pair(self, text: str | None, call: Call) -> None:
         wanted = {"name": call.name, "arguments": call.arguments}
         self._add("a", message("assistant", text, function_call=wanted), text, call.name, call.arguments)
-        result = _json_result(call, self.clip)
+        result = sealed(call, self.clip)
         self._add("f", message("function", result, name=call.name), result)
 
     def _parallel(self, text: str | None, calls: list[Call], thoughts: str) -> None:
@@ -219,11 +219,11 @@ class _Writing:
             self._add("f", message("tool", result, tool_call_id=call.id), result)
 
     def _told(self, text: str | None, call: Call) -> None:
-        result = _result(call, self.clip)
+        result = sealed(call, self.clip)
         if self.shape.functions == "text":
             lines, answer = (f"Action: {call.name}\nAction Input: {call.arguments}", f"Observation: {result}")
         else:
-            lines, answer = (f"[{call.name} {call.arguments}]", f"[{call.name}]\n{result}")
+            lines, answer = (f"[{call.name} {call.arguments}]", f"[{call.name}] {result}")
         said = f"{text}\n{lines}" if text else lines
         self._add("a", message("assistant", said), said)
         self._add("f", message("user", answer), answer)
@@ -260,8 +260,11 @@ def _result(call: Call, clip: int) -> str:
     return clipped(text, clip) if clip else text
 
 
-def _json_result(call: Call, clip: int) -> str:
-    """A result as the JSON object that a `function` message must hold."""
+def sealed(call: Call, clip: int = 0) -> str:
+    """A result as one JSON object: nothing in it can end it and go on as if somebody else spoke.
+
+    That is what a `function` message must hold; where a result stands in a message of words, it is its mark.
+    """
     text = _result(call, clip)
     if _is_object(text):
         return text

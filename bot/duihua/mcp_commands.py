@@ -84,10 +84,10 @@ def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
 
 def _question(words: Catalogue, call: Call, said: str) -> str:
     """What a client's user is asked before a call; `said`: what the skill itself asks."""
+    from duihua.asking import shown
     from duihua.escapes import one_line
 
-    arguments = one_line(call.arguments, SHOWN)
-    asked = words.t("cli.mcp.consent", name=call.name, arguments=arguments)
+    asked = words.t("cli.mcp.consent", name=call.name, arguments=shown(call.arguments) or "…")
     return f"{asked}\n{one_line(said, SHOWN)}" if said else asked
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from duihua.arrivals import ArrivalStore
 from duihua.events import AnyEvent
 from duihua.memories import MemoryStore
 from duihua.messages import (
@@ -27,6 +28,7 @@ from duihua.messages import (
 )
 from duihua.options import ModelOptions
 from duihua.reminders import ReminderStore
+from duihua.showing import ShownStore
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -243,37 +245,50 @@ class Rate:
     seconds: float = 60.0
 
 
+def never(arguments: Mapping[str, Any]) -> bool:
+    """No call needs consent."""
+    return False
+
+
+def always(arguments: Mapping[str, Any]) -> bool:
+    """Every call needs consent."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Skill:
     """A function that models may call: a value, not a class to inherit from.
 
-    `run(arguments, context)` gets what `validate(json_text)` returned (which raises BadArguments).
+    `run(arguments, context)` gets what `validate(json_text)` returned (which raises BadArguments). `validate`
+    and `confirm` are called in a thread, save where they are known to run nobody's code but ours.
 
     Attributes:
         spec: what models are shown.
         run: does it.
         validate: reads the arguments.
         effect: `write` changes something outside and is never run twice.
-        confirm: whether a person must consent to a call with these arguments first.
+        confirm: whether a person must consent to a call with these arguments first; `always`, `never`.
         timeout: seconds after which a call is given up.
         hosts: those it may reach (`api.example.com`, `*.example.com`); its http client refuses others.
         admin_only: only administrators may have it called.
         rate: of each person; None: any.
         settings: a pydantic model that `DUIHUA_SKILL_<NAME>_*` are read into; None: they stay text.
         origin: where it comes from, for people: `module.function`, `mcp server NAME`, a path.
+        plain: `validate` runs no code of the skill's own and is soon done.
     """
 
     spec: ToolSpec
     run: Callable[[Mapping[str, Any], Any], Awaitable[Any]] = field(hash=False)
     validate: Callable[[str], Mapping[str, Any]] = field(hash=False)
     effect: Effect = "write"
-    confirm: Callable[[Mapping[str, Any]], bool] = field(default=lambda arguments: False, hash=False)
+    confirm: Callable[[Mapping[str, Any]], bool] = field(default=never, hash=False)
     timeout: float = 30.0
     hosts: tuple[str, ...] = ()
     admin_only: bool = False
     rate: Rate | None = None
     settings: type[BaseModel] | None = None
     origin: str = ""
+    plain: bool = False
 
     @property
     def name(self) -> str:
@@ -329,6 +344,11 @@ class Work:
     locale: str = ""
     memory: bool = True  # the owner's own switch of long-term memory
     version: int = 0  # of what is known about the owner: raised whenever their facts change
+
+    @property
+    def asker(self) -> int:
+        """users.id of who asks: in a shared session not always its owner."""
+        return (self.turn.author.id if self.turn.author else 0) or self.owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,7 +505,7 @@ class StoredTask:
     ended: int = 0
 
 
-class Store(MemoryStore, ReminderStore, Protocol):
+class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, Protocol):
     """Keeps conversations. Its methods are the turn's transactions, not CRUD: one method, one transaction.
 
     A Fence that no longer holds raises Superseded and writes nothing. An accepted write is carried out even
@@ -539,11 +559,12 @@ class Store(MemoryStore, ReminderStore, Protocol):
         expires: int = 0,
         files: Sequence[Attachment] = (),
         took: int | None = None,
+        effect: Effect | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
         `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
-        are kept with the call's turn.
+        are kept with the call's turn. `effect` is what it turned out to be, None: as it was journaled.
         """
         ...
 
@@ -561,8 +582,8 @@ class Store(MemoryStore, ReminderStore, Protocol):
         """Erases turns (None: all, waiting inputs too) with everything derived; returns how many."""
         ...
 
-    async def stop(self, session: int, by: int = 0) -> TurnRef | None:
-        """Asks the running turn to stop."""
+    async def stop(self, session: int, by: int = 0, *, turn: int = 0) -> TurnRef | None:
+        """Asks the running turn to stop; `turn`: only this one. None: it does not run."""
         ...
 
     async def path(self, session: int, head: int, *, since: int = 0, limit: int = 200) -> Sequence[Turn]:
@@ -715,7 +736,7 @@ class Store(MemoryStore, ReminderStore, Protocol):
         ...
 
     async def sweep(self) -> int:
-        """Deletes the keys of answered inputs after three days; returns how many."""
+        """Deletes the keys of answered inputs after three days, and of arrivals; returns how many inputs'."""
         ...
 
     async def scrub(self) -> None:
@@ -734,11 +755,13 @@ class Frontend(Protocol):
         """The `front` of its addresses."""
         ...
 
-    async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
-        """Shows a turn live: best effort, may be cut off at any moment."""
+    async def present(
+        self, ref: TurnRef, address: Address, events: AsyncIterator[AnyEvent], ledger: ShownStore
+    ) -> None:
+        """Shows a turn live: best effort, may be cut off at any moment. `ledger` keeps what shows it."""
         ...
 
-    async def send(self, send: Send) -> str:
+    async def send(self, send: Send, ledger: ShownStore) -> str:
         """Delivers one message for good; returns its external id. Raises NotSent, SendUnknown, Gone."""
         ...
 

@@ -111,7 +111,7 @@ async def preview(
         start=packed.start if packed.start != current.ref.seq else 0,
         parts=_shared(packed.tokens, [part for part in parts if part.text]),
         recalled=composed.shown,
-        offered=dialect.lower(brief.tools).decode(),
+        offered=dialect.lower(tools).decode(),
     )
 
 

@@ -151,14 +151,54 @@ class Session(MemorySession):
             reply_to: number of the turn to go on from; None: where the conversation stands.
             key: (source, id) that names this input for ever; the same key again is a duplicate.
         """
-        engine = await self._here()
-        given = (Text(content),) if isinstance(content, str) else tuple(content)
-        files = tuple(part for part in given if isinstance(part, Attachment))
-        parts = tuple(part.part if isinstance(part, Attachment) else part for part in given)
-        await engine.check(self.address, parts, options)
-        if options is not None and (values := _plain(options)):
-            parts = (*parts, Options(values))
+        parts, files = await self._checked(content, options)
         return await self._accept("message", parts, reply_to=reply_to, key=key, attachments=files)
+
+    async def edit(
+        self,
+        turn: int,
+        content: str | Sequence[Part | Attachment],
+        *,
+        key: tuple[str, str] | None = None,
+    ) -> Ticket:
+        """Says something else in place of what a turn was asked; it is answered anew, as a sibling.
+
+        The turn stays stored and is remembered no more; if it still runs, it is stopped. The conversation
+        goes on from the new answer. What still waits for its turn is changed by `amend`.
+
+        Args:
+            turn: number of the turn; `Store.taken` finds it by the key of the input.
+            content: as of `submit`.
+            key: as of `submit`: of the edit, not of what is edited.
+
+        Raises:
+            NotFound: no such turn in this conversation, or it was erased; and what `submit` raises.
+        """
+        parts, files = await self._checked(content)
+        engine = await self._here()
+        info = await self._found("turn", str(turn))
+        found = await engine.store.turn(TurnRef(info.id, turn))
+        if found is None or found.state == "cleared":
+            raise NotFound("turn", turn)
+        await self.stop(turn)
+        return await self._accept("edit", parts, reply_to=turn, key=key, attachments=files)
+
+    async def amend(self, content: str | Sequence[Part | Attachment], *, key: tuple[str, str]) -> bool:
+        """Changes what an input says while it waits for its turn: an edited one, or one that came in pieces.
+
+        False: none with this key waits (any more); nothing is changed, and `edit` may help.
+
+        Args:
+            content: all that it says from now on. `Store.taken` has what it says so far; of that, a `Media`
+                part keeps its attachment.
+            key: of the input.
+
+        Raises:
+            As `submit`.
+        """
+        parts, files = await self._checked(content)
+        engine = await self._here()
+        return await engine.store.amend(self.address.tenant, *key, parts, files)
 
     async def events(self, ticket: Ticket) -> AsyncGenerator[AnyEvent, None]:
         """Attaches to the turn that answers an input, running, waiting or done, in whatever process."""
@@ -231,13 +271,16 @@ class Session(MemorySession):
         stored = await engine.store.stored_call(call)
         return progress.state == "done" and stored is not None and stored.call.state == "held"
 
-    async def stop(self) -> bool:
-        """Stops the running turn; it ends with what was said. False if none runs."""
+    async def stop(self, turn: int = 0) -> bool:
+        """Stops the running turn, or the one of this number alone; it ends with what was said.
+
+        False: it does not run.
+        """
         engine = await self._here()
         info = await engine.store.session(self.address)
         if info is None:
             return False
-        ref = await engine.store.stop(info.id)
+        ref = await engine.store.stop(info.id, turn=turn)
         if ref is None:
             return False
         engine.lanes.stop(ref)
@@ -335,10 +378,12 @@ class Session(MemorySession):
         return any(id_ == info.id and engine.lanes.fate(token) == "alive" for id_, token in leases)
 
     async def held(self) -> list[StoredCall]:
-        """The calls that wait for `decide`, oldest first."""
+        """The calls that wait for `decide`, oldest first; none whose time is over."""
         engine = await self._here()
         info = await engine.store.session(self.address)
-        return list(await engine.store.held(info.id)) if info else []
+        now = engine.clock() * 1000
+        waiting = await engine.store.held(info.id) if info else ()
+        return [one for one in waiting if not one.expires or one.expires > now]
 
     async def reminders(self) -> list[Reminder]:
         """The conversation's reminders, the next one first."""
@@ -497,6 +542,19 @@ class Session(MemorySession):
     async def _made(self) -> SessionInfo:
         engine = await self._here()
         return await engine.store.ensure(self.address, self._external, self._name)
+
+    async def _checked(
+        self, content: str | Sequence[Part | Attachment], options: ModelOptions | None = None
+    ) -> tuple[tuple[Part, ...], tuple[Attachment, ...]]:
+        """What is said as parts, with the attachments that come with it; refused if no model takes it."""
+        engine = await self._here()
+        given = (Text(content),) if isinstance(content, str) else tuple(content)
+        files = tuple(part for part in given if isinstance(part, Attachment))
+        parts = tuple(part.part if isinstance(part, Attachment) else part for part in given)
+        await engine.check(self.address, parts, options)
+        if options is not None and (values := _plain(options)):
+            parts = (*parts, Options(values))
+        return parts, files
 
     async def _accept(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from duihua.messages import TurnRef
+from duihua.messages import Attachment, Part, TurnRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +26,29 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An input as found by its key. `seq` is the turn that took it, 0: it waits."""
+    """An input as found by its key; if it was edited since, its latest edit.
+
+    `seq` is the turn that took it. 0: it waits, and `parts` are what it says so far.
+    """
 
     session: int
     inbox: int
     seq: int
+    parts: tuple[Part, ...] = ()
 
 
 class ShownStore(Protocol):
     """What a store keeps of shown messages: one method, one transaction."""
 
     async def show(self, ref: TurnRef, part: int, external: str = "") -> None:
-        """Writes down that a part is about to be sent, or, with its id, that it was."""
+        """Writes down that a part is about to be sent, or, with its id, that it was.
+
+        What was about to be sent and surely was not is taken back by `unshow`: begun once more without that,
+        it may have come already, and `lost` tells of it.
+
+        Nothing is written for a turn that was erased. A turn that was cleared while it ran keeps its rows:
+        what stands in its messages must still be taken back.
+        """
         ...
 
     async def shown(self, ref: TurnRef) -> Sequence[Shown]:
@@ -49,7 +60,7 @@ class ShownStore(Protocol):
         ...
 
     async def reshow(self, ref: TurnRef, to: TurnRef) -> None:
-        """Another turn's answer takes over the messages, where it has none of its own yet."""
+        """Another turn of the session takes over the messages; nothing happens if it has some of its own."""
         ...
 
     async def shown_in(self, session: int, external: str) -> int:
@@ -57,9 +68,27 @@ class ShownStore(Protocol):
         ...
 
     async def lost(self, *, limit: int = 100) -> Sequence[tuple[TurnRef, int]]:
-        """(turn, part) of finished turns' messages that were about to be sent and never confirmed."""
+        """(turn, part) of finished turns' messages that may have come once more than is known.
+
+        They were about to be sent and nobody learned whether they were: left so, or begun again. None that
+        the outbox still owes: whoever takes that up again comes by them.
+        """
         ...
 
     async def taken(self, tenant: str, source: str, source_id: str) -> Taken | None:
-        """What became of an input with this key; None: there is none, or its key is swept."""
+        """What became of an input with this key; None: there is none, it was erased, or its key is swept."""
+        ...
+
+    async def amend(
+        self,
+        tenant: str,
+        source: str,
+        source_id: str,
+        parts: tuple[Part, ...],
+        attachments: Sequence[Attachment] = (),
+    ) -> bool:
+        """Replaces what a waiting input says; False: no such input waits (any more), nothing is changed.
+
+        Attachments that `parts` name no more are dropped, `attachments` are new.
+        """
         ...

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from duihua.asking import shown
 from duihua.escapes import one_line
 from duihua.events import (
     AnyEvent,
@@ -14,15 +17,18 @@ from duihua.events import (
     ReminderDue,
     Retracted,
     TextDelta,
+    TurnFailed,
     TurnFinished,
     TurnRestarted,
     TurnSnapshot,
 )
+from duihua.messages import Media
+from duihua.ports import Send
 
 if TYPE_CHECKING:
     from duihua_prompts import Catalogue
 
-_ARGUMENTS = 2000  # characters: whoever consents must see what to
+_LONGEST = 2000  # characters of a text of a skill or a reminder
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +93,45 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             return words.t(f"notice.{event.code}", **event.values)
         case ReminderDue():
             code = "reminder.late" if event.late else "reminder.due"
-            return words.t(code, text=one_line(event.text, _ARGUMENTS), due=event.due[:16].replace("T", " "))
+            return words.t(code, text=one_line(event.text, _LONGEST), due=event.due[:16].replace("T", " "))
         case TurnFinished(finish="stopped"):
             return words.t("notice.stopped")
         case TurnFinished(finish="length"):
             return words.t("notice.cut")
         case ApprovalRequested():
-            return words.t(
-                "approval.ask", name=one_line(event.name), arguments=one_line(event.arguments, _ARGUMENTS)
-            )
+            name = one_line(event.name)
+            asked = words.t("approval.ask", name=name, arguments=shown(event.arguments) or "…")
+            if not event.question:
+                return asked
+            question = one_line(event.question, _LONGEST)
+            return f"{words.t('approval.question', name=name, question=question)}\n{asked}"
         case _:
             return ""
+
+
+def end_of(send: Send) -> TurnFinished | TurnFailed:
+    """The end of the turn that an outbox row tells of."""
+    body: dict[str, Any] = orjson.loads(send.body)
+    key, turn = send.address.key, send.ref.seq
+    values: dict[str, Any] = body.get("values") or {}
+    if error := body.get("error"):
+        return TurnFailed(session=key, turn=turn, error=str(error), values=values)
+    return TurnFinished(
+        session=key,
+        turn=turn,
+        text=str(body.get("text", "")),
+        finish=str(body.get("finish", "stop")),
+        attachments=tuple(Media(**file) for file in body.get("attachments", ())),
+    )
+
+
+def cleared(send: Send) -> HistoryCleared | None:
+    """What an outbox row tells of flagged content that was cleared; None: it tells of something else."""
+    body: dict[str, Any] = orjson.loads(send.body)
+    values: dict[str, Any] = body.get("values") or {}
+    if body.get("finish") != "flagged" or not values:
+        return None
+    return HistoryCleared(session=send.address.key, turn=send.ref.seq, **values)
 
 
 def alternatives(event: AnyEvent, words: Catalogue) -> list[str]:

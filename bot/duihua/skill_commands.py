@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
 import keyword
 import re
 import sys
@@ -20,11 +19,13 @@ from duihua.arguments import Parser
 from duihua.errors import ConfigError, DuihuaError, NotFound
 from duihua.escapes import aligned, one_line
 from duihua.program import complain, load_settings
+from duihua.saving import FOLDER, save
 from duihua.skill_handlers import fault_line
+from duihua.skills.files import told
 
 if TYPE_CHECKING:
     from duihua.config import Settings
-    from duihua.messages import Call
+    from duihua.messages import Attachment, Call
     from duihua.ports import Skill
     from duihua.skills.discovery import Candidate
     from duihua_prompts import Catalogue
@@ -57,6 +58,7 @@ def add(command: Command, words: Catalogue) -> None:
     run.add_argument("name", metavar="NAME", help=words.t("cli.skills.name"))
     help = words.t("cli.skills.json", example='{"city": "Paris"}')
     run.add_argument("arguments", metavar="JSON", nargs="?", default="{}", help=help)
+    run.add_argument("--out", metavar="DIR", default=FOLDER, help=words.t("cli.skills.out", folder=FOLDER))
 
 
 def _help(given: argparse.Namespace, words: Catalogue) -> int:
@@ -221,11 +223,9 @@ def _print_facts(facts: Mapping[str, Any], words: Catalogue) -> None:
 
 def _confirm(skill: Skill) -> str:
     """`never`, `always`, or `some`: by the arguments."""
-    confirm: Any = skill.confirm
-    if isinstance(confirm, functools.partial) and not confirm.keywords and len(confirm.args) == 1:
-        return "always" if confirm.args[0] else "never"
-    fields: Any = type(skill).__dataclass_fields__
-    return "never" if confirm is fields["confirm"].default else "some"
+    from duihua.ports import always, never
+
+    return "always" if skill.confirm is always else "never" if skill.confirm is never else "some"
 
 
 def _settings(skill: Skill, settings: Settings) -> list[dict[str, Any]]:
@@ -344,13 +344,27 @@ def _run(given: argparse.Namespace, words: Catalogue) -> int:
                 if not _can_ask():
                     complain(words.t("cli.skills.unasked", name=skill.name))
                 call = runner.run(trial.decide(call, _can_ask() and _agreed(call, words)))
+            files = runner.run(trial.files())
         finally:
             runner.run(stack.aclose())
     if call.state == "done":
         show(call.result)
-        return 0
+        kept = [_keep(file, Path(given.out), words) for file in files]
+        return 0 if all(kept) else 1
     complain(words.t(f"cli.skills.is_{call.state}", name=skill.name, why=one_line(call.result, 1_500)))
     return 1
+
+
+def _keep(file: Attachment, folder: Path, words: Catalogue) -> bool:
+    """Saves what a skill brought and says where; False: it could not be saved. The result alone is output."""
+    try:
+        path = save(folder / file.name, file.data)
+    except OSError as e:
+        complain(words.t("chat.not_saved", path=folder / file.name, reason=e.strerror))
+        return False
+    about = words.t("chat.file", name=file.name, mime=file.mime, size=told(len(file.data)))
+    complain(words.t("chat.saved", text=about, path=path))
+    return True
 
 
 def _can_ask() -> bool:

@@ -47,6 +47,8 @@ async def _skills(scene: Scene) -> Answer:
         return await _reload(scene)
     if wish:
         return Show(words.t("command.skills.usage"))
+    known = scene.engine.registry
+    admin = known.restricted and await scene.session.is_admin()
     lines = [
         words.t(
             "command.skills.line",
@@ -54,7 +56,8 @@ async def _skills(scene: Scene) -> Answer:
             effect=words.t(f"skills.effect.{skill.effect}"),
             about=one_line(skill.spec.description, LINE),
         )
-        for skill in scene.engine.registry
+        for skill in known
+        if admin or not skill.admin_only
     ]
     return Show("\n".join(lines) or words.t("command.skills.nothing"))
 

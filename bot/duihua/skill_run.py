@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from duihua.errors import NotFound, TurnError
-from duihua.events import SkillFinished, SkillProgress, TurnFailed
-from duihua.messages import Address, Call
+from duihua.events import SkillAttached, SkillFinished, SkillProgress, TurnFailed
+from duihua.messages import Address, Attachment, Call
 from duihua.ports import CallDelta, Limits, Request
 from duihua.testing.scripted import STRICT, ScriptedModel
 
@@ -54,6 +54,7 @@ class Trial:
             provider={"scripted": model},
         )
         self._progress = progress
+        self._attached: list[str] = []
         self._session: Session = self.engine.session(Address("terminal", "skills"))
 
     async def begin(self) -> Call:
@@ -64,12 +65,19 @@ class Trial:
         """Answers a held call."""
         return await self._end(await self._session.decide(call.id, approve))
 
+    async def files(self) -> list[Attachment]:
+        """What the call brought beside its result."""
+        found = [await self._session.attachment(id_) for id_ in self._attached]
+        return [file for file in found if file is not None]
+
     async def _end(self, ticket: Ticket) -> Call:
         ended = ""
         async for event in self._session.events(ticket):
             match event:
                 case SkillProgress():
                     self._progress(event.text)
+                case SkillAttached():
+                    self._attached.append(event.attachment)
                 case SkillFinished():
                     ended = event.call
                 case TurnFailed() if not ended:

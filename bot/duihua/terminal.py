@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
-import itertools
 import logging
-import os
 import shlex
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator
 from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
-
-import orjson
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from duihua.commands import (
     COMMON,
@@ -35,11 +31,13 @@ from duihua.commands import (
     persona_of,
 )
 from duihua.errors import DuihuaError, NotSent
-from duihua.events import END, AnyEvent, SkillAttached, TurnFailed, TurnFinished, TurnStarted
-from duihua.messages import Address, Media, Text
+from duihua.events import END, AnyEvent, SkillAttached, TurnFinished, TurnStarted
+from duihua.messages import Address, Text, TurnRef
 from duihua.pictures import read_image
 from duihua.plain import JsonLines, Plain, View, explain
 from duihua.reminding import told as reminded
+from duihua.saving import FOLDER, save
+from duihua.shown import end_of
 from duihua.skills.files import told
 from duihua.streams import own_stdout
 
@@ -49,11 +47,10 @@ if TYPE_CHECKING:
     from duihua.ports import Send
     from duihua.screen import Screen
     from duihua.session import Session
+    from duihua.showing import ShownStore
     from duihua_prompts import Catalogue
 
 FRONT = "terminal"
-FOLDER = "duihua-files"
-"""Below the current folder: where images and files of skills are saved."""
 _REFUSALS = 8  # of calls that need consent, after each line that nobody typed
 _ELSEWHERE = 5.0  # seconds until an answer that another process shows is looked at again
 _log = logging.getLogger(__name__)
@@ -93,8 +90,13 @@ class Terminal:
         """The `front` of its addresses."""
         return FRONT
 
-    async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
-        """Shows a turn live."""
+    async def present(
+        self, ref: TurnRef, address: Address, events: AsyncIterator[AnyEvent], ledger: ShownStore
+    ) -> None:
+        """Shows a turn live; what a terminal has shown stays, so that nothing of it is kept."""
+        await self._shown(events)
+
+    async def _shown(self, events: AsyncIterator[AnyEvent]) -> None:
         async with self._screen:
             async for event in events:
                 self._begun.add(event.turn)
@@ -105,7 +107,7 @@ class Terminal:
                 if isinstance(event, END):
                     self._ended.add(event.turn)
 
-    async def send(self, send: Send) -> str:
+    async def send(self, send: Send, ledger: ShownStore) -> str:
         """Shows an answer that was not shown live.
 
         Raises:
@@ -124,7 +126,7 @@ class Terminal:
             new = self._newest is not None and turn > self._newest and turn not in self._begun
             if new and send.ref not in self._engine.lanes.recovered:
                 raise NotSent("another process shows this answer", _ELSEWHERE)
-            end = _end_of(send)
+            end = end_of(send)
             self._view.event(end)
             await self._save(end)
             self._begun.add(turn)
@@ -233,18 +235,11 @@ class Terminal:
 
     def _keep(self, document: Document) -> None:
         """Saves a file in the current folder, beside those that are there."""
-        path = Path(document.name)
-        for number in itertools.count(2):
-            try:
-                path.parent.mkdir(exist_ok=True)
-                with open(path, "xb", opener=_own) as file:
-                    file.write(document.data)
-                break
-            except FileExistsError:
-                path = Path(document.name).with_stem(f"{Path(document.name).stem}-{number}")
-            except OSError as e:
-                self._view.error(self._words.t("chat.not_saved", path=path, reason=e.strerror))
-                return
+        try:
+            path = save(Path(document.name), document.data)
+        except OSError as e:
+            self._view.error(self._words.t("chat.not_saved", path=document.name, reason=e.strerror))
+            return
         self._view.say(self._words.t("chat.saved", text=document.text, path=path))
 
     async def _save(self, event: AnyEvent) -> None:
@@ -266,7 +261,7 @@ class Terminal:
     async def _show(self, events: AsyncIterator[AnyEvent]) -> None:
         self._stopping = False
         try:
-            await self.present(self._session.address, events)
+            await self._shown(events)
         except OSError:  # the reader of our output is gone
             raise
         except Exception as e:  # whatever it is, the chat goes on with the next input
@@ -276,21 +271,6 @@ class Terminal:
     async def _stop(self) -> None:
         """Stops the running turn, or the one that is about to start."""
         self._stopping = not await self._session.stop()
-
-
-def _end_of(send: Send) -> TurnFinished | TurnFailed:
-    """The end of the turn that an outbox row tells of."""
-    body: dict[str, Any] = orjson.loads(send.body)
-    key, turn = send.address.key, send.ref.seq
-    if error := body.get("error"):
-        return TurnFailed(session=key, turn=turn, error=str(error), values=body.get("values") or {})
-    return TurnFinished(
-        session=key,
-        turn=turn,
-        text=str(body.get("text", "")),
-        finish=str(body.get("finish", "stop")),
-        attachments=tuple(Media(**file) for file in body.get("attachments", ())),
-    )
 
 
 # ---------------------------------------------------------------- the program
@@ -383,8 +363,3 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _bytes_of(stream: TextIO | None) -> BinaryIO:
     return io.BytesIO() if stream is None else stream.buffer
-
-
-def _own(path: str, flags: int) -> int:
-    """Opens a file that nobody else may read."""
-    return os.open(path, flags, 0o600)

@@ -411,7 +411,8 @@ class _Answer(Calling):
         self._later(HistoryCleared, policy=self.rules.policy, side=flag.side, turns=count)
         self.steps.clear()
         self.said = Said()
-        return self._end("cleared", "flagged", erase=erase)
+        told = {"policy": self.rules.policy, "side": flag.side, "turns": count}
+        return self._end("cleared", "flagged", erase=erase, values=told)
 
 
 def _moderated(e: ProviderError, *, shown: bool) -> Flagged | None:

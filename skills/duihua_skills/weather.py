@@ -121,7 +121,8 @@ async def _get(url: str, path: str, query: Mapping[str, str], kind: type[Answer]
                     break
         if response.status_code == 429:
             raise _error(ctx, "天气服务太忙，请稍后再试。", "The weather service is busy; try later.")
-        return kind.model_validate_json(bytes(body) if response.is_success else b"")
+        good = response.is_success and len(body) <= _LARGEST
+        return kind.model_validate_json(bytes(body) if good else b"")
     except httpx.HTTPError:
         zh = "连不上天气服务，请稍后再试。"
         raise _error(ctx, zh, "The weather service cannot be reached; try later.") from None

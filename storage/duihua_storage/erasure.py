@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from duihua.ports import Fence
-from duihua_storage import facts, files, index, notes
+from duihua_storage import arrivals, facts, files, index, notes
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.fence import guarded
 from duihua_storage.history import waiting
@@ -39,6 +39,7 @@ from duihua_storage.tables import (
     outbox,
     reminders,
     sessions,
+    shown,
     skill_calls,
     steps,
     tasks,
@@ -67,6 +68,8 @@ _ALL = [
     Statement(_all_of(attachments).where(attachments.c.seq > const(0))),  # not those of waiting inputs
 ]
 _SOME = [Statement(_some_of(table)) for table in _DERIVED]
+_UNSHOW_ALL = Statement(_all_of(shown).where(shown.c.seq != bindparam("keep")))
+_UNSHOW_SOME = Statement(_some_of(shown).where(shown.c.seq != bindparam("keep")))
 _ALL_TURNS = Statement(_all_of(turns).where(T.seq != bindparam("keep")).returning(T.seq))
 _SOME_TURNS = Statement(_some_of(turns))
 _unsend = update(outbox).values(
@@ -116,7 +119,8 @@ _EMPTY = Statement(
 def erase_turns(session: int, which: Collection[int] | None, keep: int = 0) -> Tx[int]:
     """Erases turns (None: all) of a session whose row is locked; returns how many there were.
 
-    The turn `keep` stays as an empty row, beside every path. Inputs and the lease are not touched.
+    The turn `keep` stays as an empty row, beside every path, and what shows it stays known, so that it can be
+    taken back. Inputs and the lease are not touched.
     """
     rows = yield _LOCK, {"s": session}
     head, window = rows[0]
@@ -126,6 +130,7 @@ def erase_turns(session: int, which: Collection[int] | None, keep: int = 0) -> T
         for statement in _ALL:
             yield statement, {"s": session}
         yield _UNSEND_ALL, {"s": session}
+        yield _UNSHOW_ALL, {"s": session, "keep": keep}
         gone = yield _ALL_TURNS, {"s": session, "keep": keep}
         if keep:
             yield _EMPTY, {"s": session, "q": keep, "p": 0}
@@ -144,6 +149,7 @@ def erase_turns(session: int, which: Collection[int] | None, keep: int = 0) -> T
     yield from index.remove(session, list(gone))
     for statement in (*_SOME, _UNSEND_SOME):
         yield statement, some
+    yield _UNSHOW_SOME, {**some, "keep": keep}
     for seq, parent in tree.items():
         if seq not in gone:
             yield _PARENT, {"s": session, "q": seq, "p": remaining(parent)}
@@ -222,6 +228,7 @@ _ASKS = Statement(
 _NO_AUTHOR = Statement(update(inbox).values(author_id=null()).where(B.author_id == bindparam("u")))
 _FORGET_SESSION = [
     Statement(_all_of(outbox)),
+    Statement(_all_of(shown)),
     Statement(delete(sessions).where(S.id == bindparam("s"))),
 ]
 _FORGET_PERSON = [
@@ -263,6 +270,7 @@ def forget_user(user: int) -> Tx[int]:
         yield from _recount(session, free=False)
     yield _NO_AUTHOR, {"u": user}
     yield from index.drop(user)
+    yield from arrivals.forget(user)
     for statement in _FORGET_PERSON:
         yield statement, {"u": user}
     return len(owned)

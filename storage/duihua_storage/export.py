@@ -14,11 +14,13 @@ import orjson
 from sqlalchemy import func, null, select
 
 from duihua.errors import NotFound
+from duihua_storage.arrivals import THEIRS
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.records import INPUT, Data, conversation, elsewhere, plain, text, time
 from duihua_storage.segments import decode
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import (
+    arrivals,
     fact_sources,
     facts,
     identities,
@@ -36,7 +38,7 @@ from duihua_storage.tables import (
 
 FORMAT = 1
 """Number of the layout of the exported data; it stands in them."""
-B, F, G, K, L = inbox.c, facts.c, fact_sources.c, tasks.c, links.c
+A, B, F, G, K, L = arrivals.c, inbox.c, facts.c, fact_sources.c, tasks.c, links.c
 P, R, S, T, U = identities.c, reminders.c, sessions.c, turns.c, users.c
 V, W, X = vectors.c, segments.c, usage.c
 
@@ -61,7 +63,7 @@ def export(user: int, files: bool) -> Tx[Mapping[str, Any]]:
     at, tenant, role, locale, zone, memory, created = person[0]
     own = {row[0] for row in owned}
     owners = {"us": orjson.dumps([user, *(-id_ for id_ in own)]).decode()}
-    given, known, found, indexed, embedded, reminded, started, used = yield [
+    given, known, found, indexed, embedded, reminded, started, used, arrived = yield [
         (_GIVEN, {"ss": orjson.dumps(list(own)).decode()}),
         (_FACTS, owners),
         (_SOURCES, owners),
@@ -70,6 +72,7 @@ def export(user: int, files: bool) -> Tx[Mapping[str, Any]]:
         (_REMINDERS, who),
         (_TASKS, who),
         (_USAGE, who),
+        (_ARRIVALS, who),
     ]
     remembered = _facts(known, found)
     conversations: list[Data] = []
@@ -106,6 +109,7 @@ def export(user: int, files: bool) -> Tx[Mapping[str, Any]]:
         "reminders": [_reminder(row) for row in reminded],
         "tasks": [_task(row) for row in started],
         "usage": [_used(row) for row in used],
+        "arrivals": [_arrival(row) for row in arrived],
     }
 
 
@@ -166,6 +170,9 @@ _USAGE = Statement(
     select(X.day, X.model, X.turns, X.input, X.cached, X.output, X.reasoning, X.micros)
     .where(X.owner_id == _u)
     .order_by(X.day, X.model)
+)
+_ARRIVALS = Statement(
+    select(A.source, A.key, A.state, A.error, A.body, A.at).where(A.id.in_(THEIRS)).order_by(A.id)
 )
 
 
@@ -233,4 +240,16 @@ def _used(row: Sequence[Any]) -> Data:
         "output": output,
         "reasoning": reasoning,
         "micros": micros,
+    }
+
+
+def _arrival(row: Sequence[Any]) -> Data:
+    source, key, state, error, body, at = row
+    return {
+        "source": source,
+        "key": key,
+        "state": "quarantined" if state == "bad" else state,
+        "error": error or "",
+        "at": time(at),
+        "body": plain(body),
     }

@@ -10,7 +10,7 @@ from sqlalchemy import Insert, and_, bindparam, case, delete, func, insert, null
 from duihua.errors import PrivateSession, SessionBusy
 from duihua.messages import Author, Turn, TurnRef
 from duihua.ports import Accepted, Input
-from duihua_storage import files
+from duihua_storage import arrivals, files
 from duihua_storage.expressions import blob, const, now, number, word
 from duihua_storage.lease import NEW_TURN, ROW, SessionRow, place, work
 from duihua_storage.sessions import Known, clean, person, rename, resolve, to_settings
@@ -192,6 +192,7 @@ def earlier(input: Input) -> Tx[Accepted]:
 
 
 def sweep(age: int) -> Tx[int]:
-    """Drops the keys of answered and cancelled inputs that are older than `age` ms; returns how many."""
+    """Drops the keys of inputs and arrivals that were over `age` ms ago; returns how many inputs'."""
     rows = yield _SWEEP, {"age": age}
+    yield from arrivals.sweep(age)
     return len(rows)

@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, case, func, null, select, update
 
 from duihua.codec import encode, encode_usage
 from duihua.errors import NotFound, Superseded
-from duihua.messages import SETTLED, Attachment, CallState, Step, Usage
+from duihua.messages import SETTLED, Attachment, CallState, Effect, Step, Usage
 from duihua.ports import Fence, Outcome, Work
 from duihua_storage import files
 from duihua_storage.erasure import erase_turns
@@ -112,6 +112,7 @@ SET_CALL = Statement(
         ended=case((number("end") == const(1), now()), else_=C.ended),
         approver_id=case((C.state == const("held"), _author), else_=C.approver_id),
         expires=func.coalesce(number("x"), C.expires),
+        effect=func.coalesce(word("e"), C.effect),
     )
     .where(
         C.session_id == bindparam("s"),
@@ -188,6 +189,7 @@ def call(
     expires: int = 0,
     given: Sequence[Attachment] = (),
     took: int | None = None,
+    effect: Effect | None = None,
 ) -> Tx[None]:
     """Sets a call of this turn, or a waiting one of an earlier turn of the session."""
     at = parse_call(call)
@@ -200,6 +202,7 @@ def call(
         "end": 1 if state in SETTLED else 0,
         "x": expires or None,
         "took": took,
+        "e": effect,
     }
     ops = [(SET_CALL, {**at, **change}), *files.keep(at["s"], at["q"], given)]
     rows, *_ = yield from guarded(fence, ops)

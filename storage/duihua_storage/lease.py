@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import bindparam, case, func, insert, null, select, update
+from sqlalchemy import bindparam, case, func, insert, null, or_, select, update
 
 from duihua.codec import decode, encode
 from duihua.messages import Author, InputKind, Options, Part, Turn, TurnRef
@@ -295,7 +295,11 @@ _LIVE = Statement(
 _STOP = Statement(
     update(turns)
     .values(stop_by=bindparam("u"))
-    .where(T.session_id == bindparam("s"), T.state == const("running"))
+    .where(
+        T.session_id == bindparam("s"),
+        T.state == const("running"),
+        or_(number("q") == const(0), T.seq == number("q")),
+    )
     .returning(T.seq)
 )
 
@@ -327,7 +331,7 @@ def live() -> Tx[Sequence[tuple[int, str]]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def stop(session: int, by: int) -> Tx[TurnRef | None]:
-    """Marks the running turn as to be stopped."""
-    rows = yield _STOP, {"s": session, "u": by}
+def stop(session: int, by: int, turn: int) -> Tx[TurnRef | None]:
+    """Marks the running turn as to be stopped; `turn`: only this one."""
+    rows = yield _STOP, {"s": session, "u": by, "q": turn}
     return TurnRef(session, rows[0][0]) if rows else None

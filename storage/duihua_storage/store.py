@@ -9,10 +9,11 @@ from typing import Any, Literal
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from duihua.arrivals import Arrival, Quarantined
 from duihua.codec import encode
 from duihua.errors import StorageError
 from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
-from duihua.messages import Address, Attachment, Call, CallState, Step, Turn, TurnRef, Usage
+from duihua.messages import Address, Attachment, Call, CallState, Effect, Part, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
     AuditedCall,
@@ -31,14 +32,18 @@ from duihua.ports import (
     Work,
 )
 from duihua.reminders import Armed
+from duihua.showing import Shown, Taken
 from duihua_storage import (
+    arrivals,
     audit,
+    editing,
     erasure,
     export,
     facts,
     files,
     fork,
     history,
+    holds,
     index,
     intake,
     journal,
@@ -48,6 +53,7 @@ from duihua_storage import (
     reminders,
     served,
     sessions,
+    shown,
     tasks,
     upkeep,
     values,
@@ -157,12 +163,15 @@ class SqlStore:
         """(session, token) of all live leases, whoever holds them."""
         return await self._db.read(leases.live)
 
-    async def stop(self, session: int, by: int = 0) -> TurnRef | None:
-        """Asks the running turn to stop; its worker learns it when it renews."""
-        return await self._db.write(lambda: leases.stop(session, by), "stop")
+    async def stop(self, session: int, by: int = 0, *, turn: int = 0) -> TurnRef | None:
+        """Asks the running turn to stop, or `turn` alone; its worker learns it when it renews."""
+        return await self._db.write(lambda: leases.stop(session, by, turn), "stop")
 
     async def sweep(self, older: int = THREE_DAYS) -> int:
-        """Drops the keys of answered inputs older than `older` ms: the same input would be new again."""
+        """Drops the keys of answered inputs older than `older` ms: the same input would be new again.
+
+        So it does with arrivals', and with what has been in quarantine for 30 days.
+        """
         return await self._db.write(lambda: intake.sweep(older), "sweep")
 
     # ------------------------------------------------------------ the running turn
@@ -183,13 +192,16 @@ class SqlStore:
         expires: int = 0,
         files: Sequence[Attachment] = (),
         took: int | None = None,
+        effect: Effect | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
         `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
-        are kept with the call's turn.
+        are kept with the call's turn. `effect` is what it turned out to be, None: as it was journaled.
         """
-        await self._db.write(lambda: journal.call(fence, call, state, result, expires, files, took), "call")
+        await self._db.write(
+            lambda: journal.call(fence, call, state, result, expires, files, took, effect), "call"
+        )
 
     async def partial(self, fence: Fence, text: str) -> None:
         """The text so far, for late readers in other processes."""
@@ -408,6 +420,75 @@ class SqlStore:
     async def usage(self, owner: int) -> Sequence[tuple[str, int, Usage, int]]:
         """(model, turns, usage, micros) of a user over all days."""
         return await self._db.read(lambda: values.usage(owner))
+
+    # ------------------------------------------------------------ what front ends were handed, and show
+
+    async def hold(self, source: str, token: str, *, lease: int) -> bool:
+        """Takes, or renews, the right to work on a source for `lease` ms; False: another token has it."""
+        return await self._db.write(lambda: holds.hold(source, token, lease), "hold")
+
+    async def let_go(self, source: str, token: str) -> None:
+        """Gives the right back; nothing if it is another's."""
+        await self._db.write(lambda: holds.let_go(source, token), "hold")
+
+    async def arrive(self, source: str, updates: Sequence[tuple[str, str, bytes]]) -> int:
+        """Keeps (key, author, body) of each update, all or none; returns how many are new."""
+        return await self._db.write(lambda: arrivals.arrive(source, updates), "arrive") if updates else 0
+
+    async def arrived(self, source: str, *, after: int = 0, limit: int = 100) -> Sequence[Arrival]:
+        """The open ones with an id above `after`, oldest first."""
+        return await self._db.read(lambda: arrivals.arrived(source, after, limit))
+
+    async def settle_arrivals(self, ids: Sequence[int], *, error: str = "") -> None:
+        """They are worked through: body and author go. With an `error` they are put into quarantine."""
+        if ids:
+            await self._db.write(lambda: arrivals.settle(ids, error), "settle")
+
+    async def quarantine(self, *, limit: int = 50) -> Sequence[Quarantined]:
+        """The newest in quarantine, the last one first."""
+        return await self._db.read(lambda: arrivals.quarantine(limit))
+
+    async def show(self, ref: TurnRef, part: int, external: str = "") -> None:
+        """Writes down that a part is about to be sent, or, with its id, that it was."""
+        await self._db.write(lambda: shown.show(ref, part, external), "show")
+
+    async def shown(self, ref: TurnRef) -> Sequence[Shown]:
+        """The messages of a turn's answer, by part."""
+        return await self._db.read(lambda: shown.of_turn(ref))
+
+    async def unshow(self, ref: TurnRef, parts: Sequence[int]) -> None:
+        """These are no more."""
+        await self._db.write(lambda: shown.unshow(ref, parts), "show")
+
+    async def reshow(self, ref: TurnRef, to: TurnRef) -> None:
+        """Another turn of the session takes over the messages; nothing happens if it has some of its own."""
+        await self._db.write(lambda: shown.reshow(ref, to), "show")
+
+    async def shown_in(self, session: int, external: str) -> int:
+        """The number of the turn that a message belongs to; 0: none."""
+        return await self._db.read(lambda: shown.shown_in(session, external))
+
+    async def lost(self, *, limit: int = 100) -> Sequence[tuple[TurnRef, int]]:
+        """(turn, part) of finished turns' messages that were about to be sent and never confirmed."""
+        return await self._db.read(lambda: shown.lost(limit))
+
+    async def taken(self, tenant: str, source: str, source_id: str) -> Taken | None:
+        """What became of an input with this key; None: there is none, it was erased, or its key is swept."""
+        return await self._db.read(lambda: editing.taken(tenant, source, source_id))
+
+    async def amend(
+        self,
+        tenant: str,
+        source: str,
+        source_id: str,
+        parts: tuple[Part, ...],
+        attachments: Sequence[Attachment] = (),
+    ) -> bool:
+        """Replaces what a waiting input says; False: no such input waits (any more), nothing is changed."""
+        body = encode(parts)
+        return await self._db.write(
+            lambda: editing.amend(tenant, source, source_id, parts, body, attachments), "amend"
+        )
 
     # ------------------------------------------------------------ deliveries and small values
 

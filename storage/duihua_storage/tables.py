@@ -128,6 +128,7 @@ _partial("inbox_open", (inbox.c.session_id, inbox.c.id), "state = 'pending'")
 _partial("inbox_taken", (inbox.c.session_id, inbox.c.turn_seq), "state = 'taken'")
 _partial("inbox_old", (inbox.c.received,), "state IN ('done', 'cancelled')")
 _partial("inbox_author", (inbox.c.author_id,), "author_id IS NOT NULL")
+_partial("inbox_edits", (inbox.c.session_id, inbox.c.reply_to), "kind = 'edit'")
 
 turns = Table(
     "turns",
@@ -340,6 +341,50 @@ reminders = Table(
 )
 _partial("reminders_due", (reminders.c.due,), "state = 'armed'")
 Index("reminders_session", reminders.c.session_id)
+
+arrivals = Table(
+    "arrivals",  # what a front end was handed and has acknowledged
+    metadata,
+    _id(),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),  # the platform's own number for it
+    Column(
+        "author", Text, nullable=False, server_default=text("''")
+    ),  # who sent it, as long as it has a body
+    Column("state", Text, nullable=False),  # new, done, bad
+    Column("body", LargeBinary),  # goes when it is done
+    Column("error", Text),
+    _number("at"),  # since when it is in this state
+    UniqueConstraint("source", "key", name="arrivals_key"),
+    sqlite_autoincrement=True,
+)
+_partial("arrivals_open", (arrivals.c.source, arrivals.c.id), "state = 'new'")
+_partial("arrivals_bad", (arrivals.c.source, arrivals.c.id), "state = 'bad'")
+_partial("arrivals_old", (arrivals.c.at,), "state = 'done'")
+_partial("arrivals_author", (arrivals.c.author,), "author <> ''")
+
+holds = Table(
+    "holds",  # who works on a source, until when by the database's clock
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("token", Text, nullable=False, server_default=text("''")),
+    _number("until", 0),
+    sqlite_with_rowid=False,
+)
+
+shown = Table(
+    "shown",  # the messages of a front end that show a turn
+    metadata,
+    _key("session_id", BigInteger),
+    _key("seq", BigInteger),
+    _key("part", SmallInteger),
+    Column("external_id", Text, nullable=False, server_default=text("''")),  # empty: about to be sent
+    Column("doubts", SmallInteger, nullable=False, server_default=text("0")),  # times it may have come
+    _number("at"),
+    sqlite_with_rowid=False,
+)
+Index("shown_external", shown.c.session_id, shown.c.external_id)
+_partial("shown_lost", (shown.c.session_id, shown.c.seq), "external_id = '' OR doubts > 0")
 
 tasks = Table(
     "tasks",

@@ -81,7 +81,9 @@ class Bench:
         """How many points a run without a crash passes."""
         url, effects = self.database(kind), self.folder / f"{next(self._numbers)}.effects"
         log = self.folder / f"{next(self._numbers)}.points"
-        process = self.child(scenario, url, effects, DUIHUA_FAILPOINT="0", DUIHUA_FAILPOINT_LOG=str(log))
+        process = self.child(
+            scenario, url, effects, CRASH_FIRST="1", DUIHUA_FAILPOINT="0", DUIHUA_FAILPOINT_LOG=str(log)
+        )
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, f"{scenario} on {kind} without a crash: {out}\n{err}"
         faults = checker.check(url, scenario, SCENARIOS[scenario], effects, set(), process.pid)
@@ -91,7 +93,7 @@ class Bench:
     def crash(self, scenario: str, kind: str, point: int) -> Faults:
         """Dies at one point, recovers, checks."""
         url, effects = self.database(kind), self.folder / f"{next(self._numbers)}.effects"
-        first = self.child(scenario, url, effects, DUIHUA_FAILPOINT=str(point))
+        first = self.child(scenario, url, effects, CRASH_FIRST="1", DUIHUA_FAILPOINT=str(point))
         out, err = first.communicate(timeout=60)
         assert first.returncode == EXIT, f"{scenario} {kind} {point}: exit {first.returncode}\n{out}\n{err}"
         return self._recover(scenario, url, effects, f"{scenario} {kind} point {point}")
@@ -175,7 +177,7 @@ async def table(bench: Bench, kinds: list[str], *, short: bool, rng: random.Rand
     with ThreadPoolExecutor(2) as pool:
         for kind in kinds:
             scenarios = ("skills", "held", "clear")  # they pass every point that `plain` does
-            for scenario in scenarios if short else ("plain", *scenarios):
+            for scenario in scenarios if short else ("plain", "changed", *scenarios):
                 total = await loop.run_in_executor(pool, bench.points, scenario, kind)
                 points = list(range(1, total + 1))
                 if short:

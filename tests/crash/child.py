@@ -19,15 +19,16 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "plain": ("我叫小明",),
     "skills": ("!twocalls 北京天气怎么样? 12*3等于多少?",),
     "held": ("12*3等于多少?",),  # and then the user's decision
+    "changed": ("12*3等于多少?",),  # the skill asks for consent only where the first process did not run
     "clear": ("我叫小明", "!flag"),
     "slow": ("!slow 50 请慢慢说, 我叫小明, 今天我们聊一聊很长很长的故事",),
 }
 
 
-def skills(path: str, *, ask: bool = False) -> list[Skill]:
+def skills(path: str, *, ask: bool = False, old: bool = False) -> list[Skill]:
     """One `read` and one `write` skill that write every run of theirs into a file before they answer.
 
-    `ask`: the `write` skill needs a person's consent.
+    `ask`: the `write` skill needs a person's consent; `old`: it does not know yet that it writes.
     """
 
     def note(name: str, context: Context) -> None:
@@ -47,14 +48,14 @@ def skills(path: str, *, ask: bool = False) -> list[Skill]:
         note("read", context)
         return f"{city} {day}: 晴, 20 °C"
 
-    @skill(effect="write", confirm=lambda arguments: ask)
+    @skill(effect="read" if old else "write", confirm=ask and not old)
     def calculator(expression: str, context: Context) -> str:
         """Calculates an arithmetic expression. 计算算术表达式。
 
         Args:
             expression: for example 12*3
         """
-        note("write", context)
+        note("read" if old else "asked" if ask else "write", context)
         return "36"
 
     return [weather, calculator]
@@ -62,7 +63,9 @@ def skills(path: str, *, ask: bool = False) -> list[Skill]:
 
 async def run(scenario: str, database: str, effects: str) -> None:
     settings = Settings.load(env_file=None, database_url=database)
-    async with ChatEngine(settings=settings, skills=skills(effects, ask=scenario == "held")) as engine:
+    old = scenario == "changed" and "CRASH_FIRST" in os.environ
+    offered = skills(effects, ask=scenario in ("held", "changed"), old=old)
+    async with ChatEngine(settings=settings, skills=offered) as engine:
         session = engine.session("crash")
         for number, text in enumerate(SCENARIOS[scenario]):
             ticket = await session.submit((Text(text),), key=("crash", f"{scenario}-{number}"))

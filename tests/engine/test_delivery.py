@@ -10,8 +10,9 @@ import pytest
 
 from duihua.errors import Gone, NotSent, SendUnknown
 from duihua.events import AnyEvent
-from duihua.messages import Address
+from duihua.messages import Address, TurnRef
 from duihua.ports import Send
+from duihua.showing import ShownStore
 from tests.engine.conftest import Make, collect
 
 
@@ -27,11 +28,13 @@ class Post:
         self.shown: list[str] = []
         self.arrived = asyncio.Event()
 
-    async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
+    async def present(
+        self, ref: TurnRef, address: Address, events: AsyncIterator[AnyEvent], ledger: ShownStore
+    ) -> None:
         async for event in events:
             self.shown.append(event.kind)
 
-    async def send(self, send: Send) -> str:
+    async def send(self, send: Send, ledger: ShownStore) -> str:
         self.tries += 1
         if self.errors:
             self.arrived.set()
@@ -61,10 +64,10 @@ async def test_an_answer_is_delivered_once(make: Make) -> None:
 
 async def test_closing_lets_what_is_being_sent_arrive(make: Make) -> None:
     class Slow(Post):
-        async def send(self, send: Send) -> str:
+        async def send(self, send: Send, ledger: ShownStore) -> str:
             self.arrived.set()
             await on.wait()
-            return await super().send(send)
+            return await super().send(send, ledger)
 
     on = asyncio.Event()
     engine, _ = await make(["hello"])
@@ -127,11 +130,11 @@ async def test_a_send_that_hangs_holds_up_no_other(make: Make) -> None:
     hanging, gate = asyncio.Event(), asyncio.Event()
 
     class Slow(Post):
-        async def send(self, send: Send) -> str:
+        async def send(self, send: Send, ledger: ShownStore) -> str:
             if send.address.chat == "slow":
                 hanging.set()
                 await gate.wait()
-            return await super().send(send)
+            return await super().send(send, ledger)
 
     post = Slow()
     engine.attach(post)
@@ -151,7 +154,7 @@ async def test_a_send_that_never_ends_is_given_up(make: Make, monkeypatch: pytes
     engine, _ = await make(["hello"])
 
     class Stuck(Post):
-        async def send(self, send: Send) -> str:
+        async def send(self, send: Send, ledger: ShownStore) -> str:
             self.tries += 1
             await asyncio.Event().wait()
             return ""

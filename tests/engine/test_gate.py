@@ -69,3 +69,16 @@ def test_a_rate_is_of_the_seconds_that_have_just_passed() -> None:
     for now[0] in (0, 4, 9, 10, 13, 14):
         told.append(bool(gate.too_often(limited, 1)))
     assert told == [False, False, True, False, True, False]
+
+
+async def test_a_skill_for_administrators_is_offered_to_them_alone(make: Make) -> None:
+    def named(request: Any) -> bool:
+        return "reset" in str((request.tools, request.packed.system, request.packed.messages))
+
+    engine, model = await make(["no", "yes"], skills=[resetting([], admin_only=True)], admins="embed/ann")
+    group = Address("embed", "g", shared=True)
+    ann, bob = (engine.session(group, name=who, external=who) for who in ("ann", "bob"))
+    for who in (bob, ann):  # of one conversation, which is the first one's
+        await who.ask("hello")
+    assert [named(request) for request in model.requests] == [False, True]
+    assert [(await who.context("hello")).skills for who in (bob, ann)] == [(), ("reset",)]

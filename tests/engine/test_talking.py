@@ -32,6 +32,7 @@ from duihua.messages import Address, Text, TurnRef, Usage
 from duihua.ports import CallDelta, Finish, Flagged, Send
 from duihua.ranges import Range
 from duihua.relay import BACKLOG, Relay
+from duihua.showing import ShownStore
 from duihua.skills.contract import Context
 from duihua.testing import ScriptedModel
 from duihua.testing.scripted import STRICT
@@ -318,12 +319,14 @@ async def test_the_first_reader_of_a_live_view_is_told_the_beginning_once(make: 
     class View:
         name = "view"
 
-        async def present(self, address: Address, events: AsyncIterator[AnyEvent]) -> None:
+        async def present(
+            self, ref: TurnRef, address: Address, events: AsyncIterator[AnyEvent], ledger: ShownStore
+        ) -> None:
             async for event in events:
                 seen.append(event.kind)
             told.set()
 
-        async def send(self, send: Send) -> str:
+        async def send(self, send: Send, ledger: ShownStore) -> str:
             return ""
 
     engine.attach(View(), live=True)

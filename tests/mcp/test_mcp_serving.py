@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -103,12 +104,13 @@ async def test_calls_of_a_client_are_counted_and_stand_in_the_audit() -> None:
         first, second = [await client.call_tool("seldom", {"word": "x"}) for _ in range(2)]
         await client.call_tool("pay", {"amount": 11})
         [who] = await book.store.identities("main")
-        paid, refused, done = await book.store.audit("main", user=who.user)
+        await client.call_tool("pay", {"amount": "much"})
+        wrong, paid, refused, done = await book.store.audit("main", user=who.user)
     assert (first.is_error, second.is_error) == (False, True)
     assert "1 times in 3600 seconds" in second.content[0].model_dump()["text"]
     assert str(who) == "mcp/Editor"
     assert (done.name, done.state, done.arguments, done.result) == ("seldom", "done", '{"word":"x"}', "x")
-    assert (refused.state, paid.result) == ("failed", "paid 11")
+    assert (wrong.state, refused.state, paid.result) == ("failed", "failed", "paid 11")
     assert (paid.asker, paid.approver) == (who.user, who.user)
     assert done.started <= done.ended > 0
 
@@ -190,15 +192,17 @@ async def test_the_program_serves_over_stdio_asks_its_user_and_prints_nothing_el
         asked.append(params.message)
         return ElicitResult(action="accept", content={})
 
-    told = (tmp_path / "told").open("w+")
-    pipe = stdio_client(server, errlog=told)
-    async with asyncio.timeout(60), Client(pipe, elicitation_callback=consent) as client:
+    async with (
+        AsyncExitStack() as stack,
+        asyncio.timeout(60),
+    ):
+        told = stack.enter_context((tmp_path / "told").open("w"))
+        pipe = stdio_client(server, errlog=told)
+        client = await stack.enter_async_context(Client(pipe, elicitation_callback=consent))
         assert [tool.name for tool in (await client.list_tools()).tools] == ["calculator", "wipe"]
         done = await client.call_tool("calculator", {"expression": "6*7"})
         assert "42" in done.content[0].model_dump()["text"]
         done = await client.call_tool("wipe", {"disk": "C\n:"})
         assert done.content[0].model_dump()["text"] == "wiped C\n:"
-    assert asked == ['duihua: may “wipe” be carried out? Arguments: {"disk":"C\\n:"}']
-    told.seek(0)
-    assert "bad" in told.readline()
-    told.close()
+    assert asked == ['duihua: may “wipe” be carried out? Arguments: {"disk": "C\\n:"}']
+    assert "bad" in (tmp_path / "told").read_text().splitlines()[0]

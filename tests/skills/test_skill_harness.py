@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pydantic import BaseModel
 
 from duihua.errors import TurnError
@@ -101,6 +106,45 @@ async def test_without_one_there_is_a_client_for_the_call() -> None:
     assert made.is_closed
 
 
+class Where(BaseModel):
+    """Where the service is."""
+
+    url: str = "http://127.0.0.1:9"
+
+
+@skill(settings=Where, hosts=("127.0.0.1",))
+async def reach(ctx: Context, host: str = "") -> str:
+    """Reads a page."""
+    assert ctx.http is not None
+    address = httpx.URL(ctx.settings.url)
+    return (await ctx.http.get(address.copy_with(host=host) if host else address)).text
+
+
+async def test_the_client_is_the_guarded_one() -> None:
+    async def hello(request: web.Request) -> web.Response:
+        return web.Response(text="hello")
+
+    app = web.Application()
+    app.router.add_get("/", hello)
+    async with TestServer(app) as server:
+        url, local = str(server.make_url("/")), ["127.0.0.0/8"]
+        allowed = [SkillHarness(reach, settings={"url": url}), SkillHarness(reach, settings=Where(url=url))]
+        for harness in (*allowed, SkillHarness(reach, networks=local)):
+            refused = await harness.call(host="localhost")
+            assert (refused.state, "not declared" in refused.result) == ("failed", True)
+        for harness in allowed:
+            assert (await harness.call()).result == "hello"
+        reply = await allowed[0].turn("Read it.", allowed[0].asks(), "Read.")
+        assert reply.calls[0].result == "hello"
+        open_ = replace(reach, settings=None, run=partial(_at, url))
+        assert "no public address" in (await SkillHarness(open_).call()).result
+        assert (await SkillHarness(open_, networks=local).call()).result == "hello"
+
+
+async def _at(url: str, arguments: Any, ctx: Any) -> str:
+    return (await ctx.http.get(url)).text
+
+
 @pytest.mark.parametrize("limit", [100, 200])
 async def test_the_limit_of_results_can_be_set(limit: int) -> None:
     @skill
@@ -185,8 +229,9 @@ async def test_a_consent_that_comes_too_late_by_the_clock_has_expired() -> None:
     async with scripted_engine(model, skills=[pay], clock=clock) as engine:
         session = engine.session("a")
         assert (await session.ask("pay")).finish == "approval"
-        clock.travel(seconds=engine.settings.approval_timeout + 1)
         (held,) = await session.held()
+        clock.travel(seconds=engine.settings.approval_timeout + 1)
+        assert await session.held() == []
         async for _ in session.events(await session.decide(held.call.id, True)):
             pass
         calls = (await session.history())[0].steps[0].calls

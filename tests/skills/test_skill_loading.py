@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from duihua.engine import ChatEngine
 from duihua.errors import ConfigError
 from duihua.messages import Call
 from duihua.ports import Skill, ToolSpec
-from duihua.skills import Context, Loaded, load, run
+from duihua.skills import Context, Loaded, load, loading, run
 from duihua.skills.discovery import candidates
 from duihua_prompts import Catalogue, error_line
 
@@ -109,6 +111,8 @@ async def test_a_folder_holds_files_and_packages(folder: Path) -> None:
         ("def dice(:\n", "syntax", "dice.py:1"),
         ("import not_there_at_all\n", "no_module", "not_there_at_all"),
         ("raise SystemExit('-'.join(('top', 'secret')))\n", "exits", "dice.py:1"),
+        ("raise KeyboardInterrupt\n", "raises", "dice.py:1"),
+        ("class Odd(BaseException): ...\nraise Odd\n", "raises", "dice.py:2"),
         ("\nraise RuntimeError('-'.join(('top', 'secret')))\n", "raises", "dice.py:2"),
         ("raise SyntaxError('-'.join(('top', 'secret')))\n", "raises", "dice.py:1"),
         ("class E(BaseException): pass\nraise E('-'.join(('top', 'secret')))\n", "raises", "dice.py:2"),
@@ -246,3 +250,42 @@ def test_the_bot_starts_without_a_broken_skill(folder: Path) -> None:
     engine = ChatEngine("zhipu/glm-4-flash", settings=settings)
     assert engine.registry.names == ("clock",)
     assert [one.code for one in engine.loaded.faults] == ["exits"]
+
+
+@pytest.mark.parametrize("installed", [False, True])
+async def test_an_import_that_never_ends_is_named_and_left_behind(
+    installed: bool,
+    install: Install,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(sys, "gate", gate, raising=False)
+    monkeypatch.setattr(loading, "PATIENCE", 1.0)
+    hangs = "import sys\nsys.gate.wait()\n"
+    if installed:
+        install(hangs)
+    else:
+        (folder / "dice.py").write_text(hangs)
+    (folder / "later.py").write_text(DICE.format(says="four").replace("dice", "later"))
+    try:
+        loaded = load(["dice", "later"], str(folder))
+    finally:
+        gate.set()
+    assert (fault(loaded), [await result(one) for one in loaded.skills]) == ("hangs", ["four"])
+    assert "skill dice" in caplog.text
+
+
+def test_who_ends_the_program_was_named_before(folder: Path) -> None:
+    (folder / "dice.py").write_text("import os\nos._exit(7)\n")
+    code = f"""import logging
+from duihua.skills import load
+logging.basicConfig(level="INFO")
+load(["clock", "dice"], {str(folder)!r})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 7
+    assert "skill dice" in done.stderr.splitlines()[-1]

@@ -4,7 +4,6 @@ import gzip
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-import httpx
 import orjson
 import pytest
 from aiohttp import web
@@ -53,8 +52,8 @@ async def site() -> AsyncIterator[Site]:
 
 
 async def fetch(url: str) -> dict[str, str]:
-    async with httpx.AsyncClient(trust_env=False) as http:
-        call = await SkillHarness(web_fetch, http=http, limit=300_000).call(url=url)
+    harness = SkillHarness(web_fetch, networks=["127.0.0.0/8"], limit=300_000)
+    call = await harness.call(url=url)
     return orjson.loads(call.result) if call.state == "done" else {"failed": call.result}
 
 

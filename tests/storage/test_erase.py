@@ -408,10 +408,13 @@ async def test_forgetting_a_person_supersedes_their_running_turn(store: SqlStore
 
 async def test_every_table_is_reached(store: SqlStore, database_url: str) -> None:
     """A table that is added later must be filled here, and erased."""
-    own = {"state", "alembic_version", "sqlite_sequence"}  # the program's, not a person's
+    own = {"state", "holds", "alembic_version", "sqlite_sequence"}  # the program's, not a person's
     await secret_turn(store, database_url)
     task = await store.new_task("main", 1, "chat", "zhipu", SECRET)
     await store.settle_task(task, "done", result=SECRET.encode())
+
+    await store.arrive("terminal/1", [("1", "home", SECRET.encode())])
+    await store.show(TurnRef(1, 1), 0, SECRET)
 
     def filled() -> set[str]:
         return {
@@ -420,7 +423,7 @@ async def test_every_table_is_reached(store: SqlStore, database_url: str) -> Non
 
     assert filled() - own == set(tables(database_url)) - own
     await store.forget_user(1)
-    assert filled() - own == {"inbox"}
+    assert filled() - own == {"inbox", "arrivals"}  # their keys
     await store.scrub()
     assert leftovers(database_url, SECRET) == []
 

@@ -88,6 +88,9 @@ async def plant(store: SqlStore, url: str, name: str) -> Garden:
     columns = "session_id, owner_id, due, tz, state, body"
     reminder = f"INSERT INTO reminders ({columns}) VALUES (?, ?, 1, 'UTC', 'armed', ?)"
     run(url, reminder, g.session, g.user, w("reminder").encode())
+    sent = [(f"{name}{n}", w("external"), w(place).encode()) for n, place in enumerate(("arrived", "unread"))]
+    await store.arrive("terminal/1", sent)
+    await store.settle_arrivals([(await store.arrived("terminal/1"))[-1].id], error=w("unread why"))
     usage = "INSERT INTO usage (tenant, day, owner_id, model) VALUES ('main', 1, ?, ?)"
     run(url, usage, g.user, w("model"))
     return g
@@ -232,6 +235,9 @@ async def test_a_forgotten_session(store: SqlStore, database_url: str, gardens: 
         "task",
         "brought",
         "model",
+        "arrived",
+        "unread",
+        "unread why",
     )  # the person's
     await settled(store, database_url, caplog, alice.but(*stays), [*alice.some(*stays), *bob.some("input")])
     assert hashed(database_url, *alice.terms) == []

@@ -57,6 +57,9 @@ async def fill(store: SqlStore, url: str) -> int:
     )
     task = await store.new_task("main", 1, "chat", "zhipu", "glm")
     await store.settle_task(task, "done", result=b'{"text":"done"}')
+    await store.arrive(
+        "terminal/1", [("9", "home", '{"text": "刚到"}'.encode()), ("10", "bob", b"bob's own")]
+    )
     await store.ensure(at("group"), "bob", "Bob")
     await talk(store, "bob's own", chat="group", **BOB)
     await talk(store, "in bob's group", chat="group", author=Author(0, "Alice"), external="home")
@@ -97,6 +100,7 @@ async def test_an_export_holds_everything_of_a_person(store: SqlStore, database_
     assert data["derived"]["embeddings"] == {"m": 1}
     assert [r["body"] for r in data["reminders"]] == ["起床"]
     assert [t["result"] for t in data["tasks"]] == [{"text": "done"}]
+    assert [(a["key"], a["body"]) for a in data["arrivals"]] == [("9", {"text": "刚到"})]
     assert sum(u["turns"] for u in data["usage"]) == 2  # that in the group is counted for its owner
     assert data["person"]["link_codes"] == [{"expires": "1970-01-01T00:00:05.000Z"}]
 

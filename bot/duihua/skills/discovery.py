@@ -34,7 +34,6 @@ GROUP = "duihua.skills"
 BUNDLED, FOLDER = "bundled", "folder"
 
 _NUMBER = itertools.count(1)
-_LOADING = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +135,36 @@ def module(path: Path) -> ModuleType:
         raise Unfit("no_file")
     made = importlib.util.module_from_spec(spec)
     importlib.invalidate_caches()
-    with _LOADING:
-        written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    with _NO_BYTECODE:
         sys.modules[name] = made
         try:
             spec.loader.exec_module(made)
         except BaseException:
             sys.modules.pop(name, None)
             raise
-        finally:
-            sys.dont_write_bytecode = written
     return made
+
+
+class _NoBytecode:
+    """While anybody is within, Python writes none. An import that never ends keeps nobody else out."""
+
+    def __init__(self) -> None:
+        self._lock, self._within, self._before = threading.Lock(), 0, False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._within:
+                self._before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+            self._within += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if not self._within:
+                sys.dont_write_bytecode = self._before
+
+
+_NO_BYTECODE = _NoBytecode()
 
 
 def chosen(names: Iterable[str], among: Iterable[Candidate]) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:

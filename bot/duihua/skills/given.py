@@ -21,6 +21,7 @@ from duihua.skills.schema import NAME, Confirm, check, consent
 from duihua.skills.tidying import LARGEST, tidy
 
 _DESCRIPTION = 1_024  # characters; what the strictest platform takes
+_LONG = 10_000  # bytes of a schema that is no small one
 _ARGUMENTS = 200_000  # characters of one call's arguments
 _NOT_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 Run = Callable[[Mapping[str, Any], Context], Awaitable[Any]]
@@ -82,7 +83,14 @@ def from_schema(
         rate=rate,
         settings=settings,
         origin=origin,
+        plain=_cheap(whole),
     )
+
+
+def _cheap(schema: Mapping[str, Any]) -> bool:
+    """Whether any check by it is soon done."""
+    text = json.dumps(schema)
+    return len(text) < _LONG and not any(f'"{dear}' in text for dear in ("pattern", "uniqueItems"))
 
 
 def fitted(name: str) -> str:

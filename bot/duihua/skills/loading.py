@@ -1,15 +1,19 @@
 """Loads the skills that are named, and no others. One that is broken is named, logged and left out.
 
-Code from outside may raise anything while it is imported, `SystemExit` too. The log gets where that was; the
-message stays out of log and `Fault`, for it may hold anything, unless it is Python's own or `@skill`'s.
+Code from outside may raise anything while it is imported, `SystemExit` too, or never come to an end. The log
+gets where that was; the message stays out of log and `Fault`, for it may hold anything, unless it is Python's
+own or `@skill`'s. Code may also end the whole program (`os._exit`, a crash of a library in C), and nothing
+within a process helps against that: each name is logged before its code is imported, the last one did it.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
@@ -23,6 +27,9 @@ from duihua.skills import flat, schema
 from duihua.skills.discovery import BUNDLED, Candidate, Unfit, bundle, candidates, chosen, same
 
 log = logging.getLogger(__name__)
+
+PATIENCE = 30.0
+"""Seconds that a skill may take to be imported."""
 
 _DETAIL = 300  # characters of a text that comes from a plugin's code
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -83,13 +90,11 @@ def load(names: Iterable[str], folder: str = "", *, again: bool = False) -> Load
 
 def load_one(candidate: Candidate) -> Skill | Fault:
     """The skill of a candidate, with its origin; or why there is none, which is logged."""
-    try:
-        found = _sound(candidate.find(), candidate.name)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as e:  # SystemExit and whatever else the code made up
-        fault = _fault(candidate, e)
-        told = "" if isinstance(e, Unfit) else f": {where(e)}"
+    log.info("skill %s (%s) is imported", candidate.name[:64], candidate.origin)
+    found = _imported(candidate)
+    if isinstance(found, BaseException):
+        fault = _fault(candidate, found)
+        told = "" if isinstance(found, Unfit) else f": {where(found)}"
         log.error(
             "skill %s (%s) cannot be loaded: %s %s%s",
             candidate.name[:64],
@@ -100,6 +105,23 @@ def load_one(candidate: Candidate) -> Skill | Fault:
         )
         return fault
     return found if candidate.source == BUNDLED else replace(found, origin=candidate.origin)
+
+
+def _imported(candidate: Candidate) -> Skill | BaseException:
+    """The skill, or what its code raised. Nothing can end an import, so one that takes too long is left."""
+    found: Future[Skill | BaseException] = Future()
+
+    def work() -> None:
+        try:
+            found.set_result(_sound(candidate.find(), candidate.name))
+        except BaseException as e:  # SystemExit and whatever else the code made up
+            found.set_result(e)
+
+    threading.Thread(target=work, name=f"import {candidate.name[:64]}", daemon=True).start()
+    try:
+        return found.result(PATIENCE)
+    except TimeoutError:
+        return Unfit("hangs", seconds=f"{PATIENCE:g}")
 
 
 def load_bundled(names: Iterable[str]) -> tuple[Skill, ...]:

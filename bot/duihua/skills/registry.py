@@ -19,6 +19,9 @@ RESERVED: Mapping[str, Skill] = {read_more.name: read_more}
 class Registry:
     """Skills by name, in the order given; it never changes.
 
+    Attributes:
+        restricted: whether one of them is for administrators only.
+
     Raises:
         ConfigError: two skills have one name; the text says where both come from. Or one is no skill.
     """
@@ -41,6 +44,7 @@ class Registry:
                     one=origin(other),
                     other=origin(skill),
                 )
+        self.restricted = any(skill.admin_only for skill in self._skills.values())
 
     def __len__(self) -> int:
         return len(self._skills)

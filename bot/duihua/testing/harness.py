@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
@@ -20,7 +20,8 @@ from duihua.messages import Attachment, Author, Call, TurnRef, call_id
 from duihua.ports import CallDelta, Skill
 from duihua.session import Reply
 from duihua.skills.contract import AskUser, Context
-from duihua.skills.runner import MAX_RESULT, needs_consent, run
+from duihua.skills.guard import Guard
+from duihua.skills.runner import MAX_RESULT, run
 from duihua.skills.settings import read
 from duihua.testing.engines import scripted_engine
 from duihua.testing.scripted import Entry, ScriptedModel
@@ -41,7 +42,10 @@ class SkillHarness:
         user: who asks.
         locale: `zh` or `en`.
         timezone: of the user, None for the machine's.
-        http: the client that the skill is given; None: a new one for every call.
+        http: the client that the skill is given; None: one behind the guard, as in use: it reaches the hosts
+            that the skill declares and the addresses that are written into its `settings`.
+        networks: those that the guard counts as public, as DUIHUA_SKILLS_NETWORKS does: `127.0.0.0/8` for a
+            server of the test's own.
         approved: whether a person has consented. Without it a call that needs consent comes back `held`.
         limit: characters of a result, at most; a turn keeps to the engine's own.
         clock: what the skill sees as the time; see `Clock`.
@@ -64,13 +68,15 @@ class SkillHarness:
         locale: str = "zh",
         timezone: tzinfo | None = None,
         http: httpx.AsyncClient | None = None,
+        networks: Sequence[str] = (),
         approved: bool = False,
         limit: int = MAX_RESULT,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.skill, self.user = skill, user or Author(1, "tester")
         self.settings = settings if isinstance(settings, BaseModel) else read(skill, settings or {})
-        self.locale, self.timezone, self.http = locale, timezone, http
+        self._written = _written(settings)
+        self.locale, self.timezone, self.http, self.networks = locale, timezone, http, networks
         self.approved, self.limit, self.clock = approved, limit, clock
         self.progress: list[str] = []
         self.files: list[Attachment] = []
@@ -90,12 +96,8 @@ class SkillHarness:
             arguments=arguments,
             effect=self.skill.effect,
         )
-        if not self.approved and needs_consent(self.skill, call):
-            return _held(call, "")
         try:
-            if self.http is not None:
-                return await self._run(call, self.http)
-            async with httpx.AsyncClient(trust_env=False, verify=_certificates()) as http:
+            async with self._client() as http:
                 return await self._run(call, http)
         except AskUser as e:
             return _held(call, str(e))
@@ -121,7 +123,11 @@ class SkillHarness:
             TurnError: there was no answer.
         """
         model = ScriptedModel(script)
-        skill = replace(self.skill, run=self._equipped, settings=None)
+        async with self._client() as http:
+            skill = replace(self.skill, run=functools.partial(self._equipped, http), settings=None)
+            return await self._turned(text, model, skill, len(script))
+
+    async def _turned(self, text: str, model: ScriptedModel, skill: Skill, entries: int) -> Reply:
         async with scripted_engine(model, skills=[skill], clock=self.clock, lang=self.locale) as engine:
             session = engine.session("test", name=self.user.name)
             try:
@@ -129,7 +135,7 @@ class SkillHarness:
                 for held in await session.held() if self.approved else ():
                     end = await self._heard(session.events(await session.decide(held.call.id, True)))
             except TurnError:
-                if len(model.requests) > len(script):
+                if len(model.requests) > entries:
                     model.check()  # this is why
                 raise
             calls = tuple(c for t in await session.history() for s in t.steps for c in s.calls)
@@ -148,12 +154,24 @@ class SkillHarness:
                     pass
         raise TurnError("superseded")
 
-    async def _equipped(self, arguments: Mapping[str, Any], context: Any) -> Any:
+    async def _equipped(self, http: httpx.AsyncClient, arguments: Mapping[str, Any], context: Any) -> Any:
         """The skill with what this harness was given in place of what the engine has."""
-        zone, http = self.timezone or context.timezone, self.http or context.http
+        zone = self.timezone or context.timezone
         return await self.skill.run(
             arguments, replace(context, settings=self.settings, timezone=zone, http=http)
         )
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncGenerator[httpx.AsyncClient]:
+        if self.http is not None:
+            yield self.http
+            return
+        guard = Guard(networks=self.networks)
+        try:
+            async with guard.client(self.skill, self._written) as http:
+                yield http
+        finally:
+            await guard.aclose()
 
     async def _run(self, call: Call, http: httpx.AsyncClient) -> Call:
         context = Context(
@@ -171,10 +189,11 @@ class SkillHarness:
         return await run(call, self.skill, context, limit=self.limit, on_error=self.errors.append)
 
 
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """Reading them takes longer than most calls."""
-    return httpx.create_ssl_context(trust_env=False)
+def _written(settings: Mapping[str, str] | BaseModel | None) -> Mapping[str, str]:
+    """The texts of settings as an operator writes them."""
+    if not isinstance(settings, BaseModel):
+        return settings or {}
+    return {name: str(value) for name, value in settings.model_dump(mode="json", exclude_unset=True).items()}
 
 
 def _held(call: Call, question: str) -> Call:

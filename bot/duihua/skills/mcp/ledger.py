@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from duihua.errors import NotFound
 from duihua.escapes import one_line
-from duihua.messages import SETTLED, Address, Author, Call
+from duihua.messages import Address, Author, Call
 from duihua.ports import Skill, Store
 from duihua.skills.gate import Gate
 
 FRONT = "mcp"
 CLIENTS = 200
 """Clients that are told apart, at most: a client says itself what it is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client: the session where its calls stand, and it as a person."""
+
+    session: int
+    author: Author
 
 
 class Ledger:
@@ -26,37 +33,35 @@ class Ledger:
 
     def __init__(self, store: Store, gate: Gate) -> None:
         self.store, self._gate = store, gate
-        self._clients: dict[str, tuple[int, Author]] = {}
+        self._clients: dict[str, Client] = {}
 
-    async def begin(self, client: str, call: Call, approved: bool) -> tuple[Call, Author]:
-        """Writes a call down; returns it with its id, and the client as a person.
+    async def client(self, name: str) -> Client:
+        """The client that calls itself so."""
+        name = one_line(name, 64) or "client"
+        if name not in self._clients and len(self._clients) >= CLIENTS:
+            name = "others"
+        if name not in self._clients:
+            info = await self.store.ensure(Address(FRONT, name), name, name)
+            self._clients[name] = Client(info.id, Author(info.owner, name))
+        return self._clients[name]
+
+    async def begin(self, client: Client, call: Call, approved: bool) -> str:
+        """Writes a call down; returns the id that it has in the audit.
 
         Raises:
             StorageError: it cannot be written down.
         """
-        client = one_line(client, 64) or "client"
-        session, author = await self._known(client)
         try:
-            id_ = await self.store.log_call(session, call, approved=approved)
-        except NotFound:  # it was erased meanwhile
+            return await self.store.log_call(client.session, call, approved=approved)
+        except NotFound:  # the client was erased meanwhile
             self._clients.clear()
-            session, author = await self._known(client)
-            id_ = await self.store.log_call(session, call, approved=approved)
-        return replace(call, id=id_), author
+            again = await self.client(client.author.name)
+            return await self.store.log_call(again.session, call, approved=approved)
 
-    def too_often(self, skill: Skill, author: Author) -> str:
+    def too_often(self, skill: Skill, client: Client) -> str:
         """Counts a call; why it comes too soon after others, or empty."""
-        return self._gate.too_often(skill, author.id)
+        return self._gate.too_often(skill, client.author.id)
 
-    async def end(self, call: Call, began: float) -> None:
-        """Writes down what became of a call that `began` at this `time.monotonic()`."""
-        settled = call if call.state in SETTLED else replace(call, state="failed")
-        await self.store.log_result(settled, round((time.monotonic() - began) * 1000))
-
-    async def _known(self, client: str) -> tuple[int, Author]:
-        if client not in self._clients and len(self._clients) >= CLIENTS:
-            client = "others"
-        if client not in self._clients:
-            info = await self.store.ensure(Address(FRONT, client), client, client)
-            self._clients[client] = (info.id, Author(info.owner, client))
-        return self._clients[client]
+    async def end(self, id_: str, call: Call, took: float) -> None:
+        """Writes down what became of a call; `took`: seconds."""
+        await self.store.log_result(replace(call, id=id_), round(took * 1000))

@@ -12,6 +12,7 @@ import base64
 import hmac
 import ipaddress
 import logging
+import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,14 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from duihua.asking import TOO_LONG, shown
 from duihua.errors import AskUser, ConfigError, StorageError
 from duihua.messages import Attachment, Call
 from duihua.ports import Skill
 from duihua.skills.complaint import clipped
 from duihua.skills.contract import Context
 from duihua.skills.mcp.consents import PATIENCE, Consents, Refused
-from duihua.skills.mcp.ledger import Ledger
-from duihua.skills.runner import needs_consent, run
+from duihua.skills.mcp.ledger import Client, Ledger
+from duihua.skills.runner import run
 
 if TYPE_CHECKING:
     import mcp_types as types
@@ -119,11 +121,15 @@ class _Served:
         arguments = orjson.dumps(params.arguments or {}).decode()
         skill = self.skills.get(params.name)
         effect = skill.effect if skill else "read"
-        call = Call("", params.name[:64], arguments, effect=effect)
+        call = Call(f"mcp-{secrets.token_hex(8)}", params.name[:64], arguments, effect=effect)
         context = replace(
             self.context(skill) if skill else Context(), progress=progress, attach=attached.append
         )
-        outcome = await self._outcome(call, skill, context, ctx, params)
+        try:
+            outcome = await self._outcome(call, skill, context, ctx, params)
+        except StorageError as e:
+            log.error("a call of an MCP client cannot be written down: %s", e)
+            outcome = replace(call, state="failed", result=f"{call.name}: the audit cannot be written.")
         await asyncio.gather(*reports, return_exceptions=True)
         if not isinstance(outcome, Call):
             return outcome
@@ -143,43 +149,51 @@ class _Served:
         try:
             approved = self.consents.given(params)
             try:
-                if skill is not None and not approved and needs_consent(skill, call):
-                    raise AskUser("")
                 return await self._run(call, skill, replace(context, approved=approved), ctx)
             except AskUser as e:
                 if approved:  # it was told that it need not ask
                     raise
+                if shown(call.arguments) is None:
+                    raise Refused(TOO_LONG) from None
                 asked = await self.consents.ask(self.question(call, str(e)), params, ctx)
                 return asked or await self._run(call, skill, replace(context, approved=True), ctx)
         except (AskUser, Refused) as e:
             said = clipped(str(e), SAID) or f"{call.name} asks for a consent that it has."
-            return replace(call, state="failed", result=said)
-        except StorageError as e:
-            log.error("a call of an MCP client cannot be written down: %s", e)
-            return replace(call, state="failed", result=f"{call.name}: the audit cannot be written.")
+            call = replace(call, state="refused", result=said)
+            await self.ledger.end(await self.ledger.begin(await self._client(ctx), call, False), call, 0)
+            return call
 
     async def _run(
         self, call: Call, skill: Skill | None, context: Context, ctx: ServerRequestContext[Any]
     ) -> Call:
-        """Runs a call that stands in the audit before it begins, unless it comes too soon."""
-        about = ctx.session.client_params
-        began = time.monotonic()
-        call, author = await self.ledger.begin(
-            about.client_info.name if about else "", call, context.approved
-        )
-        done = replace(call, state="failed", result="cut off")
+        """Runs a call that stands in the audit before its skill is entered, unless it comes too soon."""
+        client = await self._client(ctx)
+        context, written, began = replace(context, user=client.author), "", time.monotonic()
+
+        async def begin(arguments: Mapping[str, Any], asks: bool) -> Call | None:
+            nonlocal written
+            # A call counts when it is asked for: nobody consents to what then comes too often.
+            why = "" if skill is None or context.approved else self.ledger.too_often(skill, client)
+            if asks and not why:
+                return None
+            written = await self.ledger.begin(client, call, context.approved)
+            return replace(call, state="failed", result=why) if why else None
+
+        done = replace(call, state="unknown")  # it was cut off
         try:
-            if skill is not None and (why := self.ledger.too_often(skill, author)):
-                done = replace(call, state="failed", result=why)
-            else:
-                context = replace(context, user=author)
-                done = await run(call, skill, context, known=tuple(self.skills), limit=LONGEST)
+            done = await run(call, skill, context, known=tuple(self.skills), limit=LONGEST, begin=begin)
+            written = written or await self.ledger.begin(client, call, context.approved)
         except AskUser as e:
-            done = replace(call, state="refused", result=clipped(str(e), SAID))
+            done = replace(call, state="refused", result=str(e))
             raise
         finally:
-            await self.ledger.end(done, began)
+            if written:
+                await self.ledger.end(written, done, time.monotonic() - began)
         return done
+
+    async def _client(self, ctx: ServerRequestContext[Any]) -> Client:
+        about = ctx.session.client_params
+        return await self.ledger.client(about.client_info.name if about else "")
 
 
 def _tool(skill: Skill) -> types.Tool:

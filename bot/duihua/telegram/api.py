@@ -1,0 +1,370 @@
+"""One bot's calls of the Bot API: what goes wrong there becomes one of a few errors, or nothing.
+
+Errors that leave as `DeliveryError`s say what may have happened: `NotSent` (surely not there: again later),
+`SendUnknown` (the answer was lost: it may be there), `Gone` (it will never arrive). A message that was to be
+edited and is no more is no error: `edit` says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+from aiogram import Bot
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramEntityTooLarge,
+    TelegramForbiddenError,
+    TelegramMigrateToChat,
+    TelegramNetworkError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramServerError,
+)
+from aiogram.methods import (
+    DeleteMessages,
+    EditMessageText,
+    SendAudio,
+    SendChatAction,
+    SendDocument,
+    SendMessage,
+    SendMessageDraft,
+    SendPhoto,
+    TelegramMethod,
+)
+from aiogram.types import (
+    BufferedInputFile,
+    CopyTextButton,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    MessageEntity,
+    ReplyParameters,
+)
+
+from duihua.errors import DeliveryError, Gone, NotSent, SendUnknown
+from duihua.messages import Attachment
+from duihua.redact import redact
+from duihua.telegram.governor import Governor, Kind
+from duihua.telegram.place import Place
+from duihua.telegram.text import Entity, Formatted
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+TIMEOUT = 20
+"""Seconds for one call."""
+PATIENCE = 5.0
+"""Seconds that what must arrive waits for its turn before it is put back."""
+LATER = 2.0
+"""Seconds until what was put back is tried again."""
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_PHOTO = 10 << 20  # bytes; a larger one goes as a document
+_CAPTION = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button under a message: it sends `data` to the bot, or copies `copy`."""
+
+    text: str
+    data: str = ""
+    copy: str = ""
+
+
+Buttons = Sequence[Sequence[Button]]
+
+
+class Api:
+    """The calls of one bot.
+
+    Args:
+        moved: told when a group has become a supergroup: (old chat, new chat).
+    """
+
+    def __init__(
+        self, bot: Bot, governor: Governor, moved: Callable[[int, int], Awaitable[None]] | None = None
+    ) -> None:
+        self.bot, self.governor = bot, governor
+        self._moved = moved
+        self._new: dict[int, int] = {}  # chats that have moved
+        self._off: set[str] = set()  # methods that this server does not know
+
+    @asynccontextmanager
+    async def turn(self, place: Place, kind: Kind = "final") -> AsyncGenerator[None]:
+        """Waits until something may be sent there; one call is made within.
+
+        Raises:
+            NotSent: it would take too long for what must arrive; frames wait as long as it takes.
+        """
+        chat = self._chat(place)
+        if kind == "frame":
+            async with self.governor.slot(chat, kind):
+                yield
+            return
+        if (seconds := self.governor.shut(chat)) > PATIENCE:
+            raise NotSent("Telegram asks to wait", seconds)
+        slot = self.governor.slot(chat, kind)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await slot.__aenter__()
+        except TimeoutError:
+            raise NotSent("the chat has had as many messages as it may", LATER) from None
+        try:
+            yield
+        finally:
+            await slot.__aexit__(None, None, None)
+
+    # ------------------------------------------------------------ messages
+
+    async def send(self, place: Place, what: Formatted, *, reply_to: int = 0, buttons: Buttons = ()) -> int:
+        """Sends a message; returns its id.
+
+        Raises:
+            NotSent, SendUnknown, Gone: as the module says.
+        """
+
+        def method(text: Formatted, at: Place) -> SendMessage:
+            return SendMessage(
+                chat_id=at.chat,
+                message_thread_id=at.topic or None,
+                text=text.text,
+                entities=_entities(text.entities),
+                link_preview_options=_NO_PREVIEW,
+                reply_markup=_keyboard(buttons),
+                reply_parameters=_reply(reply_to),
+                parse_mode=None,
+            )
+
+        return (await self._sent(place, what, method)).message_id
+
+    async def edit(self, place: Place, message: int, what: Formatted, *, buttons: Buttons = ()) -> bool:
+        """Makes a message say something else; False: it is no more, or cannot be changed.
+
+        Raises:
+            NotSent, Gone: as the module says. As the same edit twice is one edit, nothing is unknown.
+        """
+
+        def method(text: Formatted, at: Place) -> EditMessageText:
+            return EditMessageText(
+                chat_id=at.chat,
+                message_id=message,
+                text=text.text,
+                entities=_entities(text.entities),
+                link_preview_options=_NO_PREVIEW,
+                reply_markup=_keyboard(buttons),
+                parse_mode=None,
+            )
+
+        try:
+            await self._sent(place, what, method)
+        except SendUnknown as e:
+            raise NotSent(str(e), LATER) from None
+        except _Refused as e:
+            if "not modified" in e.reason:
+                return True
+            if "message to edit not found" in e.reason or "can't be edited" in e.reason:
+                return False
+            raise
+        return True
+
+    async def delete(self, place: Place, messages: Sequence[int]) -> None:
+        """Deletes messages; what is gone or too old for it stays as it is."""
+        for start in range(0, len(messages), 100):
+            some = list(messages[start : start + 100])
+            try:
+                await self._call(
+                    place, lambda at, some=some: DeleteMessages(chat_id=at.chat, message_ids=some)
+                )
+            except SendUnknown as e:
+                raise NotSent(str(e), LATER) from None
+            except _Refused as e:
+                log.info("messages could not be deleted: %s", e.reason)
+
+    async def draft(self, place: Place, draft: int, what: Formatted) -> bool:
+        """Shows a draft, with the button that stops it; False: this place or this server has none."""
+        if "draft" in self._off or not place.private:
+            return False
+        try:
+            await self._call(
+                place,
+                lambda at: SendMessageDraft(
+                    chat_id=at.chat,
+                    message_thread_id=at.topic or None,
+                    draft_id=draft,
+                    text=what.text or None,
+                    entities=_entities(what.entities),
+                    can_stop=True,
+                    parse_mode=None,
+                ),
+            )
+        except _Unsupported:
+            self._off.add("draft")
+            return False
+        except SendUnknown as e:
+            raise NotSent(str(e), LATER) from None
+        return True
+
+    async def file(self, place: Place, file: Attachment, caption: str = "", *, reply_to: int = 0) -> int:
+        """Sends an image or a file as bytes; returns the message's id.
+
+        Raises:
+            NotSent, SendUnknown, Gone: as the module says.
+        """
+        data = BufferedInputFile(file.data, file.name or "file")
+        text = caption[:_CAPTION] or None
+        common: dict[str, Any] = {"caption": text, "parse_mode": None, "reply_parameters": _reply(reply_to)}
+
+        def method(at: Place) -> TelegramMethod[Any]:
+            where = {"chat_id": at.chat, "message_thread_id": at.topic or None}
+            if file.media == "image" and len(file.data) <= _PHOTO and file.mime != "image/svg+xml":
+                return SendPhoto(**where, photo=data, **common)
+            if file.media == "audio":
+                return SendAudio(**where, audio=data, **common)
+            return SendDocument(**where, document=data, **common)
+
+        try:
+            return (await self._call(place, method)).message_id
+        except _Refused as e:
+            if "photo" not in e.reason.lower() and "image" not in e.reason.lower():
+                raise
+            plain = Attachment(file.id, "file", file.mime, file.data, file.name)
+            return await self.file(place, plain, caption, reply_to=reply_to)
+
+    async def typing(self, place: Place) -> None:
+        """Shows that the bot is at work, for five seconds; nothing if that fails."""
+        try:
+            await self._call(
+                place,
+                lambda at: SendChatAction(
+                    chat_id=at.chat, message_thread_id=at.topic or None, action="typing"
+                ),
+            )
+        except DeliveryError as e:
+            log.debug("no sign of work: %s", e)
+
+    async def quietly(self, method: TelegramMethod[Any]) -> bool:
+        """Makes a call that may fail, such as the answer to a pressed button; False: it did."""
+        try:
+            await self.bot(method, request_timeout=TIMEOUT)
+        except (TelegramAPIError, ClientDecodeError) as e:
+            log.info("%s: %s", type(method).__name__, redact(str(e)))
+            return False
+        return True
+
+    # ------------------------------------------------------------ calls
+
+    async def _sent(
+        self, place: Place, what: Formatted, method: Callable[[Formatted, Place], TelegramMethod[Any]]
+    ) -> Any:
+        """A text; once more without its entities, should Telegram not take them."""
+        try:
+            return await self._call(place, lambda at: method(what, at))
+        except _Refused as e:
+            if not what.entities or "entit" not in e.reason:
+                raise
+            log.warning("a text was sent plain: %s", e.reason)
+            return await self._call(place, lambda at: method(Formatted(what.text), at))
+
+    async def _call(self, place: Place, method: Callable[[Place], TelegramMethod[T]]) -> T:
+        """A call; once more where a topic is gone, or where the group has moved to."""
+        at = Place(self._chat(place), place.topic)
+        try:
+            return await self._once(method(at), at.chat)
+        except _Refused as e:
+            if not at.topic or "thread not found" not in e.reason:
+                raise
+            return await self._once(method(Place(at.chat)), at.chat)
+        except _Moved as e:
+            self._new[place.chat] = e.chat
+            if self._moved is not None:
+                await self._moved(place.chat, e.chat)
+            return await self._once(method(Place(e.chat)), e.chat)
+
+    async def _once(self, method: TelegramMethod[T], chat: int) -> T:
+        try:
+            return await self.bot(method, request_timeout=TIMEOUT)
+        except TelegramRetryAfter as e:
+            self.governor.learn(chat, e.retry_after)
+            raise NotSent("Telegram asks to wait", float(e.retry_after)) from None
+        except TelegramMigrateToChat as e:
+            raise _Moved(e.migrate_to_chat_id) from None
+        except TelegramForbiddenError as e:
+            raise Gone(_reason(e)) from None
+        except TelegramNotFound as e:
+            raise _Unsupported(_reason(e)) from None
+        except TelegramBadRequest as e:
+            if "chat not found" in e.message.lower():
+                raise Gone(_reason(e)) from None
+            raise _Refused(_reason(e)) from None
+        except TelegramEntityTooLarge as e:
+            raise _Refused(_reason(e)) from None
+        except TelegramNetworkError as e:
+            cause = e.__cause__ or e.__context__
+            if isinstance(cause, aiohttp.ClientConnectorError):
+                raise NotSent("Telegram cannot be reached", LATER) from None
+            raise SendUnknown("the connection broke") from None
+        except (TelegramServerError, ClientDecodeError) as e:
+            raise SendUnknown(f"Telegram's answer was none: {type(e).__name__}") from None
+        except TelegramAPIError as e:  # 401: the token is not good any more; the poller tells
+            raise NotSent(_reason(e), 30.0) from None
+
+    def _chat(self, place: Place) -> int:
+        return self._new.get(place.chat, place.chat)
+
+
+class _Refused(DeliveryError):
+    """Telegram does not want it as it is (400)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Telegram refused it: {reason}")
+        self.reason = reason.lower()
+
+
+class _Unsupported(_Refused):
+    """The server does not know the method (404)."""
+
+
+class _Moved(DeliveryError):
+    """The group is a supergroup now."""
+
+    def __init__(self, chat: int) -> None:
+        super().__init__("the group has moved")
+        self.chat = chat
+
+
+def _reason(error: TelegramAPIError) -> str:
+    return redact(error.message)[:200]
+
+
+def _entities(entities: Sequence[Entity]) -> list[MessageEntity] | None:
+    return [
+        MessageEntity(
+            type=e.type, offset=e.offset, length=e.length, url=e.url or None, language=e.language or None
+        )
+        for e in entities
+    ] or None
+
+
+def _keyboard(buttons: Buttons) -> InlineKeyboardMarkup | None:
+    rows = [
+        [
+            InlineKeyboardButton(text=b.text, copy_text=CopyTextButton(text=b.copy))
+            if b.copy
+            else InlineKeyboardButton(text=b.text, callback_data=b.data)
+            for b in row
+        ]
+        for row in buttons
+    ]
+    return InlineKeyboardMarkup(inline_keyboard=rows) if rows else None
+
+
+def _reply(message: int) -> ReplyParameters | None:
+    return ReplyParameters(message_id=message, allow_sending_without_reply=True) if message else None

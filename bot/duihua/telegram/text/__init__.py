@@ -1,0 +1,8 @@
+"""The text of Telegram messages: Markdown to text and entities, cut into messages, whole or as it arrives."""
+
+from duihua.telegram.text.formatted import Entity, Formatted, joined, quoted, units
+from duihua.telegram.text.rendering import render
+from duihua.telegram.text.roll import split
+from duihua.telegram.text.streaming import Frame, Stream
+
+__all__ = ["Entity", "Formatted", "Frame", "Stream", "joined", "quoted", "render", "split", "units"]

@@ -1,0 +1,388 @@
+"""From Markdown to what Telegram shows: text and entities."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from markdown_it.rules_block.table import escapedSplit
+from markdown_it.token import Token
+
+from duihua.telegram.text.cleaning import clean
+from duihua.telegram.text.formatted import Formatted, Kind
+from duihua.telegram.text.formula import plain
+from duihua.telegram.text.mending import mended
+from duihua.telegram.text.parser import blocks, inline
+from duihua.telegram.text.roll import Roll
+from duihua.telegram.text.sections import Section, Sections, fence_info
+from duihua.telegram.text.tables import aligned
+from duihua.telegram.text.writer import Writer
+
+INDENT = "    "
+RULE = "———"
+LONG_QUOTE = 400
+"""Characters from which a quote folds up, where folding is asked for."""
+ADDRESS = 2048
+"""Characters of the longest address a link may have."""
+_STYLES: dict[str, Kind] = {"strong": "bold", "em": "italic", "s": "strikethrough"}
+_IDENTIFIER = re.compile(r"\w+$", re.ASCII)
+_LINKABLE = re.compile(r"https?://[^\s/?#@]+\.[^\s/?#@.]+\.?(?:[/?#]\S*)?$|tg://\S+$", re.IGNORECASE)
+_TASK = re.compile(r"\[([ xX])\](?: +|$)")
+_BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
+
+
+def render(markdown: str, *, expandable: bool = False) -> Formatted:
+    """The visible text of Markdown and its entities; never raises, in time that grows with the length.
+
+    `expandable`: long quotes fold up.
+    """
+    renderer = Renderer(expandable)
+    sections = Sections()
+    roll = Roll()
+    for section in [*sections.feed(clean(markdown)), *sections.finish()]:
+        roll.add(renderer.section(section), section.glue, resumed=section.resumed)
+    return roll.whole()
+
+
+@dataclass(slots=True)
+class Renderer:
+    """Renders sections one after the other. `number`: of the last item, if a numbered list ended before."""
+
+    expandable: bool = False
+    number: int = 0
+
+    def section(self, section: Section, *, open_end: bool = False) -> Formatted:
+        """One section; with an open end, what is unfinished in its last line is mended."""
+        if section.kind == "code":
+            writer = Writer()
+            writer.pre(section.source, section.language)
+            self.number = 0
+            return writer.done()
+        if section.kind == "line":
+            return self._line(section.source, open_end)
+        number, self.number = self.number, 0
+        page = _Page(section.source.split("\n"), blocks(section.source), self.expandable, number, open_end)
+        out = page.rendered()
+        self.number = page.last
+        return out
+
+    def _line(self, source: str, open_end: bool) -> Formatted:
+        writer = Writer()
+        lead = len(source) - len(source.lstrip(" "))
+        tail = len(source.rstrip(" "))
+        writer.raw(source[:lead])
+        write_inline(writer, inline(mended(source[lead:tail]) if open_end else source[lead:tail]))
+        writer.raw(source[max(tail, lead) :])
+        return writer.done()
+
+
+@dataclass(slots=True)
+class _Item:
+    """One thing that lines stand in: a list item with its mark, or a quote in a quote."""
+
+    mark: str
+    rest: str
+
+
+@dataclass(slots=True)
+class _Page:
+    lines: Sequence[str]
+    tokens: Sequence[Token]
+    expandable: bool
+    number: int
+    open_end: bool
+    last: int = 0
+    writer: Writer = field(default_factory=Writer)
+    items: list[_Item] = field(default_factory=list[_Item])
+    lists: list[int | None] = field(default_factory=list[int | None])
+    quotes: int = 0
+    quoting: bool = False  # a quote is to be opened with the next line
+    end: int = 0  # the source line behind the last leaf
+
+    def rendered(self) -> Formatted:
+        at = 0
+        last_inline = max((i for i, it in enumerate(self.tokens) if it.type == "inline"), default=-1)
+        while at < len(self.tokens):
+            token = self.tokens[at]
+            if token.type == "table_open":
+                at = self._table(at)
+                continue
+            if token.type == "inline":
+                content = mended(token.content) if self.open_end and at == last_inline else token.content
+                self._inline(token, content, self.tokens[at - 1].type == "heading_open")
+            else:
+                self._token(token)
+            at += 1
+        self._mark(self.end)
+        return self.writer.done()
+
+    def _token(self, token: Token) -> None:
+        match token.type:
+            case "bullet_list_open" | "ordered_list_open":
+                self._list(token)
+            case "bullet_list_close" | "ordered_list_close":
+                self._list_end()
+            case "list_item_open":
+                self._item(token)
+            case "list_item_close":
+                self._mark(self.end)
+                self.items.pop()
+            case "blockquote_open":
+                self._quote(token)
+            case "blockquote_close":
+                self._quote_end()
+            case "fence":
+                self._fence(token)
+            case "hr":
+                self._begin(token.map)
+                self.writer.write(RULE)
+            case "math_block":
+                self._math(token)
+            case _:
+                pass  # paragraphs and headings: what is in them comes as a token of its own
+
+    def _mark(self, line: int) -> None:
+        """Writes the mark of an item that has no text of its own."""
+        if any(it.mark for it in self.items):
+            self._begin([line, line])
+
+    def _begin(self, lines: Sequence[int] | None, *, bare: bool = False) -> None:
+        """Begins a line for a leaf; `bare` ones stand at the margin."""
+        start, end = lines or (self.end, self.end)
+        if bare and any(it.mark for it in self.items):
+            self._begin([start, start])
+        if not self.writer.empty:
+            self.writer.raw("\n\n" if start > self.end else "\n")
+        if self.quoting and not bare:
+            self.quoting = False
+            self.writer.open("blockquote")
+        if not bare:
+            self.writer.raw("".join(it.mark or it.rest for it in self.items))
+            for it in self.items:
+                it.mark = ""
+            self.writer.prefix = "".join(it.rest for it in self.items)
+        self.end = end
+
+    def _inline(self, token: Token, content: str, heading: bool) -> None:
+        if self.items and self.items[-1].mark and (task := _TASK.match(content)):
+            item = self.items[-1]
+            item.mark = item.mark[: -len("• ")] if item.mark.endswith("• ") else item.mark
+            item.mark += "☐ " if task[1] == " " else "☑ "
+            content = content[task.end() :]
+        self._begin(token.map)
+        if heading:
+            self.writer.open("bold")
+        write_inline(self.writer, inline(content))
+        if heading:
+            self.writer.close("bold")
+
+    def _item(self, token: Token) -> None:
+        self._mark(token.map[0] if token.map else self.end)
+        number = self.lists[-1]
+        if number is None:
+            mark = "• "
+        else:
+            written = int(token.info) if token.info.isdecimal() else 1
+            number = written if written > number or not number else number + 1
+            self.lists[-1] = number
+            mark = f"{number}. "
+        self.items.append(_Item(mark, INDENT))
+
+    def _list(self, token: Token) -> None:
+        first = not self.lists and not self.quotes and self.writer.empty
+        self.lists.append((self.number if first else 0) if token.type[0] == "o" else None)
+
+    def _list_end(self) -> None:
+        number = self.lists.pop()
+        self.last = (number or 0) if not self.lists and not self.quotes else self.last
+
+    def _quote(self, token: Token) -> None:
+        self._mark(token.map[0] if token.map else self.end)
+        self.quotes += 1
+        if self.quotes == 1:
+            self.quoting = True
+        else:
+            self.items.append(_Item("", "> "))
+
+    def _quote_end(self) -> None:
+        self.quotes -= 1
+        if self.quotes:
+            self.items.pop()
+        else:
+            self._end_quote()
+
+    def _end_quote(self) -> None:
+        self.quoting = False
+        if self.writer.within("blockquote"):
+            long = self.expandable and self.writer.since("blockquote") > LONG_QUOTE
+            self.writer.close("blockquote", "expandable_blockquote" if long else "blockquote")
+
+    def _pre(self, text: str, language: str, lines: Sequence[int] | None) -> None:
+        """A block of code leaves the quote it stands in for a while."""
+        if not text.strip():
+            self.end = lines[1] if lines else self.end
+            return
+        if self.quotes:
+            self._end_quote()
+        self._begin(lines, bare=True)
+        self.writer.pre(text, language)
+        self.quoting = bool(self.quotes)
+
+    def _fence(self, token: Token) -> None:
+        language, rest = fence_info(token.info)
+        self._pre((f"{rest}\n" if rest else "") + token.content.removesuffix("\n"), language, token.map)
+
+    def _math(self, token: Token) -> None:
+        text = plain(token.content)
+        if text is None:
+            self._pre(token.content, "latex", token.map)
+            return
+        self._begin(token.map)
+        self.writer.write(text + token.info)
+
+    def _table(self, at: int) -> int:
+        """Writes a table and returns the place behind it."""
+        lines, rows, sides, place = self.tokens[at].map, list[list[str]](), list[str](), -1
+        while self.tokens[at].type != "table_close":
+            token = self.tokens[at]
+            if token.type == "tr_open":
+                rows.append([])
+                place = token.map[0] if token.map else -1
+            elif token.type == "th_open":
+                sides.append(str(token.attrs.get("style", "")).removeprefix("text-align:"))
+            elif token.type == "inline":
+                rows[-1].append(_BREAK.sub(" ", token.content))
+            elif token.type == "tr_close":
+                self._surplus(rows[-1], place)
+            at += 1
+        cells = [[_cell(content) for content in row] for row in rows]
+        linked = any("](" in content for row in rows for content in row)
+        text = None if linked else aligned(cells, sides)
+        if text is None and len(rows) > 1:
+            self._records(rows, lines)
+        elif text is None:
+            self._begin(lines)
+            self._cells(rows[0])
+        else:
+            self._pre(text, "", lines)
+        return at + 1
+
+    def _surplus(self, row: list[str], line: int) -> None:
+        """Puts the cells that a row has beyond the head into its last one: Markdown would leave them out."""
+        source = self.lines[line].strip(" >") if 0 <= line < len(self.lines) else ""
+        if row and source.count("|") >= len(row):
+            cells = escapedSplit(source)
+            cells = cells[1:] if cells and not cells[0].strip() else cells
+            more = [it.strip() for it in cells[len(row) :] if it.strip()]
+            row[-1] = " | ".join([row[-1], *more])
+
+    def _cells(self, row: Sequence[str]) -> None:
+        for i, content in enumerate(row):
+            self.writer.write(" │ " if i else "")
+            write_inline(self.writer, inline(content))
+
+    def _records(self, rows: Sequence[Sequence[str]], lines: Sequence[int] | None) -> None:
+        """Each row as lines of their own: the first cell bold, the others behind the head of their column."""
+        head = rows[0]
+        start, end = lines or (self.end, self.end)
+        self._begin([start, end])
+        self.writer.open("italic")
+        self._cells(head)
+        self.writer.close("italic")
+        for row in rows[1:]:
+            self._begin([end + 1, end])
+            self.writer.open("bold")
+            write_inline(self.writer, inline(row[0]))
+            self.writer.close("bold")
+            for name, content in zip(head[1:], row[1:], strict=False):
+                if content.strip():
+                    self._begin([end, end])
+                    self.writer.raw("• " if not name else "")
+                    write_inline(self.writer, inline(name))
+                    self.writer.raw(": " if name else "")
+                    write_inline(self.writer, inline(content))
+
+
+def _cell(content: str) -> str:
+    if not re.search(r"[^\w\s.,:;%()+/-]", content):
+        return content
+    writer = Writer()
+    write_inline(writer, inline(content))
+    return " ".join(writer.done().text.split())
+
+
+def write_inline(writer: Writer, tokens: Sequence[Token]) -> None:
+    """Writes what stands inside a paragraph."""
+    links: list[str] = []
+    names: list[bool] = []
+    for i, token in enumerate(tokens):
+        kind = token.type
+        if kind in ("text", "text_special"):
+            writer.write(token.content)
+        elif kind in ("softbreak", "hardbreak"):
+            writer.write("\n")
+        elif kind == "code_inline":
+            writer.code(token.content)
+        elif kind == "math_inline":
+            _math(writer, token)
+        elif kind == "link_open":
+            links.append(_open_link(writer, "" if token.info == "auto" else str(token.attrs.get("href", ""))))
+        elif kind == "link_close":
+            _close_link(writer, links.pop())
+        elif kind == "image":
+            _image(writer, token)
+        elif token.markup == "__":
+            _underscores(writer, tokens, i, names)
+        elif style := _STYLES.get(kind.partition("_")[0]):
+            if token.nesting > 0:
+                writer.open(style)
+            else:
+                writer.close(style)
+
+
+def _underscores(writer: Writer, tokens: Sequence[Token], at: int, names: list[bool]) -> None:
+    """`__init__` is a name, not bold."""
+    if tokens[at].nesting > 0:
+        following = tokens[at + 1]
+        names.append(following.type == "text" and bool(_IDENTIFIER.match(following.content)))
+        if not names[-1]:
+            writer.open("bold")
+            return
+    elif not names.pop():
+        writer.close("bold")
+        return
+    writer.write("__")
+
+
+def _math(writer: Writer, token: Token) -> None:
+    text = plain(token.content)
+    if text is None:
+        writer.code(token.content.strip())
+    else:
+        writer.write(text)
+
+
+def _open_link(writer: Writer, address: str) -> str:
+    linked = bool(_LINKABLE.match(address)) and len(address) <= ADDRESS
+    writer.open("text_link", address if linked else "")
+    return address
+
+
+def _close_link(writer: Writer, address: str) -> None:
+    """Ends a link. What Telegram would not link is written behind the text, so that it is not lost."""
+    url, length = writer.close_link()
+    if address and not length:
+        writer.write(address)
+    elif address and not url:
+        writer.write(f" ({address})")
+
+
+def _image(writer: Writer, token: Token) -> None:
+    address = str(token.attrs.get("src", ""))
+    if writer.within("text_link"):
+        writer.write(token.content)
+        return
+    _open_link(writer, address)
+    writer.write(token.content)
+    _close_link(writer, address)

@@ -1,0 +1,92 @@
+"""An input found by its key, and changed: while it waits, or as a turn that runs anew."""
+
+from __future__ import annotations
+
+import pytest
+
+from duihua.messages import Attachment, Text
+from duihua.showing import Taken
+from duihua_storage import SqlStore
+from tests.leftovers import leftovers, run
+from tests.storage.talk import LEASE, end, head, history, inputs, queue, say, talk, token
+
+KEY = ("main", "telegram/42", "7/1")
+OF_IT = {"source": "telegram/42", "source_id": "7/1"}
+
+
+def picture(name: str) -> Attachment:
+    return Attachment(name, "image", "image/png", f"bytes of {name}".encode())
+
+
+async def test_an_input_is_found_by_its_key(store: SqlStore) -> None:
+    assert await store.taken(*KEY) is None
+    work = await say(store, "a")
+    accepted = await queue(store, "b", **OF_IT)
+    assert await store.taken(*KEY) == Taken(1, accepted.inbox, 0, (Text("b"),))
+    work = await end(store, work)
+    assert work is not None
+    assert await store.taken(*KEY) == Taken(1, accepted.inbox, 2)
+    await end(store, work)
+    assert await store.taken(*KEY) == Taken(1, accepted.inbox, 2)
+    assert await store.taken("other", *KEY[1:]) is None
+    await store.sweep(older=-1)
+    assert await store.taken(*KEY) is None
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_an_erased_input_is_not_found(store: SqlStore, waits: bool) -> None:
+    if waits:
+        await say(store, "a")
+        await queue(store, "b", **OF_IT)
+    else:
+        await talk(store, "b", **OF_IT)
+    await store.erase(1)
+    assert await store.taken(*KEY) is None
+
+
+async def test_the_latest_edit_stands_for_an_input(store: SqlStore) -> None:
+    await talk(store, "before")
+    await talk(store, "a", **OF_IT)
+    await talk(store, "b", kind="edit", reply_to=2)
+    assert (await history(store), await head(store)) == (["before", "b"], 3)
+    found = await store.taken(*KEY)
+    assert found is not None
+    assert found.seq == 3
+    work = await say(store, "c", kind="edit", reply_to=3)
+    accepted = await queue(store, "d", kind="edit", reply_to=4)
+    assert await store.taken(*KEY) == Taken(1, accepted.inbox, 0, (Text("d"),))
+    assert await store.amend(*KEY, (Text("e"),))
+    work = await end(store, work)
+    assert work is not None
+    assert (inputs(work.turn), work.turn.parent) == ("e", 1)
+    await end(store, work)
+    await store.erase(1, [5])
+    found = await store.taken(*KEY)
+    assert found is not None
+    assert found.seq == 4
+
+
+async def test_an_input_says_something_else_while_it_waits(store: SqlStore, database_url: str) -> None:
+    """A late member of an album comes, and one picture is not named any more."""
+    first = await say(store, "a")
+    one, two, three = picture("one"), picture("two"), picture("three")
+    await queue(store, "", parts=(Text("秘密"), one.part, two.part), attachments=(one, two), **OF_IT)
+    assert await store.amend(*KEY, (Text("look"), two.part, three.part), (three,))
+    assert await store.amend(*KEY, (Text("look"), two.part, three.part), (three,))
+    await store.scrub()
+    assert leftovers(database_url, "秘密", "bytes of one") == []
+    work = await end(store, first)
+    assert work is not None
+    assert work.turn.input == (Text("look"), two.part, three.part)
+    assert run(database_url, "SELECT id, seq FROM attachments ORDER BY id") == [("three", 2), ("two", 2)]
+    assert not await store.amend(*KEY, (Text("late"),), (one,))
+    assert not await store.amend("main", "telegram/42", "7/2", ())
+    assert run(database_url, "SELECT COUNT(*) FROM attachments") == [(2,)]
+
+
+async def test_one_turn_alone_is_stopped(store: SqlStore) -> None:
+    work = await say(store, "a")
+    assert await store.stop(1, turn=2) is None
+    assert [held.stop for held in await store.renew([(1, work.fence.token)], lease=LEASE)] == [False]
+    assert await store.stop(1, turn=1) == work.fence.ref
+    assert await store.claim(1, token(), lease=LEASE) is None

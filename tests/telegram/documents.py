@@ -1,0 +1,125 @@
+"""`python -m tests.telegram.documents [--count N] [--seed N]`: many documents, rendered, split and streamed.
+
+Every word of a document must be seen, in order; every message must be one that Telegram takes; every prefix
+of a stream must show the words it holds; what is streamed must equal what is rendered whole. Then single
+blocks are compared with what telegramify-markdown makes of them: each difference must fall under a rule.
+Prints one table; exits with 1 if something is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import time
+from collections import Counter
+
+from duihua.telegram.text import Formatted, Stream, render, split
+from tests.telegram.checking import check
+from tests.telegram.differences import RULES, difference
+from tests.telegram.writing import Author, Document
+
+COUNT = 10_000
+PREFIXES = 20
+EVERY = 100
+"""One of so many documents is streamed character by character."""
+
+
+_LANGUAGE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w*]+ *$", re.MULTILINE)
+
+
+def missing(document: Document, messages: tuple[Formatted, ...] | list[Formatted], end: int | None) -> str:
+    """The first word that is not seen; what became an address or a language is seen there."""
+    text = "".join(it.text for it in messages)
+    text += "".join(
+        re.findall(r"^ *(?:`{3,}|~{3,}) *[\w*]+ *$", document.source[:end], re.MULTILINE)
+    )  # languages
+    text += "".join(f"\n{it.url} {it.language}" for message in messages for it in message.entities)
+    text = "".join(text.split())
+    if document.table or document.broken:
+        bare = str.maketrans("", "", "*_<>$" if document.broken else "")  # stray marks may become emphasis
+        counts = Counter(word.translate(bare) for word in document.words(end))
+        text = text.translate(bare)
+        return next((word for word, count in counts.items() if text.count(word) < count), "")
+    at = 0
+    for word in document.words(end):
+        found = text.find(word, at)
+        if found < 0:
+            return word
+        at = found + len(word)
+    return ""
+
+
+def _solid(messages: list[Formatted]) -> str:
+    return "".join("".join(it.text for it in messages).split())
+
+
+def wrong(document: Document, rng: random.Random, *, every: bool) -> list[str]:
+    """What is wrong with one document, in words."""
+    source, limit = document.source, rng.choice([4096, 4096, 200, 64])
+    whole = render(source)
+    found = check(whole, sent=False)
+    parts = split(whole, limit)
+    found += [it for part in parts for it in check(part, limit=limit)]
+    if lost := missing(document, parts, None):
+        found.append(f"split lost {lost!r}")
+    if [c for part in parts for c in part.text if not c.isspace()] != [
+        c for c in whole.text if not c.isspace()
+    ]:
+        found.append("the parts are not the whole")
+    places = set(range(len(source))) if every else {rng.randrange(len(source) + 1) for _ in range(PREFIXES)}
+    stream, before = Stream(limit), 0
+    for place in sorted(places):
+        stream.feed(source[before:place])
+        before = place
+        frame = stream.frame()
+        shown = (*frame.sealed, *frame.open)
+        found += [f"prefix {place}: {it}" for part in shown for it in check(part, limit=limit)]
+        half = source.rfind("](", 0, place)
+        # As far as one can know then, what stands behind `](` is an address.
+        held = half >= 0 and not re.search(r"\)|\s\S", source[half + 2 : place])
+        if lost := missing(document, shown, half if held else place):
+            found.append(f"prefix {place} lost {lost!r}")
+    stream.feed(source[before:])
+    if list(stream.finish()) != parts:
+        found.append("streamed and whole differ")
+    return found
+
+
+def run(count: int, seed: int) -> tuple[Counter[str], list[str]]:
+    """How often each rule explained a difference, and what is wrong."""
+    differences: Counter[str] = Counter()
+    bad: list[str] = []
+    for number in range(count):
+        rng = random.Random(f"{seed} {number}")
+        author = Author(rng)
+        document = author.document()
+        every = number % EVERY == 0
+        bad += [f"{number}: {it}: {document.source!r}" for it in wrong(document, rng, every=every)[:1]]
+        block = author.block()
+        rules, same = difference(block)
+        differences.update(rules or (["no difference"] if same else []))
+        if not same:
+            bad.append(f"{number}: unexplained difference: {block.source!r}")
+    return differences, bad
+
+
+def main() -> int:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    began = time.perf_counter()
+    differences, bad = run(given.count, given.seed)
+    for line in bad[:20]:
+        print(line)
+    print(f"{given.count} documents in {time.perf_counter() - began:.0f} s, {len(bad)} findings")
+    print("blocks  compared with telegramify-markdown")
+    for name in ("no difference", *RULES):
+        print(f"{differences[name]:6}  {name}")
+    return int(bool(bad))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

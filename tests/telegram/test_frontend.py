@@ -1,0 +1,159 @@
+import asyncio
+from typing import Any
+
+from duihua import Context
+from duihua.errors import ProviderError
+from duihua.messages import TurnRef
+from duihua.ports import CallDelta, Flagged
+from duihua.simulator.telegram import FakeTelegram
+from tests.telegram.conftest import Desk
+
+LONG = "\n\n".join(f"{n}. " + "好的，" * 200 for n in range(12))
+
+
+def draft(fake: FakeTelegram) -> Any:
+    return fake.chat(42).draft(fake.world.clock.now())
+
+
+async def test_a_long_answer_arrives_whole_in_several_messages(make: Any, fake: FakeTelegram) -> None:
+    desk: Desk = await make([LONG])
+    fake.user(42, "Ada").say("hi")
+    await desk.say(42, "hi")
+    texts = desk.texts(42)
+    assert len(texts) == 2
+    assert "".join("".join(texts).split()) == "".join(LONG.split())
+
+
+async def test_markup_becomes_entities(make: Any, fake: FakeTelegram) -> None:
+    desk: Desk = await make(["**重点**在`a<b>`"])
+    fake.user(42, "Ada").say("hi")
+    await desk.say(42, "hi")
+    message = fake.chat(42).last
+    assert message.text == "重点在a<b>"
+    assert [(e["type"], e["offset"], e["length"]) for e in message.entities] == [
+        ("bold", 0, 2),
+        ("code", 3, 4),
+    ]
+
+
+async def test_a_stream_by_edits_grows_one_message(make: Any, fake: FakeTelegram) -> None:
+    go_on = asyncio.Event()
+    desk: Desk = await make([["one ", go_on, "two"]], streaming="edit")
+    fake.user(42, "Ada").say("hi")
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: fake.chat(42).answers)
+    assert fake.chat(42).last.text == "one"
+    go_on.set()
+    await talking
+    assert desk.texts(42) == ["one two"]
+    assert len(fake.calls.of("sendMessage", chat=42)) == 1
+    buttons = [b["callback_data"] for row in fake.chat(42).last.buttons for b in row]
+    assert buttons == ["again:1"]
+
+
+async def test_a_stream_by_drafts_ends_in_one_message(make: Any, fake: FakeTelegram) -> None:
+    go_on = asyncio.Event()
+    desk: Desk = await make([["**one** ", go_on, "two"]], streaming="auto")
+    fake.user(42, "Ada").say("hi")
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: draft(fake))
+    assert not fake.chat(42).answers
+    go_on.set()
+    await talking
+    assert desk.texts(42) == ["one two"]
+    assert draft(fake) is None
+
+
+async def test_a_long_stream_seals_full_messages(make: Any, fake: FakeTelegram) -> None:
+    pieces = [LONG[n : n + 97] for n in range(0, len(LONG), 97)]
+    gates = [asyncio.Event() for _ in pieces]
+    script = [x for pair in zip(pieces, gates, strict=True) for x in pair]
+    desk: Desk = await make([script], streaming="edit")
+    fake.user(42, "Ada").say("hi")
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    for gate in gates:
+        await asyncio.sleep(0)
+        gate.set()
+    await talking
+    assert "".join("".join(desk.texts(42)).split()) == "".join(LONG.split())
+    assert len(desk.texts(42)) == 2
+
+
+async def test_what_was_lost_on_the_way_is_sent_again_and_counted(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("duihua.telegram.frontend.LATER", 0.0)
+    desk: Desk = await make(["hello"])
+    fake.user(42, "Ada").say("hi")
+    fake.faults.add("lost", method="sendMessage", nth=1)
+    await desk.say(42, "hi")
+    await fake.until(lambda: len(fake.chat(42).answers) == 2)
+    await desk.engine.deliver()
+    info = await desk.engine.store.session(desk.session(42).address)
+    assert await desk.engine.store.lost() == [(TurnRef(info.id, 1), 0)]
+
+
+async def test_what_was_refused_for_now_comes_once(make: Any, fake: FakeTelegram, monkeypatch: Any) -> None:
+    monkeypatch.setattr("duihua.telegram.api.LATER", 0.0)
+    monkeypatch.setattr("duihua.telegram.frontend.LATER", 0.0)
+    desk: Desk = await make(["hello"])
+    fake.user(42, "Ada").say("hi")
+    fake.faults.add("cut", method="sendMessage", nth=1)
+    await desk.say(42, "hi")
+    await fake.until(lambda: fake.chat(42).answers)
+    await desk.engine.deliver()
+    assert desk.texts(42) == ["hello"]
+
+
+async def test_a_message_that_was_deleted_is_sent_anew(make: Any, fake: FakeTelegram) -> None:
+    go_on = asyncio.Event()
+    desk: Desk = await make([["one ", go_on, "two"]], streaming="edit")
+    fake.user(42, "Ada").say("hi")
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: fake.chat(42).answers)
+    fake.chat(42).last.deleted = True
+    go_on.set()
+    await talking
+    assert desk.texts(42) == ["one two"]
+
+
+async def test_a_flagged_answer_is_taken_back(make: Any, fake: FakeTelegram) -> None:
+    go_on = asyncio.Event()
+    desk: Desk = await make([["BAD ", go_on, Flagged("output", retract=True)]], streaming="edit")
+    fake.user(42, "Ada").say("hi")
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: fake.chat(42).answers)
+    go_on.set()
+    await talking
+    (text,) = desk.texts(42)
+    assert "BAD" not in text
+    assert "start" in text.lower()
+
+
+async def test_a_failure_is_told_in_a_sentence(make: Any, fake: FakeTelegram) -> None:
+    desk: Desk = await make([ProviderError("no", category="auth")])
+    fake.user(42, "Ada").say("hi")
+    ticket = await desk.session(42).submit("hi")
+    async for _ in desk.session(42).events(ticket):
+        pass
+    await desk.engine.deliver()
+    assert "key" in desk.texts(42)[0]
+
+
+async def test_a_call_that_waits_is_asked_about_with_buttons(make: Any, fake: FakeTelegram) -> None:
+    from duihua import skill
+
+    @skill(effect="write", confirm=True)
+    async def pay(context: Context, to: str) -> str:
+        """Pays somebody."""
+        return "paid"
+
+    desk: Desk = await make([CallDelta(0, "c", "pay", '{"to": "Eve"}')], skills=[pay])
+    fake.user(42, "Ada").say("hi")
+    await desk.say(42, "hi")
+    message = fake.chat(42).last
+    assert "pay" in message.text
+    assert "Eve" in message.text
+    data = [b["callback_data"] for row in message.buttons for b in row]
+    (held,) = await desk.session(42).held()
+    assert data == [f"yes:{held.call.id}", f"no:{held.call.id}"]
