@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     rate_chat: str = Field("40/60", pattern=_RATE, validation_alias=_named("DUIHUA_RATE_CHAT"))
     mcp_servers: str = Field("", validation_alias=_named("DUIHUA_MCP_SERVERS"))
     mcp_key: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_MCP_KEY"))
+    mcp_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias=_named("DUIHUA_MCP_HOSTS"))
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
     memory: Literal["on", "off"] = Field("on", validation_alias=_named("DUIHUA_MEMORY"))
     memory_model: str = Field("", validation_alias=_named("DUIHUA_MEMORY_MODEL"))
@@ -191,6 +192,7 @@ class Settings(BaseSettings):
         "skills_networks",
         "admins",
         "owners",
+        "mcp_hosts",
         "genstudio_native_tools",
         "telegram_owners",
         mode="before",

@@ -251,7 +251,7 @@ def _package(entry: metadata.EntryPoint) -> str:
 
 def _is_skill(path: Path) -> bool:
     name = path.stem
-    if not name.isidentifier() or name.startswith(("_", "test_")) or name.endswith("_test"):
+    if not name.replace("-", "_").isidentifier() or name.startswith(("_", "test_")) or name.endswith("_test"):
         return False
     if name in ("conftest", "tests", "setup"):
         return False
