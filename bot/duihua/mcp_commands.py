@@ -37,6 +37,7 @@ def add(command: Command, words: Catalogue) -> None:
 
 
 def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.access import Access
     from duihua.skills.loading import load
     from duihua.skills.mcp import check_installed
 
@@ -63,7 +64,7 @@ def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
                 sound,
                 lambda skill: _context(settings, own, skill, guard),
                 partial(_question, words),
-                Ledger(store, Gate(store.user)),
+                Ledger(store, Gate(Access(store, settings).is_admin)),
             )
             if not given.http:
                 await serving.serve_stdio(server)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from duihua.messages import Call
+from duihua.messages import Address, Call
 from duihua.ports import Skill
 from duihua.skills.gate import Gate
 from duihua.skills.mcp import Hub, Server, serving
@@ -79,7 +79,7 @@ async def ledger() -> AsyncIterator[Ledger]:
     store = open_store("sqlite+aiosqlite://", upgrade=True)
     await store.open()
     try:
-        yield Ledger(store, Gate(store.user))
+        yield Ledger(store, Gate(nobody))
     finally:
         await store.aclose()
 
