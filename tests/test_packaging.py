@@ -91,7 +91,14 @@ def test_the_base_is_small() -> None:
 def test_the_project_says_what_it_offers() -> None:
     about = project()
     assert about["project"]["requires-python"] == ">=3.11"
-    assert set(about["project"]["optional-dependencies"]) == {"telegram", "web", "postgres", "mcp", "otel"}
+    assert set(about["project"]["optional-dependencies"]) == {
+        "files",
+        "mcp",
+        "otel",
+        "postgres",
+        "telegram",
+        "web",
+    }
     assert "dev" in about["dependency-groups"]
     assert about["project"]["scripts"] == {"duihua": "duihua.cli:main"}
     assert about["project"]["entry-points"] == {"pytest11": {"duihua_pytest": "duihua_pytest"}}

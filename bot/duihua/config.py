@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -78,7 +79,7 @@ class Settings(BaseSettings):
         (), validation_alias=_named("TELEGRAM_OWNERS")
     )
     telegram_webhook_secret: SecretStr | None = Field(
-        None, pattern=r"^[A-Za-z0-9_-]{1,256}$", validation_alias=_named("TELEGRAM_WEBHOOK_SECRET")
+        None, validation_alias=_named("TELEGRAM_WEBHOOK_SECRET")
     )
     telegram_proxy: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_PROXY"))
 
@@ -188,6 +189,13 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _plain(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
+            raise ValueError("1 to 256 of A-Z a-z 0-9 _ - are allowed")
         return value
 
     @classmethod

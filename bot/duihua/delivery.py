@@ -25,6 +25,9 @@ LEASE = 60_000
 """Milliseconds after which a send whose outcome nobody wrote down is handed out again; above `PATIENCE`."""
 
 
+_MARGIN = 0.01  # seconds: the database's clock must have passed the time, too
+
+
 class Delivery:
     """The sending side of the outbox for the front ends of this process.
 
@@ -113,6 +116,8 @@ class Delivery:
                 external = await front.send(send, self._store)
         except NotSent as e:
             await settle(send.id, "pending", delay=int(e.retry_after * 1000), error=str(e))
+            if e.retry_after < IDLE and not self._closing:
+                asyncio.get_running_loop().call_later(e.retry_after + _MARGIN, self.poke)
         except (SendUnknown, TimeoutError) as e:
             await settle(send.id, "unknown", error=str(e) or "timeout")
         except DeliveryError as e:

@@ -70,7 +70,8 @@ class ShownStore(Protocol):
     async def lost(self, *, limit: int = 100) -> Sequence[tuple[TurnRef, int]]:
         """(turn, part) of finished turns' messages that may have come once more than is known.
 
-        They were about to be sent and nobody learned whether they were: left so, or begun again. None that the outbox still owes: whoever takes that up again comes by them.
+        They were about to be sent and nobody learned whether they were: left so, or begun again. None that
+        the outbox still owes: whoever takes that up again comes by them.
         """
         ...
 

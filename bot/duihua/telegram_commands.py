@@ -151,5 +151,6 @@ def _on_signals(stop: asyncio.Event) -> None:
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows has Ctrl-C alone, which asyncio.run turns into an end
+        # Windows has Ctrl-C alone, which asyncio.run turns into an end; other threads get no signals.
+        with suppress(NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, told, number)

@@ -76,9 +76,8 @@ def wrong(document: Document, rng: random.Random, *, every: bool) -> list[str]:
         shown = (*frame.sealed, *frame.open)
         found += [f"prefix {place}: {it}" for part in shown for it in check(part, limit=limit)]
         half = source.rfind("](", 0, place)
-        held = half >= 0 and not re.search(
-            r"[)\s]", source[half + 2 : place]
-        )  # an address, for all one knows
+        # As far as one can know then, what stands behind `](` is an address.
+        held = half >= 0 and not re.search(r"\)|\s\S", source[half + 2 : place])
         if lost := missing(document, shown, half if held else place):
             found.append(f"prefix {place} lost {lost!r}")
     stream.feed(source[before:])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+import pytest
 
 from duihua.errors import StorageError
 from duihua.ports import Request
@@ -27,8 +28,22 @@ def answers(fake: FakeTelegram, chat: int = 42) -> list[str]:
 
 async def test_messages_of_a_chat_are_answered_in_order(fake: FakeTelegram, ada: User, start: Start) -> None:
     life = await start(echo)
+    accept, held, passed = life.engine.accept, asyncio.Event(), asyncio.Event()
+
+    async def slowly(input: Any) -> Any:
+        if "one" in str(input.parts):
+            await held.wait()
+        passed.set()
+        return await accept(input)
+
+    life.engine.accept = slowly
     for text in ("one", "two", "three"):
         ada.say(text)
+    await fake.until(lambda: not fake.bot.updates)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await passed.wait()
+    held.set()
     await fake.until(lambda: len(answers(fake)) == 3)
     assert answers(fake) == ["you said one", "you said two", "you said three"]
     assert await life.engine.store.arrived(SOURCE) == []

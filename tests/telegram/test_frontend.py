@@ -93,7 +93,9 @@ async def test_what_was_lost_on_the_way_is_sent_again_and_counted(
     assert await desk.engine.store.lost() == [(TurnRef(info.id, 1), 0)]
 
 
-async def test_what_was_refused_for_now_comes_once(make: Any, fake: FakeTelegram) -> None:
+async def test_what_was_refused_for_now_comes_once(make: Any, fake: FakeTelegram, monkeypatch: Any) -> None:
+    monkeypatch.setattr("duihua.telegram.api.LATER", 0.0)
+    monkeypatch.setattr("duihua.telegram.frontend.LATER", 0.0)
     desk: Desk = await make(["hello"])
     fake.user(42, "Ada").say("hi")
     fake.faults.add("cut", method="sendMessage", nth=1)

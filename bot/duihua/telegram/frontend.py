@@ -61,7 +61,8 @@ class TelegramFront:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._bots, self._words = engine, bots, words
-        self._streaming, self._clock = streaming, clock
+        self._streaming: Streaming = streaming
+        self._clock = clock
         self._live: dict[tuple[int, TurnRef], Live] = {}
 
     @property
@@ -97,11 +98,9 @@ class TelegramFront:
             asyncio.get_running_loop().call_later(60, self._live.pop, key, None)
 
     def _transport(self, place: Place) -> Transport:
-        match self._streaming:
-            case "auto" | "draft":
-                return "draft" if place.private else "edit"
-            case chosen:
-                return chosen
+        if self._streaming in ("edit", "final"):
+            return self._streaming
+        return "draft" if place.private else "edit"
 
     async def send(self, send: Send, ledger: ShownStore) -> str:
         """Makes a turn's messages what they are to be, or tells a notice; the first message's id.
