@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -39,8 +40,8 @@ log = logging.getLogger(__name__)
 
 Transport = Literal["draft", "edit", "final"]
 
-EVERY = {"edit": 3.0, "draft": 1.0, "final": 5.0}
-"""Seconds between two frames, at least."""
+EVERY = {"edit": 3.2, "draft": 1.0, "final": 5.0}
+"""Seconds from frame to frame, at least. A group's twenty a minute leave room for an edit every 3.16."""
 KEEP_ALIVE = 25.0
 """Seconds after which a draft is shown again, for it lives thirty."""
 LIMIT = 4_096
@@ -122,6 +123,8 @@ class Live:
         self._ended = asyncio.Event()
         self._calling = asyncio.Lock()
         self._last: Formatted | None = None  # of the draft
+        self._visible = False  # whether there was anything to show
+        self._begun = -math.inf  # when the last call was made
 
     async def follow(self, events: AsyncIterator[AnyEvent]) -> None:
         """Shows a turn's events to their end, or until `finish`."""
@@ -146,6 +149,10 @@ class Live:
         async with self._calling:
             pass
 
+    def whole(self, text: str) -> tuple[Formatted, ...] | None:
+        """The messages of the finished answer, if it is what was followed to its end; None: render it."""
+        return self._stream.finish() if self._shown.text == text else None
+
     # ------------------------------------------------------------ what there is to show
 
     def _apply(self, event: AnyEvent) -> None:
@@ -161,7 +168,7 @@ class Live:
             case _:
                 if (change := self._shown.apply(event)) is not None:
                     if change.replaces or isinstance(event, TurnRestarted):
-                        self._stream = Stream()
+                        self._stream, self._visible = Stream(), False
                     self._stream.feed(change.text)
         self._changed.set()
 
@@ -184,7 +191,7 @@ class Live:
         every = EVERY[self._transport]
         pause = 0.0
         while not self._ended.is_set():
-            if pause:
+            if pause > 0:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._ended.wait()
@@ -195,7 +202,7 @@ class Live:
                     await self._changed.wait()
             self._changed.clear()
             try:
-                pause = every if await self._frame() else 0.0
+                pause = self._begun + every - self._clock() if await self._frame() else 0.0
             except NotSent as e:
                 pause = max(every, e.retry_after)
                 self._changed.set()
@@ -212,16 +219,18 @@ class Live:
     async def _frame(self) -> bool:
         """Makes the one call that is needed most; False: none is."""
         if self._transport == "final":
+            self._begun = self._clock()
             await self._api.typing(self._place)
             self._changed.set()
             return True
-        full, growing = self._wanted()
-        if not full and growing is None:
+        self._visible = self._visible or self._wanted() != ([], None)
+        if not self._visible:
             return False
         async with self._api.turn(self._place, "frame"), self._calling:
             if self._ended.is_set():
                 return False
-            full, growing = self._wanted()  # by now there may be more
+            self._begun = self._clock()
+            full, growing = self._wanted()
             for part, text in enumerate(full):
                 if not self.ledger.says(part, text):
                     await self.ledger.put(self._api, self._place, part, text)
