@@ -25,6 +25,7 @@ from duihua.events import (
     SkillFinished,
     SkillProgress,
     SkillStarted,
+    TextDelta,
     ThinkingDelta,
     TurnRestarted,
 )
@@ -118,6 +119,7 @@ class Live:
         self._describe, self._thoughts, self._clock = status, thoughts, clock
         self._buttons = ((Button(stop, data=f"stop:{ledger.ref.seq}"),),)
         self._shown, self._stream = Shown(), Stream()
+        self._fresh: list[str] = []  # what came since the last frame: the stream reads it at once
         self._status, self._thought = "", ""
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
@@ -151,12 +153,17 @@ class Live:
 
     def whole(self, text: str) -> tuple[Formatted, ...] | None:
         """The messages of the finished answer, if it is what was followed to its end; None: render it."""
-        return self._stream.finish() if self._shown.text == text else None
+        if self._shown.text != text:
+            return None
+        self._read()
+        return self._stream.finish()
 
     # ------------------------------------------------------------ what there is to show
 
     def _apply(self, event: AnyEvent) -> None:
         match event:
+            case TextDelta() if (change := self._shown.apply(event)) is not None:  # by far the most
+                self._fresh.append(change.text)
             case SkillStarted():
                 self._status = one_line(self._describe(event.name, event.arguments), STATUS)
             case SkillProgress():
@@ -168,12 +175,17 @@ class Live:
             case _:
                 if (change := self._shown.apply(event)) is not None:
                     if change.replaces or isinstance(event, TurnRestarted):
-                        self._stream, self._visible = Stream(), False
-                    self._stream.feed(change.text)
+                        self._stream, self._fresh, self._visible = Stream(), [], False
+                    self._fresh.append(change.text)
         self._changed.set()
+
+    def _read(self) -> None:
+        self._stream.feed("".join(self._fresh))
+        self._fresh.clear()
 
     def _wanted(self) -> tuple[list[Formatted], Formatted | None]:
         """The messages that are full, and the one that grows."""
+        self._read()
         frame = self._stream.frame()
         full, growing = [*frame.sealed, *frame.open[:-1]], [*frame.open[-1:]]
         if not (full or growing) and self._thought.strip():
