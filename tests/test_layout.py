@@ -40,8 +40,19 @@ LOGIC |= {"foreign", "memory", "pictures", "prices", "composition", "recurrence"
 LAYERS = [
     VALUES,
     LOGIC,
-    {"providers", "skills", "relay", "history", "delivery", "reminding", "drawings"},
-    {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
+    {"providers", "skills", "documents", "relay", "history", "delivery", "reminding", "drawings"},
+    {
+        "lanes",
+        "brief",
+        "remembering",
+        "recollection",
+        "running",
+        "keeping",
+        "preview",
+        "calling",
+        "able",
+        "hearing",
+    }
     | {"contexts", "calibrations"},
     {"turn", "tasking", "summarising", "upkeep"},
     {"memory_session", "session", "engine", "compare"},
