@@ -47,6 +47,11 @@ async def taken(desk: Desk, messages: Sequence[Message], **more: Any) -> Taken |
             await session._session.close()
 
 
+async def answered(desk: Desk, parts: Taken | Refusal) -> None:
+    await desk.session(1).ask(parts)
+    await desk.engine.deliver()
+
+
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
     """One kind is enough: nothing here is about it."""
@@ -71,7 +76,7 @@ async def test_an_album_is_one_input_of_pictures_and_words(make: Make, fake: Fak
         PNG + b"2",
         Text("Which is larger?"),
     ]
-    await desk.session(1).ask(found)
+    await answered(desk, found)
     assert [p["type"] for p in desk.model.sent[0][-1]["content"]] == ["image_url", "image_url", "text"]
 
 
@@ -109,7 +114,7 @@ async def test_a_document_is_read_and_sealed_for_the_model(make: Make, fake: Fak
     sent = fake.user(1).document(evil.encode("gb18030"), "清单.txt", caption="这是什么？")
     found = await taken(desk, received(sent))
     assert found == [FileText(evil, "清单.txt"), Text("这是什么？")]
-    await desk.session(1).ask(found)
+    await answered(desk, found)
     first, _, rest = desk.model.sent[0][-1]["content"].partition("\n")
     assert rest == "这是什么？"
     assert orjson.loads(first)["content"] == evil
@@ -124,7 +129,7 @@ async def test_a_long_document_is_cut_to_what_the_model_takes(make: Make, fake: 
     assert part.cut
     assert 5_000 < len(part.text) < 10_000
     assert found.notes == (Note("file.cut", {"name": "a.txt", "characters": str(len(part.text))}),)
-    await desk.session(1).ask(found)
+    await answered(desk, found)
 
 
 async def test_what_cannot_be_read_is_said_and_the_rest_is_answered(make: Make, fake: FakeTelegram) -> None:
