@@ -96,6 +96,24 @@ async def test_a_file_cannot_make_its_reader_open_another(tmp_path: Path) -> Non
     assert "a | b" in found.text
 
 
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [
+        ("open(__file__)", "broken"),
+        ("__import__('socket').socket()", "broken"),
+        ("bytearray(1 << 30)", "too_complex"),
+    ],
+)
+async def test_whoever_takes_the_reader_over_gets_nowhere(
+    act: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "parsing.py"
+    source = child._PROGRAM.read_text("utf-8")
+    program.write_text(source.replace("        count = read(", f"        {act}; count = read("), "utf-8")
+    monkeypatch.setattr(child, "_PROGRAM", program)
+    assert await refused(files.pdf("x"), "a.pdf") == code
+
+
 async def test_old_and_protected_office_files_are_told_apart() -> None:
     ole = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600)
     assert await refused(ole) == "old_office"

@@ -11,8 +11,10 @@ import orjson
 import pytest
 from aiogram.types import Message
 
+from duihua import documents
 from duihua.config import Settings
 from duihua.dialect import ChatDialect
+from duihua.errors import UnsupportedInput
 from duihua.messages import Attachment, FileText, Quote, Text
 from duihua.pictures import NEWEST
 from duihua.ports import Limits
@@ -156,14 +158,17 @@ async def test_a_file_that_is_too_large_is_not_fetched(make: Make, fake: FakeTel
     assert not [call for call in fake.calls if call.method == "getFile"]
 
 
-async def test_more_bytes_than_were_announced_are_not_taken(
-    make: Make, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = await make(file_megabytes=1)
-    message = received(fake.user(1).document(b"a" * (3 << 20), "a.txt"))[0].model_dump(by_alias=True)
-    message["document"]["file_size"] = 10
-    found = await taken(desk, [Message.model_validate(message)])
-    assert found == Refusal("error.input_too_large", {"name": "a.txt", "limit": "1 MB"})
+async def test_no_more_bytes_are_taken_than_are_allowed(fake: FakeTelegram) -> None:
+    bot = connect(fake)
+    (message,) = received(fake.user(1).document(b"a" * 200_000, "a.txt"))
+    assert message.document is not None
+    try:
+        with pytest.raises(UnsupportedInput) as caught:
+            await fetching.fetched(bot, message.document.file_id, 100_000, name="a.txt")
+        assert caught.value.code == "too_large"
+    finally:
+        session: Any = bot.session
+        await session._session.close()
 
 
 async def test_a_file_that_cannot_be_had_is_told_without_its_address(
@@ -286,12 +291,24 @@ async def test_in_a_group_a_reply_brings_the_picture_it_is_about(make: Make, fak
     assert [type(p) for p in found] == [Attachment, Text]
 
 
+async def test_the_opening_of_a_topic_is_no_message_that_one_replies_to(
+    make: Make, fake: FakeTelegram
+) -> None:
+    desk = await make()
+    ada = fake.user(1)
+    group = fake.group(members=[ada, fake.bot], forum=True)
+    said = ada.say("hello", group, thread=group.topic("cats").id).json()
+    opening = {**said, "forum_topic_created": {"name": "cats", "icon_color": 1}}
+    del opening["text"]
+    assert await taken(desk, [Message.model_validate({**said, "reply_to_message": opening})]) == [
+        Text("hello")
+    ]
+
+
 # ---------------------------------------------------------------- words
 
 
 def test_every_note_has_its_sentence() -> None:
-    from duihua.errors import UnsupportedInput
-
     for lang in ("zh", "en"):
         words = Catalogue(lang)
         assert all(f"error.input_{code}" in words for code in UnsupportedInput._WORDS)
@@ -300,9 +317,7 @@ def test_every_note_has_its_sentence() -> None:
 
 
 def test_limits_are_settings() -> None:
-    from duihua.documents import Limits
-
-    assert Limits.of(Settings.load(None)) == Limits()
+    assert documents.Limits.of(Settings.load(None)) == documents.Limits()
 
 
 def _fields(note: Note) -> tuple[str, Any]:

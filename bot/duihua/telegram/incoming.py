@@ -93,13 +93,13 @@ async def parts_of(
 
 def _pointed_at(message: Message) -> list[Message | ExternalReplyInfo]:
     """What a reply brings along that the conversation does not have yet."""
-    if message.external_reply is not None:
-        return [message.external_reply]
-    replied = message.reply_to_message
-    if replied is None or message.chat.type == "private":
+    pointed, replied = message.external_reply, message.reply_to_message
+    if pointed is None and message.chat.type != "private" and replied is not None:
+        pointed = replied if replied.from_user is not None and not replied.from_user.is_bot else None
+    if pointed is None:
         return []
-    by_bot = replied.from_user is None or replied.from_user.is_bot
-    return [] if by_bot else [replied]
+    readable = (pointed.photo, pointed.live_photo, pointed.document, pointed.voice, pointed.audio)
+    return [pointed] if any(readable) and not pointed.animation else []
 
 
 def _quote(message: Message) -> Quote | None:
