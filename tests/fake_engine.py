@@ -33,6 +33,7 @@ from duihua.events import (
 )
 from duihua.messages import Address, Call, Cost, Step, Text, Turn, TurnRef, Usage
 from duihua.ports import Send, StoredCall
+from duihua.skills.loading import Loaded
 from duihua_prompts import PersonaLibrary
 
 AUTH = {
@@ -166,11 +167,10 @@ class FakeSession:
         self.calls = [held for held in self.calls if held.call.id != call]
         return SimpleNamespace(inbox=5)
 
-    async def retry(self) -> AsyncIterator[AnyEvent]:
+    async def again(self, turn: int = 0, *, key: tuple[str, str] | None = None) -> Any:
         if not self.turns:
             raise NotFound("turn", "retry")
-        async for event in self.say("again"):
-            yield event
+        return SimpleNamespace(inbox=6)
 
     async def undo(self) -> bool:
         return bool(self.turns and self.turns.pop())
@@ -207,7 +207,7 @@ class FakeEngine:
     """Owes the answers `owed` to the front end, and has inputs `waiting` for an answer."""
 
     def __init__(self, *, owed: tuple[str, ...] = (), waiting: tuple[str, ...] = ()) -> None:
-        self.settings = SimpleNamespace(persona="default")
+        self.settings, self.loaded = SimpleNamespace(persona="default"), Loaded()
         self.lanes = SimpleNamespace(recovered=set[TurnRef]())
         self.personas = PersonaLibrary()
         self.owed, self.waiting = list(owed), list(waiting)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from duihua import transcript
@@ -170,16 +170,41 @@ def test_the_window_stays_or_moves_far(kind: Kind, turns: tuple[Turn, ...], budg
         assert packed.tokens <= budget * LOW + 1
 
 
+def clips(packed: Packed) -> bool:
+    """Whether a result was clipped for this request."""
+    return any(b"more characters left out" in m for m in packed.messages)
+
+
+def chain(*results: str) -> tuple[Turn, ...]:
+    """Turns that go on after each other's results."""
+    steps = [step(call(result=result), call("b", "ok")) for result in results]
+    said = (Decision("1.1.0.0", True),)
+    after = (turn(seq, "", made, parts=said) for seq, made in enumerate(steps[1:], 2))
+    return turn(1, "q", steps[0]), *after
+
+
 @given(kinds, conversations(most=14), st.sampled_from((200, 500, 20_000)))
+@example(ALL[0], chain("北" * 520, "你" * 1_000, ""), 500)
 def test_what_was_sent_stays_a_prefix_while_the_window_stays(
     kind: Kind, turns: tuple[Turn, ...], budget: int
 ) -> None:
+    """Nothing that was sent is changed until the window moves, or cannot move and is too small all the same.
+
+    Turns that go on after each other's results are sent together. When they have grown larger than the whole
+    budget there is no earlier turn left to go, so that their results must be clipped, and the oldest lose
+    most: the prefix of the last request goes with them. That is allowed there, and nowhere else.
+    """
     # Without limits and reasoning: long results are whole, and reasoning goes back, only while they are new.
     dialect = replace(kind[0], soft=Limits(None, None), reasoning=False)
-    for _, packed, before in grown(dialect, turns, budget):
-        if before is not None and any(b"more characters left out" in m for m in before.messages):
-            continue  # what was too large even alone was clipped in that copy
-        if before is not None and before.start == packed.start:
+    for asked, packed, before in grown(dialect, turns, budget):
+        if clips(packed):
+            since = [t for t in turns if packed.start <= t.ref.seq < asked.ref.seq]
+            whole = dialect.pack("be kind", (*since, asked), (CLOCK,), start=packed.start)
+            assert whole.tokens > budget
+            continue
+        if before is None or clips(before):
+            continue
+        if before.start == packed.start:
             settled = len(before.messages) - 1  # the last one is the question, which others may join
             assert packed.messages[:settled] == before.messages[:settled]
             assert packed.rounds[:settled] == before.rounds[:settled]
@@ -411,7 +436,9 @@ def test_a_decision_keeps_its_call_in_the_window() -> None:
 def test_a_late_decision_tells_what_came_of_it() -> None:
     asked = turn(1, "send it", step(call(result="sent")))
     turns = (asked, turn(2, "hm", "yes?"), turn(3, parts=(Decision("1.1.0.0", True),), state="running"))
-    assert talk(V1, *turns)[-1] == 'user: (已同意 / approved: f {"x":1})\n{"result": "sent"}'
+    assert talk(V1, *turns)[-1] == 'user: (已同意 / approved: f {"x":1})'
+    told = replace(turns[-1], steps=(step(call("1.3.0.0", result="sent")),), memo={})
+    assert talk(V1, *turns[:-1], told)[-2:] == ["assistant:  <f>", 'function: {"result": "sent"}']
 
 
 def test_only_what_is_meant_for_the_model_is_sent() -> None:

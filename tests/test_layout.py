@@ -21,6 +21,8 @@ VALUES = {
     "memories",
     "reminders",
     "arrivals",
+    "admission",
+    "codes",
     "showing",
     "abilities",
     "codec",
@@ -36,24 +38,14 @@ VALUES = {
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"foreign", "memory", "pictures", "prices", "composition", "recurrence"}
+LOGIC |= {"asking", "foreign", "memory", "pictures", "prices", "composition", "recurrence"}
 LAYERS = [
     VALUES,
     LOGIC,
-    {"providers", "skills", "documents", "relay", "history", "delivery", "reminding", "drawings"},
-    {
-        "lanes",
-        "brief",
-        "remembering",
-        "recollection",
-        "running",
-        "keeping",
-        "preview",
-        "calling",
-        "able",
-        "hearing",
-    }
-    | {"contexts", "calibrations"},
+    {"providers", "skills", "documents", "relay", "history", "delivery", "reminding", "drawings"}
+    | {"access", "rates"},
+    {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
+    | {"contexts", "calibrations", "hearing"},
     {"turn", "tasking", "summarising", "upkeep"},
     {"memory_session", "session", "engine", "compare"},
     {
@@ -63,6 +55,7 @@ LAYERS = [
         "memory_handlers",
         "skill_handlers",
         "reminder_handlers",
+        "access_handlers",
         "commands",
         "exporting",
         "shown",
@@ -75,9 +68,11 @@ LAYERS = [
         "program",
         "arguments",
         "ability_commands",
+        "access_commands",
         "audit_commands",
         "model_commands",
         "task_commands",
+        "telegram_commands",
         "memory_commands",
         "skill_commands",
         "skill_check",

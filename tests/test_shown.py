@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duihua.asking import shown
 from duihua.events import (
     AnyEvent,
     ApprovalRequested,
@@ -103,8 +106,30 @@ def test_cleared_content_gets_a_kind_sentence(lang: str, policy: str, side: str)
 def test_who_consents_sees_the_whole_arguments_and_no_tricks() -> None:
     arguments = '{"to": "' + "x" * 500 + '", "sum": "\x1b[2J\u202e1"}'
     line = sentence(ApprovalRequested(**AT, call="1", name="pay", arguments=arguments), Catalogue("en"))
-    assert '"sum": "1"' in line
+    assert '"sum": "\\u001b[2J\\u202e1"' in line
     assert "\x1b" not in line
+
+
+def test_who_consents_hears_the_skills_question() -> None:
+    event = ApprovalRequested(**AT, call="1", name="pay", arguments="{}", question="All of\x1b[2J it?")
+    assert "All of it?" in sentence(event, Catalogue("en"))
+
+
+def test_no_argument_hides_behind_another() -> None:
+    padded = json.dumps({"note": "a" * 30_000 + "!", "to": "mallory", "b" * 9_000: 10**3_000})
+    text = shown(padded) or ""
+    assert len(text) <= 2_000
+    assert '"to": "mallory"' in text
+    note = re.search(r'"note": "(a+)…\[\+(\d+)\]…(a+!)"', text)
+    assert note is not None
+    assert len(note[1]) + int(note[2]) + len(note[3]) == 30_001
+    assert shown('{"to": "\\u006dallory", "x": "a\u202eb\u2800"}') == (
+        '{"to": "mallory", "x": "a\\u202eb\\u2800"}'
+    )
+    assert shown(json.dumps({f"name {n}": n for n in range(1_000)})) is None
+    assert shown(json.dumps({"x" * 999 + y + "x" * 999: y for y in "ab"})) is None
+    assert shown("[" * 100_000) is not None
+    assert shown("no JSON") == '"no JSON"'
 
 
 @pytest.mark.parametrize(("finish", "code"), [("stopped", "notice.stopped"), ("length", "notice.cut")])

@@ -38,6 +38,10 @@ class ArrivalStore(Protocol):
         """Takes, or renews, the right to work on a source for `lease` ms; False: another token has it."""
         ...
 
+    async def holder(self, source: str) -> str:
+        """The token that has it now; empty: none."""
+        ...
+
     async def let_go(self, source: str, token: str) -> None:
         """Gives the right back; nothing if it is another's."""
         ...

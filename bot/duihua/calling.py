@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from duihua.actions import is_chinese
+from duihua.asking import TOO_LONG, shown
 from duihua.codec import sound
 from duihua.errors import AskUser
 from duihua.events import (
@@ -22,7 +23,6 @@ from duihua.events import (
     SkillProgress,
     SkillStarted,
 )
-from duihua.fragments import sealed
 from duihua.keeping import Keeping
 from duihua.messages import (
     SETTLED,
@@ -31,8 +31,8 @@ from duihua.messages import (
     Call,
     Decision,
     Step,
-    Text,
     TurnRef,
+    Usage,
     call_id,
     text_of,
 )
@@ -43,12 +43,17 @@ from duihua.ports import (
 )
 from duihua.running import Said, whole
 from duihua.skills.contract import Context
-from duihua.skills.runner import needs_consent, run
+from duihua.skills.lenient import plain
+from duihua.skills.runner import read, run
 
 CALLS = 16
 """Calls of one answer that are run; a model that asks for more is told so."""
 
 TOO_MANY = f"Not run, nor any call after it: at most {CALLS} in one answer."
+
+DONE = "Done already, for another answer to the same question, and not done again. What it returned then:\n"
+
+REFUSED = "The user did not consent: it was not done."
 
 T = TypeVar("T")
 
@@ -64,31 +69,20 @@ class Calling(Keeping):
             call = Call(
                 id=call_id(self.turn.ref, number, index),
                 name=name,
-                arguments=sound(arguments),
+                arguments=plain(sound(arguments)),  # what is asked, stored and run is one text
                 effect=skill.effect if skill else "read",
             )
             if index == CALLS:
                 call = replace(call, state="failed", result=TOO_MANY)
-            elif skill is not None and await self._asks(skill, call):
-                call = replace(call, state="held")
             calls.append(call)
         step = Step(said.parts(), tuple(calls), brief.dialect.name)
-        expires = self._expires() if any(c.state == "held" for c in calls) else 0
 
         async def write() -> None:
-            await self.store.step(
-                self.fence, number, step, usage=finish.usage, micros=said.micros, expires=expires
-            )
+            await self.store.step(self.fence, number, step, usage=finish.usage, micros=said.micros)
             self.steps.append(step)
             self.said = Said()
 
         await whole(write())
-
-    async def _asks(self, skill: Skill, call: Call) -> bool:
-        """Whether a person is asked before a call: not about what is refused, nor about what is done."""
-        if not needs_consent(skill, call) or await self._barred(skill):
-            return False
-        return await self._done_before(call) is None
 
     async def _calls(self) -> bool:
         """Runs the last step's calls that have no result yet; True if one of them waits for a person."""
@@ -99,20 +93,38 @@ class Calling(Keeping):
         return any(c.state == "held" for c in self.steps[number].calls)
 
     async def _call(self, call: Call, number: int | None, *, approved: bool = False) -> Call:
-        """Runs one call; its result is stored before anything else happens with it."""
+        """Runs one call, or holds it; its result is stored before anything else happens with it.
+
+        Whether a person must consent, and what the call may do, is decided here: who journaled it may have
+        known another skill of that name, or none.
+        """
         skill = self._skill(call.name)
         files: list[Attachment] = []
-        self._emit(SkillStarted, call=call.id, name=call.name, arguments=call.arguments)
-        if skill is not None and call.state != "running" and (why := await self._refusal(skill)):
-            return await self._set(replace(call, state="failed", result=why), number)
-        if call.effect == "write":
-            if call.state == "running":  # an earlier attempt was cut while it ran
-                return await self._set(replace(call, state="unknown", result=""), number)
-            if (earlier := await self._done_before(call)) is not None:
+        if call.state == "running":  # an earlier attempt was cut while it ran
+            self._started(call)
+            return await self._set(replace(call, state="unknown", result=""), number)
+        if skill is not None:
+            call = replace(call, effect=skill.effect)
+            if why := await self._refusal(skill, approved):
+                self._started(call)
+                return await self._set(replace(call, state="failed", result=why), number)
+        began = 0.0
+
+        async def begin(arguments: Mapping[str, Any], asks: bool) -> Call | None:
+            nonlocal began
+            if (earlier := await self._done_before(call, arguments)) is not None:
                 await self._attached_before([earlier.id])
-                return await self._set(replace(call, state="done", result=earlier.result), number)
-            await self._set(replace(call, state="running"), number)
-        began = time.monotonic()
+                self._started(call)
+                said = earlier.result.removeprefix(DONE)
+                return replace(call, state="done", result=DONE + said if approved else said)
+            if asks:
+                return None
+            self._started(call)
+            if call.effect == "write":
+                await self._set(replace(call, state="running"), number)
+            began = time.monotonic()
+            return None
+
         try:
             result = await run(
                 call,
@@ -122,29 +134,45 @@ class Calling(Keeping):
                 limit=self._longest,
                 room=self._room,
                 keep=self._whole(call, files),
+                begin=begin,
             )
         except AskUser as e:
             result = replace(call, state="failed" if approved else "held", result=str(e))
-        took = round((time.monotonic() - began) * 1000)
+            if result.state == "held" and shown(call.arguments) is None:
+                result = replace(call, state="failed", result=TOO_LONG)
+        if not began and result.state == "failed":
+            self._started(call)
+        took = round((time.monotonic() - began) * 1000) if began else None
         return await self._set(result, number, files, took=took)
+
+    def _started(self, call: Call) -> None:
+        self._emit(SkillStarted, call=call.id, name=call.name, arguments=call.arguments)
 
     async def _barred(self, skill: Skill) -> str:
         gate = self._brief.gate
         return await gate.barred(skill, self.work.address, self.work.asker) if gate else ""
 
-    async def _refusal(self, skill: Skill) -> str:
-        """Why a call is not run, for the model; empty: it is."""
-        gate = self._brief.gate
-        return await self._barred(skill) or (gate.too_often(skill, self.work.asker) if gate else "")
+    async def _refusal(self, skill: Skill, approved: bool) -> str:
+        """Why a call is not run, for the model; empty: it is.
 
-    async def _done_before(self, call: Call) -> Call | None:
-        """The same write, done by an earlier answer to the same input: a retry does not do it again."""
-        if self.work.kind not in ("retry", "edit") or call.effect != "write":
+        A call counts when it is asked for: nobody consents to what then comes too often.
+        """
+        gate = self._brief.gate
+        why = await self._barred(skill)
+        return why or (gate.too_often(skill, self.work.asker) if gate and not approved else "")
+
+    async def _done_before(self, call: Call, arguments: Mapping[str, Any]) -> Call | None:
+        """The same write, done for another answer to the same input: a retry, or a yes, does it no more.
+
+        `arguments` are as the skill reads them: spaces, order and defaults do not matter.
+        """
+        skill = self._skill(call.name)
+        if self.work.kind not in ("retry", "edit", "decision") or call.effect != "write" or skill is None:
             return None
-        done = (c for t in await self.store.beside(self.turn) for s in t.steps for c in s.calls)
-        same, skill = [c for c in done if c.state == "done" and c.name == call.name], self._skill(call.name)
-        wanted = _meant(skill, call.arguments)
-        return next((c for c in same if _meant(skill, c.arguments) == wanted), None)
+        for one in await self.store.written(call.id, call.name):
+            if await read(skill, one.arguments) == arguments:
+                return one
+        return None
 
     async def _set(
         self, call: Call, number: int | None, files: Sequence[Attachment] = (), *, took: int | None = None
@@ -157,7 +185,14 @@ class Calling(Keeping):
         async def write() -> None:
             expires = self._expires() if call.state == "held" else 0
             await self.store.call(
-                self.fence, call.id, call.state, call.result, expires=expires, files=files, took=took
+                self.fence,
+                call.id,
+                call.state,
+                call.result,
+                expires=expires,
+                files=files,
+                took=took,
+                effect=call.effect,
             )
             if number is not None:
                 step = self.steps[number]
@@ -198,7 +233,13 @@ class Calling(Keeping):
     def _held(self) -> Outcome:
         for call in self.steps[-1].calls:
             if call.state == "held":
-                self._later(ApprovalRequested, call=call.id, name=call.name, arguments=call.arguments)
+                self._later(
+                    ApprovalRequested,
+                    call=call.id,
+                    name=call.name,
+                    arguments=call.arguments,
+                    question=call.result,
+                )
         return self._end("done", "approval")
 
     async def _decided(self, decision: Decision) -> Outcome | None:
@@ -212,7 +253,8 @@ class Calling(Keeping):
         if call.state == "held" and not await self._stands(stored.ref):
             return self._failed("no_call")  # what led to it was taken back, or asked anew
         if call.state == "held" and not decision.approve:
-            call = await self._set(replace(call, state="refused"), None)
+            why = REFUSED if call.result else ""  # in the place of the skill's question
+            call = await self._set(replace(call, state="refused", result=why), None)
         elif call.state == "held" and stored.expires and stored.expires <= self._came():
             call = await self._set(replace(call, state="refused", result="expired"), None)
             self._emit(Notice, code="expired", values={"name": call.name})
@@ -226,25 +268,27 @@ class Calling(Keeping):
         if last is not None and last.ref == stored.ref:
             waits = any(c.state == "held" for c in last.steps[-1].calls)
             return self._end("done", "approval") if waits else None
-        if all(t.ref != stored.ref for t in self.past):
-            # It has left the window: the model reads the result as a message of its own.
-            note = f"[{call.name} {call.arguments}] {call.state}: {sealed(call)}"
-            self.turn = replace(self.turn, input=(*self.turn.input, Text(note)), memo={})
+        await self._tell(call)
         return None
+
+    async def _tell(self, call: Call) -> None:
+        """Tells the model of a call that is not where the talk goes on: again, as a call with its result.
+
+        As words of the user the result would give orders. It is journaled: later turns read the same.
+        """
+        step = Step((), (replace(call, id=call_id(self.turn.ref, 0, 0)),), self._brief.dialect.name)
+
+        async def write() -> None:
+            await self.store.step(self.fence, 0, step, usage=Usage())
+            self.steps.append(step)
+
+        await whole(write())
 
     async def _stands(self, ref: TurnRef) -> bool:
         """Whether a turn is still part of the conversation: not undone, edited, or answered anew."""
         limit = self.turn.ref.seq - ref.seq + 1
         path = await self.store.path(ref.session, self.turn.parent, since=ref.seq, limit=limit)
         return any(turn.ref == ref for turn in path)
-
-
-def _meant(skill: Skill | None, arguments: str) -> Any:
-    """Arguments as the skill reads them: spaces, order and defaults that are spelled out do not matter."""
-    try:
-        return skill.validate(arguments) if skill is not None else arguments
-    except Exception:  # what does not fit comes back to the model; the skill's own types may raise anything
-        return arguments
 
 
 def _language(text: str) -> str:

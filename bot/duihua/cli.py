@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from duihua import (
     ability_commands,
+    access_commands,
     audit_commands,
     mcp_commands,
     memory_commands,
     model_commands,
     skill_commands,
     task_commands,
+    telegram_commands,
 )
 from duihua.arguments import Parser, whole
 from duihua.errors import ConfigError, DuihuaError, InvalidOptions, NoSuchAbility, NotFound
 from duihua.program import complain, load_settings, make_engine
+from duihua.skill_handlers import left_out
 
 if TYPE_CHECKING:
     from duihua.options import ModelOptions
@@ -122,12 +125,14 @@ def _parser(words: Catalogue) -> Parser:
     telegram.add_argument("--port", type=port, metavar="N", default=0, help=words.t("cli.fake-telegram.port"))
     telegram.add_argument("--log", metavar="FILE", default="", help=words.t("cli.fake-telegram.log"))
 
+    telegram_commands.add(command, words)
     ability_commands.add(command, words)
     task_commands.add(command, words)
     memory_commands.add(command, words)
     model_commands.add(command, words)
     skill_commands.add(command, words)
     mcp_commands.add(command, words)
+    access_commands.add(command, words)
     audit_commands.add(command, words)
 
     command("doctor", _doctor)
@@ -203,6 +208,8 @@ def _chat(given: argparse.Namespace, words: Catalogue) -> int:
         async with AsyncExitStack() as stack:
             out = stack.enter_context(output(as_json=given.json))
             engine = await make_engine(given.model, settings, words, stack)
+            for line in left_out(engine.loaded, settings, words):
+                complain(line)
             await stack.enter_async_context(engine)
             await chat(
                 engine,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from duihua.session import Session
     from duihua_prompts import Catalogue
 
-Role = Literal["user", "owner"]
+Role = Literal["user", "owner", "admin"]
 
 _SHAPE = re.compile(r"[/\uff0f]([^\W\d]\w*)(?:\s+(.*))?\s*", re.DOTALL)
 
@@ -77,20 +77,25 @@ Answer = Show | Present | Confirm | Tell | Document | Quit
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a handler works with: `args` is the text after the name."""
+    """What a handler works with: `args` is the text after the name.
+
+    `key` names this use of the command for ever, where the front end may hand it in twice.
+    """
 
     session: Session
     engine: ChatEngine
     args: str
     words: Catalogue
     table: CommandTable
+    key: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command. Its words are `command.<name>.about` and, if it takes any, `command.<name>.argument`.
 
-    `role` is who may use it where several people share a session: anyone in it, or its owner alone.
+    `role` is who may use it: anyone in the session, its owner alone where several people share it, or those
+    alone who are administrators; a menu may leave it out for others, and the handler refuses them.
     """
 
     name: str
@@ -165,10 +170,16 @@ class CommandTable:
         return UnknownCommand(one_line(found[1], 40), self._nearest(name))
 
     async def run(
-        self, invocation: Invocation, session: Session, engine: ChatEngine, words: Catalogue
+        self,
+        invocation: Invocation,
+        session: Session,
+        engine: ChatEngine,
+        words: Catalogue,
+        *,
+        key: tuple[str, str] | None = None,
     ) -> Answer:
         """Carries a command out. Raises DuihuaError as the engine does."""
-        return await invocation.command.run(Scene(session, engine, invocation.args, words, self))
+        return await invocation.command.run(Scene(session, engine, invocation.args, words, self, key))
 
     def _nearest(self, name: str) -> str:
         near = get_close_matches(name, self._by_name, n=1, cutoff=0.6)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from duihua import memory_handlers, skill_handlers
+from duihua.access_handlers import ACCESS
+from duihua.asking import shown
 from duihua.command import (
     Answer,
     Command,
@@ -53,6 +55,7 @@ __all__ = [
     "persona_of",
 ]
 
+_LINE = 200  # characters of a call's arguments in a list
 _HISTORY, _MOST = 10, 200  # turns shown by /history, and at most
 
 
@@ -75,7 +78,7 @@ async def _new(scene: Scene) -> Answer:
 async def _retry(scene: Scene) -> Answer:
     if not await scene.session.history(limit=1):
         return Show(scene.words.t("command.retry.nothing"))
-    return Present(scene.session.retry())
+    return Present(scene.session.events(await scene.session.again(key=scene.key)))
 
 
 async def _undo(scene: Scene) -> Answer:
@@ -170,7 +173,8 @@ async def _decide(scene: Scene, name: str, *, approve: bool) -> Answer:
     number = _number(scene.args, len(held)) if scene.args else 1
     if number is None or (len(held) > 1 and not scene.args):  # nobody consents to what they did not mean
         waiting = [
-            f"  {i}. {one_line(h.call.name)} {one_line(h.call.arguments)}" for i, h in enumerate(held, 1)
+            f"  {i}. {one_line(h.call.name)} {shown(h.call.arguments, _LINE) or '…'}"
+            for i, h in enumerate(held, 1)
         ]
         code = "approval.which" if scene.args else "approval.several"
         wrong = words.t(code, number=one_line(scene.args, 20), count=len(held), name=name)
@@ -207,6 +211,7 @@ COMMON: tuple[Command, ...] = (
     *memory_handlers.COMMANDS,
     *skill_handlers.COMMANDS,
     REMINDERS,
+    ACCESS,
     Command("usage", _usage, ("用量",)),
     Command("compare", _compare, ("比较",), takes=True),
     Command("yes", _yes, ("同意", "y"), takes=True),

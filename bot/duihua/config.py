@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from duihua.errors import ConfigError
 
 SKILL_PREFIX = "DUIHUA_SKILL_"
+_RATE = r"^(off|[1-9]\d{0,5}/[1-9]\d{0,5})$"  # so many in so many seconds
 
 
 def _named(name: str, *aliases: str) -> Any:
@@ -50,8 +52,17 @@ class Settings(BaseSettings):
     admins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("terminal",), validation_alias=_named("DUIHUA_ADMINS")
     )
+    owners: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias=_named("DUIHUA_OWNERS"))
+    access: str = Field(
+        "closed",
+        pattern=r"^(closed|open)(\s*,\s*[\w-]+=(closed|open))*$",
+        validation_alias=_named("DUIHUA_ACCESS"),
+    )
+    rate_user: str = Field("20/60", pattern=_RATE, validation_alias=_named("DUIHUA_RATE_USER"))
+    rate_chat: str = Field("40/60", pattern=_RATE, validation_alias=_named("DUIHUA_RATE_CHAT"))
     mcp_servers: str = Field("", validation_alias=_named("DUIHUA_MCP_SERVERS"))
     mcp_key: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_MCP_KEY"))
+    mcp_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias=_named("DUIHUA_MCP_HOSTS"))
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
     memory: Literal["on", "off"] = Field("on", validation_alias=_named("DUIHUA_MEMORY"))
     memory_model: str = Field("", validation_alias=_named("DUIHUA_MEMORY_MODEL"))
@@ -76,6 +87,17 @@ class Settings(BaseSettings):
     proxy: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_PROXY"))
 
     stream: bool = Field(True, validation_alias=_named("DUIHUA_STREAM"))
+
+    telegram_bot_token: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_BOT_TOKEN"))
+    telegram_api_url: str = Field("https://api.telegram.org", validation_alias=_named("TELEGRAM_API_URL"))
+    telegram_access: Literal["closed", "open"] = Field("closed", validation_alias=_named("TELEGRAM_ACCESS"))
+    telegram_owners: Annotated[tuple[int, ...], NoDecode] = Field(
+        (), validation_alias=_named("TELEGRAM_OWNERS")
+    )
+    telegram_webhook_secret: SecretStr | None = Field(
+        None, validation_alias=_named("TELEGRAM_WEBHOOK_SECRET")
+    )
+    telegram_proxy: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_PROXY"))
 
     qianfan_api_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_API_KEY"))
     qianfan_secret_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_SECRET_KEY"))
@@ -171,11 +193,27 @@ class Settings(BaseSettings):
         prefix = name.lower().replace("-", "_") + "_"
         return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
-    @field_validator("skills", "skills_networks", "admins", "genstudio_native_tools", mode="before")
+    @field_validator(
+        "skills",
+        "skills_networks",
+        "admins",
+        "owners",
+        "mcp_hosts",
+        "genstudio_native_tools",
+        "telegram_owners",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _plain(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
+            raise ValueError("1 to 256 of A-Z a-z 0-9 _ - are allowed")
         return value
 
     @classmethod
@@ -190,13 +228,8 @@ class Settings(BaseSettings):
         values = {k: v for k, v in (dotenv_values(env_file) if env_file else {}).items() if v is not None}
         values.update(os.environ)
         overrides.setdefault("skill_settings", _skill_settings(values))  # by prefix, not by field
-        try:
-            return cls(_env_file=env_file, **{_alias(k): v for k, v in overrides.items()})  # pyright: ignore
-        except ValidationError as e:
-            reasons = "; ".join(f"{_setting(error['loc'])}: {error['msg']}" for error in e.errors())
-            raise ConfigError(
-                f"{reasons}. Correct it in the environment or in .env", "config_values", reasons=reasons
-            ) from None
+        given = {_alias(k): v for k, v in overrides.items()}
+        return _checked(lambda: cls(_env_file=env_file, **given))  # pyright: ignore
 
     def replaced(self, values: Mapping[str, str]) -> Settings:
         """These settings with others, named as in the environment, in their place.
@@ -207,8 +240,25 @@ class Settings(BaseSettings):
         fields = {_alias(field): field for field in Settings.model_fields}
         merged = {field: getattr(self, field) for field in fields.values()}
         merged |= {fields[name]: value for name, value in values.items() if name in fields}
-        skills = {**self.skill_settings, **_skill_settings(values)}
-        return Settings.load(None, **{**merged, "skill_settings": skills})
+        merged["skill_settings"] = {**self.skill_settings, **_skill_settings(values)}
+        return _checked(lambda: _only(merged))
+
+
+def _only(values: Mapping[str, Any]) -> Settings:
+    """These values, by field, without a look into the environment: reading it takes several ms."""
+    made = Settings.__new__(Settings)
+    BaseModel.__init__(made, **{_alias(field): value for field, value in values.items()})
+    return made
+
+
+def _checked(make: Callable[[], Settings]) -> Settings:
+    try:
+        return make()
+    except ValidationError as e:
+        reasons = "; ".join(f"{_setting(error['loc'])}: {error['msg']}" for error in e.errors())
+        raise ConfigError(
+            f"{reasons}. Correct it in the environment or in .env", "config_values", reasons=reasons
+        ) from None
 
 
 def _alias(field: str) -> str:

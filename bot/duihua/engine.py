@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
+from duihua.access import Access
 from duihua.brief import Brief, Rules
 from duihua.calibrations import Calibrations
 from duihua.compare import Piece, Result, compare, expanded
@@ -65,7 +66,8 @@ from duihua.skills.gate import Gate
 from duihua.skills.loading import Loaded
 from duihua.skills.mcp import Hub
 from duihua.skills.mcp import load as load_servers
-from duihua.skills.registry import Registry
+from duihua.skills.registry import RESERVED, Registry
+from duihua.skills.schema import origin
 from duihua.skills.settings import SkillSettings
 from duihua.summarising import NONE, Summarising
 from duihua.tasking import Tasking
@@ -147,7 +149,9 @@ class ChatEngine(Tasking):
             self._skill_settings.of(skill)  # wrong ones are told now
         self._guests: dict[str, tuple[Skill, ...]] = {}
         self.mcp = Hub(
-            load_servers(self.settings.mcp_servers), partial(self.use_skills, "mcp"), lambda: self.own.names
+            load_servers(self.settings.mcp_servers),
+            partial(self.use_skills, "mcp"),
+            lambda: (*self.own.names, *RESERVED),
         )
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
@@ -169,7 +173,8 @@ class ChatEngine(Tasking):
         self._beginning = asyncio.Lock()
         self._reloading = asyncio.Lock()
         self.store: Store = store or self._make_store()
-        self._gate = Gate(self.store.user, self.settings.admins)
+        self.access = Access(self.store, self.settings, clock, self._fired)
+        self._gate = Gate(self.access.is_admin)
         self.contexts = Contexts(self.store, self._refit)
         self.calibrations = Calibrations(self.store)
         self._starting: set[int] = set()
@@ -291,6 +296,7 @@ class ChatEngine(Tasking):
                 for source, guests in self._guests.items():
                     aside.use_skills(source, guests)
                 aside._private = True
+                aside._gate = Gate(partial(self.access.is_admin, store=aside.store))  # roles are kept here
                 aside._fronts, aside._live = self._fronts, self._live
                 aside.delivery = Delivery(aside.store, aside._fronts)
                 await aside.__aenter__()
@@ -318,8 +324,9 @@ class ChatEngine(Tasking):
         """Makes the registry anew, of the engine's own skills and those that come and go."""
         found = {skill.name: skill for skill in self.own}
         for skill in (skill for guests in self._guests.values() for skill in guests):
-            if (other := found.setdefault(skill.name, skill)) is not skill:
-                log.warning("skill %s of %s is left out: %s has it", skill.name, skill.origin, other.origin)
+            other = RESERVED.get(skill.name) or found.setdefault(skill.name, skill)
+            if other is not skill:
+                log.warning("skill %s of %s is left out: %s has it", skill.name, origin(skill), origin(other))
         self.registry = Registry(found.values())
         self._briefs.clear()
 

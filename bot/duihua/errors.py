@@ -10,6 +10,7 @@ DuihuaError
 ├── SessionBusy                 too many inputs wait already
 ├── NotFound                    no such turn, call, persona, skill
 ├── NotYours                    it is another person's, in a conversation that several people share
+├── NotAllowed                  whoever wants this may not: it is for administrators, or owners
 ├── TurnError                   a turn ended without an answer (raised by `ask`)
 ├── Superseded                  another claim holds this turn now, or it was erased: stop, show nothing
 ├── StorageError                the database refuses, or is from a newer version
@@ -191,6 +192,14 @@ class NotYours(DuihuaError):
     def __init__(self, what: str, name: str) -> None:
         super().__init__(f"this {what} is {name or 'another person'}'s")
         self.what, self.name = what, name
+
+
+class NotAllowed(DuihuaError):
+    """Whoever wants this may not, by their role. `code` names the sentence of the catalogue that says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"not allowed: {code}")
+        self.code = code
 
 
 class TurnError(DuihuaError):

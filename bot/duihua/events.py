@@ -128,12 +128,16 @@ class SkillAttached(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequested(Event):
-    """A call waits for `session.decide(call, ...)`; the turn ends with finish `approval`."""
+    """A call waits for `session.decide(call, ...)`; the turn ends with finish `approval`.
+
+    `arguments` are all of them, see `asking.shown`; `question` is the skill's own, empty if it has none.
+    """
 
     kind: ClassVar[str] = "approval_requested"
     call: str
     name: str
     arguments: str
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

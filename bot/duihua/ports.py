@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from duihua.admission import AccessStore
 from duihua.arrivals import ArrivalStore
 from duihua.events import AnyEvent
 from duihua.memories import MemoryStore
@@ -245,37 +246,50 @@ class Rate:
     seconds: float = 60.0
 
 
+def never(arguments: Mapping[str, Any]) -> bool:
+    """No call needs consent."""
+    return False
+
+
+def always(arguments: Mapping[str, Any]) -> bool:
+    """Every call needs consent."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Skill:
     """A function that models may call: a value, not a class to inherit from.
 
-    `run(arguments, context)` gets what `validate(json_text)` returned (which raises BadArguments).
+    `run(arguments, context)` gets what `validate(json_text)` returned (which raises BadArguments). `validate`
+    and `confirm` are called in a thread, save where they are known to run nobody's code but ours.
 
     Attributes:
         spec: what models are shown.
         run: does it.
         validate: reads the arguments.
         effect: `write` changes something outside and is never run twice.
-        confirm: whether a person must consent to a call with these arguments first.
+        confirm: whether a person must consent to a call with these arguments first; `always`, `never`.
         timeout: seconds after which a call is given up.
         hosts: those it may reach (`api.example.com`, `*.example.com`); its http client refuses others.
         admin_only: only administrators may have it called.
         rate: of each person; None: any.
         settings: a pydantic model that `DUIHUA_SKILL_<NAME>_*` are read into; None: they stay text.
         origin: where it comes from, for people: `module.function`, `mcp server NAME`, a path.
+        plain: `validate` runs no code of the skill's own and is soon done.
     """
 
     spec: ToolSpec
     run: Callable[[Mapping[str, Any], Any], Awaitable[Any]] = field(hash=False)
     validate: Callable[[str], Mapping[str, Any]] = field(hash=False)
     effect: Effect = "write"
-    confirm: Callable[[Mapping[str, Any]], bool] = field(default=lambda arguments: False, hash=False)
+    confirm: Callable[[Mapping[str, Any]], bool] = field(default=never, hash=False)
     timeout: float = 30.0
     hosts: tuple[str, ...] = ()
     admin_only: bool = False
     rate: Rate | None = None
     settings: type[BaseModel] | None = None
     origin: str = ""
+    plain: bool = False
 
     @property
     def name(self) -> str:
@@ -492,7 +506,7 @@ class StoredTask:
     ended: int = 0
 
 
-class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, Protocol):
+class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, Protocol):
     """Keeps conversations. Its methods are the turn's transactions, not CRUD: one method, one transaction.
 
     A Fence that no longer holds raises Superseded and writes nothing. An accepted write is carried out even
@@ -546,11 +560,12 @@ class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, Protocol):
         expires: int = 0,
         files: Sequence[Attachment] = (),
         took: int | None = None,
+        effect: Effect | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
         `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
-        are kept with the call's turn.
+        are kept with the call's turn. `effect` is what it turned out to be, None: as it was journaled.
         """
         ...
 
@@ -603,6 +618,17 @@ class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, Protocol):
         """The calls of the session that wait for a decision, oldest first: none that was taken back."""
         ...
 
+    async def log_call(self, session: int, call: Call, *, approved: bool = False) -> str:
+        """Writes down a call that no conversation led to, and that runs now; returns its id.
+
+        `approved`: its asker consented.
+        """
+        ...
+
+    async def log_result(self, call: Call, took: int) -> None:
+        """Sets state and result of such a call, by its id; `took`: ms."""
+        ...
+
     async def audit(
         self, tenant: str, *, user: int = 0, session: str = "", limit: int = 50
     ) -> Sequence[AuditedCall]:
@@ -625,8 +651,11 @@ class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, Protocol):
         """Points the session at another turn of its own (0: an empty path). Raises NotFound."""
         ...
 
-    async def beside(self, turn: Turn) -> Sequence[Turn]:
-        """The other turns that continue the same turn (earlier answers to a retry), newest first."""
+    async def written(self, call: str, name: str) -> Sequence[Call]:
+        """The writes `name` that other answers to the input of this call's turn have done, oldest first.
+
+        Other answers are the turns that it re-runs, or that re-ran it, with all that followed them.
+        """
         ...
 
     async def heads(self, session: int) -> Sequence[Turn]:

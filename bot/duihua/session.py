@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from duihua.codes import new_code
 from duihua.errors import InvalidOptions, NotFound, PrivateSession, TurnError
 from duihua.events import (
     END,
@@ -48,9 +49,8 @@ if TYPE_CHECKING:
 POLL = 0.25
 """Seconds between two looks at a turn that runs in another process."""
 
-CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-"""Of codes that join identities: none that is taken for another one."""
 CODE_SECONDS = 600
+"""How long a code that joins identities is good for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,19 +231,40 @@ class Session(MemorySession):
 
     async def retry(self) -> AsyncGenerator[AnyEvent, None]:
         """Answers the last input anew, as a sibling of the first answer, which stays stored."""
-        info = await self._found("turn", "retry")
-        if not info.head:
-            raise NotFound("turn", "retry")
-        async for event in self.events(await self._accept("retry", (), reply_to=info.head)):
+        async for event in self.events(await self.again()):
             yield event
+
+    async def again(self, turn: int = 0, *, key: tuple[str, str] | None = None) -> Ticket:
+        """As `retry`, of the last input or of a turn, but returns once the wish is durable.
+
+        Args:
+            turn: its number; 0: the last one.
+            key: as of `submit`.
+
+        Raises:
+            NotFound: nothing was said yet, or there is no such turn (any more).
+        """
+        info = await self._found("turn", "retry")
+        if turn:
+            engine = await self._here()
+            found = await engine.store.turn(TurnRef(info.id, turn))
+            if found is None or found.state == "cleared":
+                raise NotFound("turn", turn)
+        elif not info.head:
+            raise NotFound("turn", "retry")
+        return await self._accept("retry", (), reply_to=turn or info.head, key=key)
 
     async def continue_(self) -> AsyncGenerator[AnyEvent, None]:
         """Lets the model go on with an answer that was cut."""
+        async for event in self.events(await self.go_on()):
+            yield event
+
+    async def go_on(self, *, key: tuple[str, str] | None = None) -> Ticket:
+        """As `continue_`, but returns once the wish is durable. `key`: as of `submit`."""
         engine = await self._here()
         await self._found("turn", "continue")
-        go_on = "继续" if engine.locale == "zh" else "Continue."
-        async for event in self.events(await self._accept("continue", (Text(go_on),))):
-            yield event
+        text = "继续" if engine.locale == "zh" else "Continue."
+        return await self._accept("continue", (Text(text),), key=key)
 
     async def decide(self, call: str, approve: bool) -> Ticket:
         """Answers a held call, once; the turn that carries the decision out is read by `events`.
@@ -378,10 +399,12 @@ class Session(MemorySession):
         return any(id_ == info.id and engine.lanes.fate(token) == "alive" for id_, token in leases)
 
     async def held(self) -> list[StoredCall]:
-        """The calls that wait for `decide`, oldest first."""
+        """The calls that wait for `decide`, oldest first; none whose time is over."""
         engine = await self._here()
         info = await engine.store.session(self.address)
-        return list(await engine.store.held(info.id)) if info else []
+        now = engine.clock() * 1000
+        waiting = await engine.store.held(info.id) if info else ()
+        return [one for one in waiting if not one.expires or one.expires > now]
 
     async def reminders(self) -> list[Reminder]:
         """The conversation's reminders, the next one first."""
@@ -486,8 +509,7 @@ class Session(MemorySession):
 
         Ask for it only where nobody else reads along.
         """
-        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
-        code = f"{code[:4]}-{code[4:]}"
+        code = new_code()
         await self._home.store.offer_link(await self._speaker(), code, seconds=CODE_SECONDS)
         return code
 
@@ -506,8 +528,13 @@ class Session(MemorySession):
             self._home.drop(known.address, known.id)
         return True
 
+    @property
+    def speaker(self) -> str:
+        """The person whose handle this is, as `front/id`."""
+        return f"{self.address.front}/{self._external or self.address.chat}"
+
     async def is_admin(self) -> bool:
-        """Whether the person whose handle this is is an administrator (setting DUIHUA_ADMINS)."""
+        """Whether the person whose handle this is is an administrator: by the settings, or by their role."""
         return await self._home.is_admin(self.address, await self._speaker())
 
     async def is_private(self) -> bool:

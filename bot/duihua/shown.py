@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from duihua.asking import shown
 from duihua.escapes import one_line
 from duihua.events import (
     AnyEvent,
@@ -27,7 +28,7 @@ from duihua.ports import Send
 if TYPE_CHECKING:
     from duihua_prompts import Catalogue
 
-_ARGUMENTS = 2000  # characters: whoever consents must see what to
+_LONGEST = 2000  # characters of a text of a skill or a reminder
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +93,18 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             return words.t(f"notice.{event.code}", **event.values)
         case ReminderDue():
             code = "reminder.late" if event.late else "reminder.due"
-            return words.t(code, text=one_line(event.text, _ARGUMENTS), due=event.due[:16].replace("T", " "))
+            return words.t(code, text=one_line(event.text, _LONGEST), due=event.due[:16].replace("T", " "))
         case TurnFinished(finish="stopped"):
             return words.t("notice.stopped")
         case TurnFinished(finish="length"):
             return words.t("notice.cut")
         case ApprovalRequested():
-            return words.t(
-                "approval.ask", name=one_line(event.name), arguments=one_line(event.arguments, _ARGUMENTS)
-            )
+            name = one_line(event.name)
+            asked = words.t("approval.ask", name=name, arguments=shown(event.arguments) or "…")
+            if not event.question:
+                return asked
+            question = one_line(event.question, _LONGEST)
+            return f"{words.t('approval.question', name=name, question=question)}\n{asked}"
         case _:
             return ""
 

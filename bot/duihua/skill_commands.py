@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
 import keyword
 import re
 import sys
@@ -84,7 +83,10 @@ def _list(given: argparse.Namespace, words: Catalogue) -> int:
         # What nobody named is not imported, so nothing but its name is known; bundled ones are ours.
         got = load_one(one) if one in wanted or one.source == BUNDLED else None
         effect = got.effect if isinstance(got, Skill) else ""
-        state = ("loaded" if effect else "broken") if one in wanted else "idle"
+        lacks = _lacks(got, settings, words) if isinstance(got, Skill) and one in wanted else ""
+        state = ("unset" if lacks else "loaded" if effect else "broken") if one in wanted else "idle"
+        if lacks:
+            faults.append(lacks)
         rows.append(
             {"name": one.name, "effect": effect, "state": state, "source": one.source, "origin": one.origin}
         )
@@ -99,6 +101,18 @@ def _list(given: argparse.Namespace, words: Catalogue) -> int:
     for line in faults:
         complain(line)
     return 0
+
+
+def _lacks(skill: Skill, settings: Settings, words: Catalogue) -> str:
+    """Why a skill cannot be used though it loads: its settings; empty: it can."""
+    from duihua.skills.settings import read
+    from duihua_prompts import error_line
+
+    try:
+        read(skill, settings.of_skill(skill.name))
+    except ConfigError as e:
+        return error_line(words, e)
+    return ""
 
 
 def _print_table(rows: Sequence[Mapping[str, str]], words: Catalogue) -> None:
@@ -148,7 +162,8 @@ def _show(given: argparse.Namespace, words: Catalogue) -> int:
     except _NotLoaded as e:
         complain(str(e))
         return 1
-    loaded = one in chosen(settings.skills, candidates(settings.skills_dir))[0]
+    lacks = _lacks(skill, settings, words)
+    loaded = not lacks and one in chosen(settings.skills, candidates(settings.skills_dir))[0]
     facts: dict[str, Any] = {
         "name": skill.name,
         "description": skill.spec.description,
@@ -168,6 +183,8 @@ def _show(given: argparse.Namespace, words: Catalogue) -> int:
         show_json(facts)
     else:
         _print_facts(facts, words)
+    if lacks:
+        complain(lacks)
     return 0
 
 
@@ -206,11 +223,9 @@ def _print_facts(facts: Mapping[str, Any], words: Catalogue) -> None:
 
 def _confirm(skill: Skill) -> str:
     """`never`, `always`, or `some`: by the arguments."""
-    confirm: Any = skill.confirm
-    if isinstance(confirm, functools.partial) and not confirm.keywords and len(confirm.args) == 1:
-        return "always" if confirm.args[0] else "never"
-    fields: Any = type(skill).__dataclass_fields__
-    return "never" if confirm is fields["confirm"].default else "some"
+    from duihua.ports import always, never
+
+    return "always" if skill.confirm is always else "never" if skill.confirm is never else "some"
 
 
 def _settings(skill: Skill, settings: Settings) -> list[dict[str, Any]]:
@@ -315,6 +330,9 @@ def _run(given: argparse.Namespace, words: Catalogue) -> int:
     except _NotLoaded as e:
         complain(str(e))
         return 1
+    if lacks := _lacks(skill, settings, words):
+        complain(lacks)
+        return 2
     trial = Trial(skill, given.arguments, settings, lambda text: complain(f"… {text}"))
     # The question is asked outside of the event loop, where Ctrl-C ends the program.
     with asyncio.Runner() as runner:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from duihua.fragments import PER_MESSAGE, Fragments, Shape, message, render, sealed, text_input
+from duihua.fragments import PER_MESSAGE, Fragments, Shape, message, render, text_input
 from duihua.memory.window import Size
 from duihua.messages import Decision, Part, Step, Turn, TurnRef, TurnState
 from duihua.tokens import estimate
@@ -166,8 +166,7 @@ def decision(turn: Turn, turns: Sequence[Turn]) -> str:
     call = next((c for t in turns for s in t.steps for c in s.calls if c.id == found.call), None)
     if call is None:
         return f"({verdict})"
-    told = f"({verdict}: {call.name} {call.arguments})"
-    return f"{told}\n{sealed(call)}" if call.result.strip() else told
+    return f"({verdict}: {call.name} {call.arguments})"  # its result stands with the call
 
 
 def units(turns: Sequence[Turn], start: int, end: int, shape: Shape) -> list[tuple[int, Size]]:

@@ -17,6 +17,7 @@ from duihua.errors import (
     InvalidOptions,
     MissingKey,
     NoSuchAbility,
+    NotAllowed,
     NotFound,
     ProviderError,
     SessionBusy,
@@ -160,6 +161,8 @@ def _described(words: Catalogue, problem: TurnFailed | BaseException) -> tuple[s
             return "unknown_name", {"what": problem.what, "name": str(problem.name), "known": known}
         case NotFound():
             return "not_found", {"what": problem.what, "name": str(problem.name)}
+        case NotAllowed():
+            return f"not_allowed.{problem.code}", {}
         case Superseded():
             return "superseded", {}
         case StorageError():

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from duihua.ports import Fence
-from duihua_storage import arrivals, facts, files, index, notes
+from duihua_storage import access, arrivals, facts, files, index, notes
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.fence import guarded
 from duihua_storage.history import waiting
@@ -38,6 +38,7 @@ from duihua_storage.tables import (
     links,
     outbox,
     reminders,
+    role_changes,
     sessions,
     shown,
     skill_calls,
@@ -241,6 +242,7 @@ _FORGET_PERSON = [
         for table, column in (
             (known, F.owner_id),
             (links, links.c.user_id),
+            (role_changes, role_changes.c.user_id),
             (reminders, reminders.c.owner_id),
             (tasks, tasks.c.owner_id),
             (usage, usage.c.owner_id),
@@ -271,6 +273,7 @@ def forget_user(user: int) -> Tx[int]:
     yield _NO_AUTHOR, {"u": user}
     yield from index.drop(user)
     yield from arrivals.forget(user)
+    yield from access.forget(user)
     for statement in _FORGET_PERSON:
         yield statement, {"u": user}
     return len(owned)

@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import func, null, select
 
 from duihua.errors import NotFound
+from duihua_storage.access import ASKED_BY, CHANGES_OF
 from duihua_storage.arrivals import THEIRS
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.records import INPUT, Data, conversation, elsewhere, plain, text, time
@@ -50,10 +51,12 @@ def export(user: int, files: bool) -> Tx[Mapping[str, Any]]:
         NotFound: there is no such person.
     """
     who = {"u": user}
-    person, names, codes, owned, said, asked = yield [
+    person, names, codes, waiting, roles, owned, said, asked = yield [
         (_PERSON, who),
         (_IDENTITIES, who),
         (_LINKS, who),
+        (ASKED_BY, who),
+        (CHANGES_OF, who),
         (_SESSIONS, who),
         (_SAID, who),
         (_ASKED, who),
@@ -98,6 +101,8 @@ def export(user: int, files: bool) -> Tx[Mapping[str, Any]]:
             "created": time(created),
             "identities": [{"front": f, "external": e, "name": n} for f, e, n in names],
             "link_codes": [{"expires": time(row[0])} for row in codes],
+            "roles": [{"at": time(at), "was": was, "role": role} for at, was, role in roles],
+            "pairings": [_pairing(row) for row in waiting],
         },
         "sessions": conversations,
         "elsewhere": others,
@@ -198,6 +203,10 @@ def _facts(rows: Iterable[Sequence[Any]], sources: Iterable[Sequence[Any]]) -> d
             }
         )
     return out
+
+
+def _pairing(row: Sequence[Any]) -> Data:
+    return dict(zip(("front", "external", "name", "state"), row, strict=False)) | {"expires": time(row[4])}
 
 
 def _reminder(row: Sequence[Any]) -> Data:

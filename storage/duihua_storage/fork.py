@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, null, select, update
 
 from duihua.errors import NotFound, SessionBusy
 from duihua.messages import SETTLED, Address
@@ -52,6 +52,7 @@ _COPIES = [
         parent=_copied.c.place - const(1),
         attempt=const(1),
         detached=const(0),
+        rerun_of=null(),  # what it re-ran is not copied
     ),
     _copy(steps),
     _copy(skill_calls, C.state.in_([const(state) for state in sorted(SETTLED)])),

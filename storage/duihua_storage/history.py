@@ -77,19 +77,6 @@ _CALLS = Statement(
 )
 
 
-_BESIDE = Statement(
-    rows_of(turns)
-    .where(
-        T.session_id == number("s"),
-        T.parent == number("p"),
-        T.seq != number("q"),
-        T.state != const("cleared"),
-    )
-    .order_by(T.seq.desc())
-    .limit(const(20))
-)
-
-
 _THESE = Statement(
     rows_of(turns)
     .where(T.session_id == number("s"), T.seq.op("IN")(numbers("qs")), T.state != const("cleared"))
@@ -128,13 +115,6 @@ def said(refs: Sequence[TurnRef]) -> Tx[Sequence[Turn]]:
         rows = yield _THESE, {"s": session, "qs": orjson.dumps(seqs).decode()}
         out += yield from turns_of(session, rows)
     return out
-
-
-def beside(ref: TurnRef, parent: int) -> Tx[Sequence[Turn]]:
-    """The turns with the same parent, newest first, with their steps."""
-    rows = yield _BESIDE, {"s": ref.session, "p": parent, "q": ref.seq}
-    said = yield from steps_of(ref.session, [row[1] for row in rows])
-    return [_turn(row, said.get(row[1], ())) for row in rows]
 
 
 def heads(session: int) -> Tx[Sequence[Turn]]:

@@ -29,6 +29,7 @@ _LET_GO = Statement(
     .values(token=const(""), until=const(0))
     .where(H.source == bindparam("so"), H.token == bindparam("tok"))
 )
+_HOLDER = Statement(select(H.token).where(H.source == bindparam("so"), H.until > now()))
 _NOBODY_S = Statement(lambda insert: insert(holds).values(source=word("so")).on_conflict_do_nothing())
 _LOCK = Statement(select(H.source).where(H.source == bindparam("so")).with_for_update())
 
@@ -42,6 +43,12 @@ def hold(source: str, token: str, lease: int) -> Tx[bool]:
 def let_go(source: str, token: str) -> Tx[None]:
     """Gives the right back."""
     yield _LET_GO, {"so": clean(source), "tok": token}
+
+
+def holder(source: str) -> Tx[str]:
+    """The token that has it; empty: none."""
+    rows = yield _HOLDER, {"so": clean(source)}
+    return rows[0][0] if rows else ""
 
 
 def lock(source: str) -> Tx[None]:

@@ -10,7 +10,7 @@ from sqlalchemy import Insert, and_, bindparam, case, delete, func, insert, null
 from duihua.errors import PrivateSession, SessionBusy
 from duihua.messages import Author, Turn, TurnRef
 from duihua.ports import Accepted, Input
-from duihua_storage import arrivals, files
+from duihua_storage import access, arrivals, files
 from duihua_storage.expressions import blob, const, now, number, word
 from duihua_storage.lease import NEW_TURN, ROW, SessionRow, place, work
 from duihua_storage.sessions import Known, clean, person, rename, resolve, to_settings
@@ -134,9 +134,9 @@ def accept(
         return Accepted(row.id, id_, True), known
     seq, parent, parts = row.next_seq - 1, row.head, input.parts
     if not plain:
-        parent, body, parts = yield from place(row, input.kind, input.reply_to, body, parts)
+        parent, body, parts, first = yield from place(row, input.kind, input.reply_to, body, parts)
         guest = None if author.id in (0, row.owner) else author.id
-        new = {"s": row.id, "q": seq, "p": parent, "au": guest, "b": body, "t": row.now}
+        new = {"s": row.id, "q": seq, "p": parent, "of": first, "au": guest, "b": body, "t": row.now}
         yield [(_HEAD, {"s": row.id, "p": parent}), (NEW_TURN, new)]
     who = Author(author.id or row.owner, author.name)
     turn = Turn(TurnRef(row.id, seq), parent, who, parts, state="running", at=row.now)
@@ -195,4 +195,5 @@ def sweep(age: int) -> Tx[int]:
     """Drops the keys of inputs and arrivals that were over `age` ms ago; returns how many inputs'."""
     rows = yield _SWEEP, {"age": age}
     yield from arrivals.sweep(age)
+    yield from access.sweep()
     return len(rows)

@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, case, func, null, select, update
 
 from duihua.codec import encode, encode_usage
 from duihua.errors import NotFound, Superseded
-from duihua.messages import SETTLED, Attachment, CallState, Step, Usage
+from duihua.messages import SETTLED, Attachment, CallState, Effect, Step, Usage
 from duihua.ports import Fence, Outcome, Work
 from duihua_storage import files
 from duihua_storage.erasure import erase_turns
@@ -24,6 +24,7 @@ from duihua_storage.tables import usage as usages
 
 S, T, B, P, C, U = sessions.c, turns.c, inbox.c, steps.c, skill_calls.c, usages.c
 _DAY = 86_400_000
+NOTHING = Usage()
 
 
 _unsettled = C.state.not_in([const(state) for state in sorted(SETTLED)])
@@ -99,7 +100,7 @@ def _use(insert: Any) -> Any:
 
 
 _STEP, _CALL, _USE = Statement(_step), Statement(_call), Statement(_use)
-_SET_CALL = Statement(
+SET_CALL = Statement(
     update(skill_calls)
     .values(
         state=bindparam("sta"),
@@ -111,6 +112,7 @@ _SET_CALL = Statement(
         ended=case((number("end") == const(1), now()), else_=C.ended),
         approver_id=case((C.state == const("held"), _author), else_=C.approver_id),
         expires=func.coalesce(number("x"), C.expires),
+        effect=func.coalesce(word("e"), C.effect),
     )
     .where(
         C.session_id == bindparam("s"),
@@ -134,13 +136,14 @@ _PARTIAL = Statement(
 
 def step(fence: Fence, number: int, step: Step, used: Usage, micros: int, expires: int) -> Tx[None]:
     """Journals an answer with its calls."""
-    ops = _journal(fence, number, step, used, expires)
+    ops = journal(fence, number, step, used, expires)
     if used != Usage():
         ops.append((_USE, _used(fence.ref.session, step.model, used, micros, turns=0)))
     yield from guarded(fence, ops)
 
 
-def _journal(fence: Fence, number: int, step: Step, used: Usage, expires: int) -> list[Op]:
+def journal(fence: Fence, number: int, step: Step, used: Usage = NOTHING, expires: int = 0) -> list[Op]:
+    """What writes an answer with its calls."""
     at = {"s": fence.ref.session, "q": fence.ref.seq, "st": number}
     said = {**at, "c": encode(step.parts), "m": step.model, "u": encode_usage(used)}
     ops: list[Op] = [(_STEP, said)]
@@ -186,6 +189,7 @@ def call(
     expires: int = 0,
     given: Sequence[Attachment] = (),
     took: int | None = None,
+    effect: Effect | None = None,
 ) -> Tx[None]:
     """Sets a call of this turn, or a waiting one of an earlier turn of the session."""
     at = parse_call(call)
@@ -198,8 +202,9 @@ def call(
         "end": 1 if state in SETTLED else 0,
         "x": expires or None,
         "took": took,
+        "e": effect,
     }
-    ops = [(_SET_CALL, {**at, **change}), *files.keep(at["s"], at["q"], given)]
+    ops = [(SET_CALL, {**at, **change}), *files.keep(at["s"], at["q"], given)]
     rows, *_ = yield from guarded(fence, ops)
     if not rows:
         raise Superseded(f"call {call} is settled already, or was erased")
@@ -273,7 +278,7 @@ def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
         ops.append((_USE, _used(fence.ref.session, outcome.model, outcome.usage, outcome.micros, turns=1)))
     goes = outcome.state == "cleared" or outcome.erase == "session" or own in outcome.erase
     if outcome.step is not None and not goes:
-        ops += _journal(fence, outcome.number, outcome.step, outcome.usage, 0)
+        ops += journal(fence, outcome.number, outcome.step, outcome.usage, 0)
     rows, ended, *_ = yield ops
     if not rows or not ended:
         raise superseded(fence)

@@ -19,6 +19,7 @@ from duihua.ports import Fence, Held, Work
 from duihua_storage import files
 from duihua_storage.expressions import const, now, number, numbers, words
 from duihua_storage.history import steps_of
+from duihua_storage.reruns import FIRST
 from duihua_storage.sessions import name_of, of_owner, to_address, to_settings
 from duihua_storage.statement import Rows, Statement, Tx
 from duihua_storage.tables import inbox, sessions, turns, users
@@ -118,6 +119,7 @@ NEW_TURN = Statement(
         session_id=bindparam("s"),
         seq=bindparam("q"),
         parent=bindparam("p"),
+        rerun_of=bindparam("of"),
         state=const("running"),
         author_id=bindparam("au"),
         input=bindparam("b"),
@@ -125,7 +127,7 @@ NEW_TURN = Statement(
     )
 )
 _TURN = Statement(
-    select(T.parent, T.input).where(
+    select(T.parent, T.input, FIRST).where(
         T.session_id == bindparam("s"), T.seq == bindparam("q"), T.state != const("cleared")
     )
 )
@@ -150,13 +152,13 @@ def take(row: SessionRow, token: str) -> Tx[Work | None]:
         yield _HEAL, {"s": row.id}
         return None
     id_, kind, reply_to, body, author, name = oldest[0]
-    parent, body, parts = yield from place(row, kind, reply_to, body, decode(body))
+    parent, body, parts, first = yield from place(row, kind, reply_to, body, decode(body))
     seq = row.next_seq
     yield _TAKE, {"i": id_, "q": seq}
     yield _BEGIN, {"s": row.id, "q": seq, "p": parent}
     yield (
         NEW_TURN,
-        {"s": row.id, "q": seq, "p": parent, "au": author, "b": body, "t": row.now},
+        {"s": row.id, "q": seq, "p": parent, "of": first, "au": author, "b": body, "t": row.now},
     )
     if moved := files.take(row.id, id_, seq, parts):
         yield moved
@@ -173,29 +175,29 @@ def take(row: SessionRow, token: str) -> Tx[Work | None]:
 
 def place(
     row: SessionRow, kind: InputKind, reply_to: int | None, body: bytes, parts: tuple[Part, ...]
-) -> Tx[tuple[int, bytes, tuple[Part, ...]]]:
-    """Where on the tree of turns an input goes: its parent, and what it says there.
+) -> Tx[tuple[int, bytes, tuple[Part, ...], int | None]]:
+    """Where on the tree of turns an input goes: its parent, what it says there, and its `turns.rerun_of`.
 
     A message continues the turn it replies to, if that is there, else the head. A retry and an edit stand
     beside the turn they re-run; a retry says the same again, with its own options if it brings any.
     """
     if kind not in ("retry", "edit"):
         if reply_to and kind == "message" and (yield _TURN, {"s": row.id, "q": reply_to}):
-            return reply_to, body, parts
-        return row.head, body, parts
+            return reply_to, body, parts, None
+        return row.head, body, parts, None
     replaced = row.head if reply_to is None else reply_to
     found: Rows = yield _TURN, {"s": row.id, "q": replaced}
     if not found:
-        return row.head, body, parts
+        return row.head, body, parts, None
     yield from withdraw([TurnRef(row.id, replaced)], ())  # else it would be recalled beside the new one
-    parent, same = found[0]
+    parent, same, first = found[0]
     if kind == "edit":
-        return parent, body, parts
+        return parent, body, parts, first
     if not parts:
-        return parent, same, decode(same)
+        return parent, same, decode(same), first
     own_options = any(isinstance(part, Options) for part in parts)
     parts = tuple(p for p in decode(same) if not (own_options and isinstance(p, Options))) + parts
-    return parent, encode(parts), parts
+    return parent, encode(parts), parts, first
 
 
 def _resume(row: SessionRow, token: str, cut: tuple[Any, ...]) -> Tx[Work]:

@@ -15,6 +15,7 @@ from duihua_storage.tables import (
     inbox,
     links,
     reminders,
+    role_changes,
     sessions,
     skill_calls,
     tasks,
@@ -56,10 +57,10 @@ _OFFER = Statement(
 def offer(user: int, code: str, seconds: int) -> Tx[None]:
     """Keeps the hash of a code that joins another identity to this person; an older code ends."""
     yield _OLD_CODES, {"u": user}
-    yield _OFFER, {"u": user, "c": _hash(code), "ms": seconds * 1_000}
+    yield _OFFER, {"u": user, "c": hashed(code), "ms": seconds * 1_000}
 
 
-def _hash(code: str) -> str:
+def hashed(code: str) -> str:
     """Of letters and digits alone, so that a code may be typed in any way."""
     plain = "".join(char for char in code.upper() if char.isascii() and char.isalnum())
     return hashlib.sha256(plain.encode()).hexdigest()
@@ -102,7 +103,7 @@ def link(user: int, code: str) -> Tx[int | None]:
     None: no such code, one of another tenant, or `user` has tried too many. With their own code nothing
     happens: their own id.
     """
-    at = {"u": user, "c": _hash(code)}
+    at = {"u": user, "c": hashed(code)}
     rows = yield _WHOSE, at
     to = int(rows[0][0]) if rows else 0
     if to == user:
@@ -133,6 +134,8 @@ _COLUMNS = (
     (tasks, "owner_id"),
     (turns, "author_id"),
     (inbox, "author_id"),
+    (role_changes, "user_id"),
+    (role_changes, "by_id"),
 )
 _GIVE = (  # first what is found by whose session it is
     *(
@@ -180,9 +183,17 @@ def _of_theirs(name: str) -> Any:
     return select(_theirs.c[name]).where(_theirs.c.id == bindparam("u")).scalar_subquery()
 
 
+_RANKS = ("guest", "user", "admin", "owner", "blocked")  # of two the later one: nobody links themselves free
+
+
+def _rank(role: Any) -> Any:
+    return case(*((role == const(name), const(rank)) for rank, name in enumerate(_RANKS)), else_=const(0))
+
+
 _PERSON = Statement(  # memory that one of them has turned off stays off
     update(users)
     .values(
+        role=case((_rank(_of_theirs("role")) > _rank(U.role), _of_theirs("role")), else_=U.role),
         memory=case(
             (or_(U.memory == const("off"), _of_theirs("memory") == const("off")), const("off")),
             else_=const("on"),

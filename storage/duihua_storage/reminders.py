@@ -93,7 +93,8 @@ def _owe(insert: Any) -> Any:
     )
 
 
-_OWE = Statement(_owe)
+OWE = Statement(_owe)
+"""Owes a notice (`b`) to a session (`s`), the next part of those of the same `q`."""
 
 
 def arm(new: Armed, most: int) -> Tx[Armed | None]:
@@ -138,7 +139,7 @@ def fire(reminder: Armed, again: int, body: bytes) -> Tx[bool]:
     if not (yield _FIRE, {"i": reminder.id, "d": reminder.due, "again": again}):
         return False
     yield _REPLACED, at
-    yield _OWE, {**at, "b": body}
+    yield OWE, {**at, "b": body}
     return True
 
 

@@ -9,11 +9,12 @@ from typing import Any, Literal
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from duihua.admission import Asked, Change, Pairing, Standing
 from duihua.arrivals import Arrival, Quarantined
 from duihua.codec import encode
 from duihua.errors import StorageError
 from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
-from duihua.messages import Address, Attachment, CallState, Part, Step, Turn, TurnRef, Usage
+from duihua.messages import Address, Attachment, Call, CallState, Effect, Part, Step, Turn, TurnRef, Usage
 from duihua.ports import (
     Accepted,
     AuditedCall,
@@ -34,6 +35,7 @@ from duihua.ports import (
 from duihua.reminders import Armed
 from duihua.showing import Shown, Taken
 from duihua_storage import (
+    access,
     arrivals,
     audit,
     editing,
@@ -51,6 +53,8 @@ from duihua_storage import (
     outbox,
     people,
     reminders,
+    reruns,
+    served,
     sessions,
     shown,
     tasks,
@@ -191,13 +195,16 @@ class SqlStore:
         expires: int = 0,
         files: Sequence[Attachment] = (),
         took: int | None = None,
+        effect: Effect | None = None,
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
         `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
-        are kept with the call's turn.
+        are kept with the call's turn. `effect` is what it turned out to be, None: as it was journaled.
         """
-        await self._db.write(lambda: journal.call(fence, call, state, result, expires, files, took), "call")
+        await self._db.write(
+            lambda: journal.call(fence, call, state, result, expires, files, took, effect), "call"
+        )
 
     async def partial(self, fence: Fence, text: str) -> None:
         """The text so far, for late readers in other processes."""
@@ -342,9 +349,9 @@ class SqlStore:
         """One turn with its steps."""
         return await self._db.read(lambda: history.turn(ref))
 
-    async def beside(self, turn: Turn) -> Sequence[Turn]:
-        """The other turns that continue the same turn (earlier answers to a retry), newest first."""
-        return await self._db.read(lambda: history.beside(turn.ref, turn.parent))
+    async def written(self, call: str, name: str) -> Sequence[Call]:
+        """The writes `name` that other answers to the input of this call's turn have done, oldest first."""
+        return await self._db.read(lambda: reruns.written(call, name))
 
     async def heads(self, session: int) -> Sequence[Turn]:
         """The ends of all paths of the session, newest first, without steps."""
@@ -365,6 +372,14 @@ class SqlStore:
     async def held(self, session: int) -> Sequence[StoredCall]:
         """The calls of the session that wait for a decision, oldest first."""
         return await self._db.read(lambda: history.held(session))
+
+    async def log_call(self, session: int, call: Call, *, approved: bool = False) -> str:
+        """Writes down a call that no conversation led to, and that runs now; returns its id."""
+        return await self._db.write(lambda: served.begin(session, call, approved), "log_call")
+
+    async def log_result(self, call: Call, took: int) -> None:
+        """Sets state and result of such a call, by its id; `took`: ms."""
+        await self._db.write(lambda: served.end(call, took), "log_result")
 
     async def audit(
         self, tenant: str, *, user: int = 0, session: str = "", limit: int = 50
@@ -409,11 +424,73 @@ class SqlStore:
         """(model, turns, usage, micros) of a user over all days."""
         return await self._db.read(lambda: values.usage(owner))
 
+    # ------------------------------------------------------------ access
+
+    async def standing(self, tenant: str, front: str, external: str) -> Standing | None:
+        """What is stored of the person with this id at this front end; None: nobody is known by it."""
+        return await self._db.read(lambda: access.standing(tenant, front, external))
+
+    async def standing_of(self, user: int) -> Standing | None:
+        """What is stored of the person with this users.id."""
+        return await self._db.read(lambda: access.standing_of(user))
+
+    async def members(self, tenant: str) -> Sequence[Standing]:
+        """Everybody with a role, by role and id."""
+        return await self._db.read(lambda: access.members(tenant))
+
+    async def ask(
+        self, address: Address, external: str, name: str, code: str, *, at: int, expires: int, most: int
+    ) -> tuple[Asked, Pairing | None]:
+        """Writes down that a stranger wants to be let in, with the hash of the code that they are told."""
+        return await self._db.write(
+            lambda: access.ask(address, external, name, code, at, expires, most), "access"
+        )
+
+    async def pairings(self, tenant: str, *, at: int) -> Sequence[Pairing]:
+        """Those that wait, the oldest first."""
+        return await self._db.read(lambda: access.waiting(tenant, at))
+
+    async def decide_pairing(
+        self, tenant: str, yes: bool, *, at: int, by: int, notice: bytes, id: int = 0, code: str = ""
+    ) -> Pairing | None:
+        """Lets in whoever waits under this id or code, or declines them for a day; None: nobody waits."""
+        return await self._db.write(lambda: access.decide(tenant, yes, at, by, notice, id, code), "access")
+
+    async def set_role(
+        self, tenant: str, front: str, external: str, role: str, *, at: int, by: int, over: Sequence[str]
+    ) -> Standing:
+        """Gives a person a role if theirs is one of `over`; returns what they were before."""
+        return await self._db.write(
+            lambda: access.set_role(tenant, front, external, role, at, by, over), "access"
+        )
+
+    async def unblock(self, tenant: str, front: str, external: str, *, at: int, by: int) -> str:
+        """Gives a blocked person back that they were a user, or nobody; empty: they are not blocked."""
+        return await self._db.write(lambda: access.unblock(tenant, front, external, at, by), "access")
+
+    async def invite(self, tenant: str, role: str, code: str, *, at: int, expires: int) -> None:
+        """Keeps the hash of a code by which somebody gets a role, once."""
+        await self._db.write(lambda: access.invite(tenant, role, code, at, expires), "access")
+
+    async def redeem(
+        self, tenant: str, front: str, external: str, name: str, code: str, *, at: int
+    ) -> str | None:
+        """Uses an invitation up; returns the person's role then. None: no such code."""
+        return await self._db.write(lambda: access.redeem(tenant, front, external, name, code, at), "access")
+
+    async def access_log(self, tenant: str, *, limit: int = 50) -> Sequence[Change]:
+        """The newest changes of roles, the last one first."""
+        return await self._db.read(lambda: access.log(tenant, limit))
+
     # ------------------------------------------------------------ what front ends were handed, and show
 
     async def hold(self, source: str, token: str, *, lease: int) -> bool:
         """Takes, or renews, the right to work on a source for `lease` ms; False: another token has it."""
         return await self._db.write(lambda: holds.hold(source, token, lease), "hold")
+
+    async def holder(self, source: str) -> str:
+        """The token that has it now; empty: none."""
+        return await self._db.read(lambda: holds.holder(source))
 
     async def let_go(self, source: str, token: str) -> None:
         """Gives the right back; nothing if it is another's."""
@@ -455,6 +532,10 @@ class SqlStore:
     async def shown_in(self, session: int, external: str) -> int:
         """The number of the turn that a message belongs to; 0: none."""
         return await self._db.read(lambda: shown.shown_in(session, external))
+
+    async def owed_before(self, ref: TurnRef) -> bool:
+        """Whether something from before a turn of its session is still to be sent."""
+        return await self._db.read(lambda: shown.owed_before(ref))
 
     async def lost(self, *, limit: int = 100) -> Sequence[tuple[TurnRef, int]]:
         """(turn, part) of finished turns' messages that were about to be sent and never confirmed."""

@@ -63,6 +63,8 @@ users = Table(
     sqlite_autoincrement=True,
 )
 
+_partial("users_role", (users.c.tenant, users.c.role), "role <> 'guest'")
+
 identities = Table(
     "identities",
     metadata,
@@ -136,6 +138,7 @@ turns = Table(
     _key("session_id", BigInteger),
     _key("seq", BigInteger),
     _number("parent"),
+    Column("rerun_of", BigInteger),  # the first of the turns in whose place it stands; NULL: in none's
     Column("state", Text, nullable=False),  # running, done, stopped, failed, cleared
     Column("attempt", Integer, nullable=False, server_default=text("1")),
     Column("detached", SmallInteger, nullable=False, server_default=text("0")),  # 1: the head moved away
@@ -291,6 +294,48 @@ links = Table(
     sqlite_with_rowid=False,
 )
 Index("links_user", links.c.user_id)
+
+pairings = Table(
+    "pairings",  # strangers who wait to be let in
+    metadata,
+    _id(),
+    Column("tenant", Text, nullable=False),
+    Column("front", Text, nullable=False),
+    Column("bot", Text, nullable=False),
+    Column("external", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("address", LargeBinary, nullable=False),
+    Column("code", Text, nullable=False),  # its hash
+    Column("state", Text, nullable=False),  # open, declined
+    _number("expires"),
+    UniqueConstraint("tenant", "front", "external", name="pairings_who"),
+    sqlite_autoincrement=True,
+)
+
+invitations = Table(
+    "invitations",  # codes that give whoever sends them a role
+    metadata,
+    Column("code", Text, primary_key=True),  # its hash
+    Column("tenant", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    _number("expires"),
+    sqlite_with_rowid=False,
+)
+
+role_changes = Table(
+    "role_changes",
+    metadata,
+    _id(),
+    Column("tenant", Text, nullable=False),
+    _number("user_id"),  # 0: a stranger who was declined
+    Column("was", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    _number("by_id"),  # 0: the operator
+    _number("at"),
+    sqlite_autoincrement=True,
+)
+Index("role_changes_tenant", role_changes.c.tenant, role_changes.c.id)
+Index("role_changes_user", role_changes.c.user_id)
 
 attachments = Table(
     "attachments",

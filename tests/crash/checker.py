@@ -21,6 +21,7 @@ FINAL_STEPS = """
         WHERE c.session_id = s.session_id AND c.seq = s.seq AND c.step = s.step)"""
 CALLS = "SELECT state FROM skill_calls"
 OPEN = "SELECT id FROM sessions WHERE pending <> 0 OR lease_owner IS NOT NULL OR due IS NOT NULL"
+ASKED = "SELECT session_id, seq, step, idx FROM skill_calls WHERE expires IS NOT NULL"
 SETTLED = ("done", "failed", "unknown", "refused")
 
 
@@ -31,6 +32,7 @@ class Faults:
     lost: int = 0  # inputs without exactly one final reply
     twice: int = 0  # inputs with more than one
     rewritten: int = 0  # bodies of write skills that ran more than once
+    unasked: int = 0  # runs of what needs consent that nobody was asked about
     rerun: int = 0  # calls that ran again though their result was stored
     unpackable: int = 0  # histories that no longer pack
     stuck: int = 0  # sessions left with pending inputs, leases or running turns
@@ -91,10 +93,12 @@ def check(url: str, scenario: str, inputs: Sequence[str], runs: Path, settled: s
     done = [seq for seq, state, _, finish in turns if state == "done" and finish != "approval"]
     running = [seq for seq, state, *_ in turns if state == "running"]
     undecided = 0
-    if scenario == "held":  # a decision is an input as well: one, carried out, its call settled
+    asked = {".".join(map(str, row)) for row in query(url, ASKED)}
+    if scenario in ("held", "changed"):  # a decision is an input too: one, carried out, its call settled
         decisions = [key for key in answered if key not in keys]
         expected = [*expected, *decisions]
-        undecided = abs(len(decisions) - 1) + sum(s not in SETTLED for (s,) in query(url, CALLS))
+        wanted = 1 if scenario == "held" else len(asked)
+        undecided = abs(len(decisions) - wanted) + sum(s not in SETTLED for (s,) in query(url, CALLS))
     finals = Counter(row[0] for row in query(url, FINAL_STEPS))
     bodies = Counter((effect, call) for effect, call, _ in effects(runs))
     leaked = 0
@@ -105,7 +109,8 @@ def check(url: str, scenario: str, inputs: Sequence[str], runs: Path, settled: s
     return Faults(
         lost=undecided + sum(answered[key] != 1 for key in expected) + sum(finals[seq] != 1 for seq in done),
         twice=max(0, len(turns) - len(expected)),
-        rewritten=sum(n - 1 for (effect, _), n in bodies.items() if effect == "write"),
+        rewritten=sum(n - 1 for (effect, _), n in bodies.items() if effect in ("write", "asked")),
+        unasked=sum(effect == "asked" and call not in asked for effect, call in bodies),
         rerun=sum(pid == last and call in settled for _, call, pid in effects(runs)),
         stuck=len(query(url, OPEN)) + len(running),
         leaked=leaked,

@@ -1,4 +1,4 @@
-"""One process of a crash test: `python -m tests.crash.child SCENARIO DATABASE EFFECTS`.
+"""What one process of a crash test does.
 
 The platform and its keys come from the environment, like those of any program. The inputs have fixed keys, so
 that a second run of the same scenario hands them in again: a front end does that when it does not know more.
@@ -6,9 +6,7 @@ that a second run of the same scenario hands them in again: a front end does tha
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 
 from duihua import ChatEngine, Settings, skill
 from duihua.messages import Text
@@ -19,15 +17,16 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "plain": ("我叫小明",),
     "skills": ("!twocalls 北京天气怎么样? 12*3等于多少?",),
     "held": ("12*3等于多少?",),  # and then the user's decision
+    "changed": ("12*3等于多少?",),  # the skill asks for consent only where the first process did not run
     "clear": ("我叫小明", "!flag"),
     "slow": ("!slow 50 请慢慢说, 我叫小明, 今天我们聊一聊很长很长的故事",),
 }
 
 
-def skills(path: str, *, ask: bool = False) -> list[Skill]:
+def skills(path: str, *, ask: bool = False, old: bool = False) -> list[Skill]:
     """One `read` and one `write` skill that write every run of theirs into a file before they answer.
 
-    `ask`: the `write` skill needs a person's consent.
+    `ask`: the `write` skill needs a person's consent; `old`: it does not know yet that it writes.
     """
 
     def note(name: str, context: Context) -> None:
@@ -47,14 +46,14 @@ def skills(path: str, *, ask: bool = False) -> list[Skill]:
         note("read", context)
         return f"{city} {day}: 晴, 20 °C"
 
-    @skill(effect="write", confirm=lambda arguments: ask)
+    @skill(effect="read" if old else "write", confirm=ask and not old)
     def calculator(expression: str, context: Context) -> str:
         """Calculates an arithmetic expression. 计算算术表达式。
 
         Args:
             expression: for example 12*3
         """
-        note("write", context)
+        note("read" if old else "asked" if ask else "write", context)
         return "36"
 
     return [weather, calculator]
@@ -62,7 +61,9 @@ def skills(path: str, *, ask: bool = False) -> list[Skill]:
 
 async def run(scenario: str, database: str, effects: str) -> None:
     settings = Settings.load(env_file=None, database_url=database)
-    async with ChatEngine(settings=settings, skills=skills(effects, ask=scenario == "held")) as engine:
+    old = scenario == "changed" and "CRASH_FIRST" in os.environ
+    offered = skills(effects, ask=scenario in ("held", "changed"), old=old)
+    async with ChatEngine(settings=settings, skills=offered) as engine:
         session = engine.session("crash")
         for number, text in enumerate(SCENARIOS[scenario]):
             ticket = await session.submit((Text(text),), key=("crash", f"{scenario}-{number}"))
@@ -76,7 +77,3 @@ async def run(scenario: str, database: str, effects: str) -> None:
         for ticket in await session.waiting():
             async for event in session.events(ticket):
                 print(event.kind, flush=True)
-
-
-if __name__ == "__main__":
-    asyncio.run(run(*sys.argv[1:]))

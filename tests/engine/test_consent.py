@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +13,10 @@ from duihua import AskUser, skill
 from duihua.errors import NotFound
 from duihua.events import ApprovalRequested, SkillFinished
 from duihua.messages import Address, Text, TurnRef
-from duihua.ports import CallDelta, Input
+from duihua.ports import CallDelta, Input, Limits, Rate
 from duihua.session import Ticket
 from duihua.skills.contract import Context
+from duihua.testing.scripted import STRICT
 from tests.engine.conftest import Make, collect
 
 
@@ -191,6 +194,123 @@ async def test_what_was_taken_back_or_asked_anew_cannot_be_approved(make: Make) 
     assert await session.held() == []
     assert (await collect(session.events(await session.decide(again, True))))[-1].error == "no_call"
     assert ran == []
+
+
+async def test_a_skills_own_question_is_bounded_and_survives_a_restart(make: Make) -> None:
+    @skill(effect="write")
+    def careful(context: Context) -> str:
+        """Asks first."""
+        if not context.approved:
+            raise AskUser("Really? " + "x" * 5_000)
+        return "did it"
+
+    first, _ = await make([CallDelta(0, "", "careful", "{}")], skills=[careful])
+    events = await collect(first.session("a").say("go"))
+    [question] = [e.question for e in events if isinstance(e, ApprovalRequested)]
+    assert question.startswith("Really? x")
+    assert len(question) == 2_000
+    await first.aclose()
+    second, model = await make(["as you wish"], skills=[careful])
+    session = second.session("a")
+    [held] = await session.held()
+    assert held.call.result == question
+    await collect(session.events(await session.decide(held.call.id, False)))
+    assert "did not consent" in str(model.sent[0][-1])
+
+
+async def test_what_is_asked_is_what_runs(make: Make) -> None:
+    ran: list[int] = []
+    twice = CallDelta(0, "", "pay", '{"amount": 1, "\\u0061mount": 99}')
+    engine, _ = await make([twice, "paid"], skills=[paying(ran)])
+    session = engine.session("a")
+    events = await collect(session.say("pay"))
+    assert [e.arguments for e in events if isinstance(e, ApprovalRequested)] == ['{"amount": 99}']
+    await collect(session.events(await session.decide(asked(events)[0], True)))
+    assert ran == [99]
+
+
+async def test_nobody_is_asked_about_more_than_can_be_shown(make: Make) -> None:
+    @skill(effect="write", confirm=True)
+    def pay(to: list[str]) -> str:
+        """Pays."""
+        raise AssertionError("never run")
+
+    many = CallDelta(0, "", "pay", json.dumps({"to": [f"friend {n}" for n in range(500)]}))
+    engine, _ = await make([many, "I see"], skills=[pay])
+    reply = await engine.ask("a", "pay")
+    assert (reply.text, [c.state for c in reply.calls]) == ("I see", ["failed"])
+
+
+async def test_nobody_is_asked_about_what_comes_too_often(make: Make) -> None:
+    ran: list[str] = []
+
+    @skill(effect="write", confirm=True, rate=Rate(1, 3600))
+    def reset() -> str:
+        """Resets."""
+        ran.append("reset")
+        return "reset done"
+
+    call = CallDelta(0, "", "reset", "{}")
+    engine, model = await make([call, call, "later", "done"], skills=[reset])
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("reset")))
+    assert (await session.ask("reset")).text == "later"
+    assert "again in" in str(model.sent[2])
+    assert (await collect(session.events(await session.decide(name, True))))[-1].text == "done"
+    assert ran == ["reset"]
+
+
+@pytest.mark.parametrize("functions", ["native", "text"])
+@pytest.mark.parametrize("between", [1, 12], ids=["in the window", "out of it"])
+async def test_a_late_result_comes_as_a_result(make: Make, between: int, functions: Any) -> None:
+    ran: list[int] = []
+    action = 'Action: pay\nAction Input: {"amount": 50}' if functions == "text" else ask(50)
+    talk = ["a" * 1_500] * between
+    dialect = replace(STRICT, functions=functions, soft=Limits(6_000, 3_000))
+    engine, model = await make([action, *talk, "paid", "yes"], skills=[paying(ran)], dialect=dialect)
+    session = engine.session("a")
+    [name] = asked(await collect(session.say("pay 50")))
+    for _ in talk:
+        await session.ask("b" * 1_500)
+    assert (await collect(session.events(await session.decide(name, True))))[-1].text == "paid"
+    *_, question, call, result = model.sent[-1]
+    assert "paid 50" not in str(question)
+    assert "pay" in str(call)
+    assert call["role"] == "assistant"
+    assert "paid 50" in result["content"]
+    assert result["role"] == "function" or result["content"].startswith("Observation:")
+    engine.history.drop((await session.history())[0].ref)
+    await session.ask("did you?")
+    assert model.sent[-1][-3] == result  # it stays so, whatever is read again
+    assert ran == [50]
+
+
+async def test_a_second_yes_to_the_same_call_of_another_answer_says_that_it_is_done(make: Make) -> None:
+    ran: list[int] = []
+    script = [ask(50), ask(50), "what else?", "paid", "and then?", "it was paid", ask(50), "paid once more"]
+    engine, model = await make(script, skills=[paying(ran)])
+    session = engine.session("a")
+    events = await collect(session.say("pay 50"))
+    [first], old = asked(events), events[0].turn
+    events = await collect(session.retry())
+    [again], new = asked(events), events[0].turn
+
+    async def approve(name: str) -> list[Any]:
+        return await collect(session.events(await session.decide(name, True)))
+
+    await session.ask("wait", reply_to=new)
+    assert (await approve(again))[-1].text == "paid"
+    await session.ask("hm", reply_to=old)
+    events = await approve(first)
+    [told] = [e for e in events if isinstance(e, SkillFinished)]
+    assert told.state == "done"
+    assert "not done again" in told.result
+    assert "paid 50" in told.result
+    assert "not done again" in str(model.sent[5])
+    assert ran == [50]
+    [third] = asked(await collect(session.say("pay another 50")))  # a wish of its own
+    assert (await approve(third))[-1].text == "paid once more"
+    assert ran == [50, 50]
 
 
 async def test_a_held_call_survives_a_restart_and_other_talk(make: Make) -> None:

@@ -106,6 +106,27 @@ async def test_a_write_that_had_not_begun_runs(make: Make, database_url: str) ->
     assert len(ran) == 1
 
 
+async def test_a_call_of_a_skill_that_was_unknown_then_is_judged_by_the_one_there_is(
+    make: Make, database_url: str
+) -> None:
+    ran: list[str] = []
+
+    @skill(effect="write", confirm=True)
+    def pay(context: Context) -> str:
+        """Pays."""
+        ran.append(context.idempotency_key)
+        return "paid"
+
+    await cut(database_url, Call("", "pay", "{}", effect="read"))
+    engine, _ = await make(["done"], skills=[pay])
+    session = engine.session("a")
+    assert (await finish(session))[-1].finish == "approval"
+    [waiting] = await session.held()
+    assert (waiting.call.effect, ran) == ("write", [])
+    await collect(session.events(await session.decide(waiting.call.id, True)))
+    assert ran == [waiting.call.id]
+
+
 async def test_a_turn_that_is_cut_again_and_again_is_given_up(make: Make, database_url: str) -> None:
     await cut(database_url)
     for number in (2, 3):

@@ -213,3 +213,22 @@ async def test_a_retry_does_not_write_again(make: Make) -> None:
     await collect(session.retry())
     assert ran == [5, 6]
     assert (await session.history())[-1].text == "three"
+
+
+async def test_a_retry_writes_what_only_another_conversation_wrote(make: Make) -> None:
+    ran: list[str] = []
+
+    @skill(effect="write")
+    def book() -> str:
+        """Books."""
+        ran.append("booked")
+        return "booked"
+
+    call = CallDelta(0, "", "book", "{}")
+    engine, _ = await make([call, "booked", "which one?", call, "booked again"], skills=[book])
+    session = engine.session("a")
+    await session.ask("book")
+    await session.new()
+    await session.ask("book once more")
+    assert (await collect(session.retry()))[-1].text == "booked again"
+    assert ran == ["booked"] * 2

@@ -295,3 +295,22 @@ def test_every_keyword_is_checked(schema: Any, right: list[Any], wrong: list[Any
     for value in wrong:
         with pytest.raises(Unfit):
             Checker(schema).check(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ('{"a":  1.50}', '{"a":  1.50}'),
+        ('{"a": 1, "a": 2}', '{"a": 2}'),
+        ('{"to": "\\u006dallory", "b": {"\\u0063": 1}}', '{"to": "mallory", "b": {"c": 1}}'),
+        ("```json\n{'a': True,}\n```", '{"a": true}'),
+        ('{"a": "\\ud800"}', '{"a": "\\ud800"}'),
+        ('{"a": 1e999, "a": "\\u0061"', '{"a": 1e999, "a": "\\u0061"'),
+        ("北京", "北京"),
+        ("", ""),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_arguments_are_kept_as_they_are_read(text: str, plain: str) -> None:
+    assert lenient.plain(text) == plain

@@ -229,8 +229,9 @@ async def test_a_consent_that_comes_too_late_by_the_clock_has_expired() -> None:
     async with scripted_engine(model, skills=[pay], clock=clock) as engine:
         session = engine.session("a")
         assert (await session.ask("pay")).finish == "approval"
-        clock.travel(seconds=engine.settings.approval_timeout + 1)
         (held,) = await session.held()
+        clock.travel(seconds=engine.settings.approval_timeout + 1)
+        assert await session.held() == []
         async for _ in session.events(await session.decide(held.call.id, True)):
             pass
         calls = (await session.history())[0].steps[0].calls

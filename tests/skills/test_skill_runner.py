@@ -20,7 +20,7 @@ from pydantic import BaseModel, model_serializer
 from duihua.errors import AskUser, SkillError
 from duihua.messages import Call
 from duihua.ports import Skill
-from duihua.skills import Context, needs_consent, run, skill
+from duihua.skills import Context, run, skill
 from duihua.skills import schema as schema_module
 from duihua.skills.threads import Threads
 
@@ -568,24 +568,33 @@ def consenting(confirm: Any) -> Skill:
     return pay
 
 
-def test_consent_is_asked_by_the_checked_arguments() -> None:
+async def asks(made: Skill, arguments: str = '{"amount": 5}', **options: Any) -> bool:
+    try:
+        await run(a_call(made.name, arguments), made, Context(**options))
+    except AskUser as e:
+        return not str(e)
+    return False
+
+
+async def test_consent_is_asked_by_the_checked_arguments() -> None:
     pay = consenting(lambda arguments: arguments["amount"] > 100)
-    assert needs_consent(pay, a_call(arguments='{"amount": "500"}'))
-    assert not needs_consent(pay, a_call(arguments='{"amount": 5}'))
+    assert await asks(pay, '{"amount": "500"}')
+    assert not await asks(pay)
+    assert not await asks(pay, '{"amount": 500}', approved=True)
 
 
-def test_consent_always_or_never() -> None:
-    assert needs_consent(consenting(True), a_call(arguments='{"amount": 5}'))
-    assert not needs_consent(consenting(False), a_call(arguments='{"amount": 5}'))
+async def test_consent_always_or_never() -> None:
+    assert await asks(consenting(True))
+    assert not await asks(consenting(False))
 
 
-def test_a_predicate_that_raises_counts_as_yes(caplog: pytest.LogCaptureFixture) -> None:
-    assert needs_consent(consenting(lambda a: a["4711"]), a_call(arguments='{"amount": 5}'))
+async def test_a_predicate_that_raises_counts_as_yes(caplog: pytest.LogCaptureFixture) -> None:
+    assert await asks(consenting(lambda a: a["4711"]))
     assert "KeyError" in caplog.text
 
 
-def test_wrong_arguments_need_no_consent() -> None:
-    assert not needs_consent(consenting(True), a_call(arguments="{}"))
+async def test_wrong_arguments_need_no_consent() -> None:
+    assert not await asks(consenting(True), "{}")
 
 
 STUCK = """

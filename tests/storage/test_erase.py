@@ -2,7 +2,7 @@ import pytest
 
 from duihua.errors import Superseded
 from duihua.memories import Document
-from duihua.messages import Author, Step, Text, TurnRef, Usage, call_id
+from duihua.messages import Address, Author, Step, Text, TurnRef, Usage, call_id
 from duihua.ports import Outcome
 from duihua_storage import SqlStore
 from duihua_storage.segments import build, encode
@@ -408,13 +408,16 @@ async def test_forgetting_a_person_supersedes_their_running_turn(store: SqlStore
 
 async def test_every_table_is_reached(store: SqlStore, database_url: str) -> None:
     """A table that is added later must be filled here, and erased."""
-    own = {"state", "holds", "alembic_version", "sqlite_sequence"}  # the program's, not a person's
+    # The program's, not a person's: an invitation is for whoever comes with it.
+    own = {"state", "holds", "invitations", "alembic_version", "sqlite_sequence"}
     await secret_turn(store, database_url)
     task = await store.new_task("main", 1, "chat", "zhipu", SECRET)
     await store.settle_task(task, "done", result=SECRET.encode())
 
     await store.arrive("terminal/1", [("1", "home", SECRET.encode())])
     await store.show(TurnRef(1, 1), 0, SECRET)
+    await store.set_role("main", "terminal", "home", "user", at=1, by=0, over=("guest",))
+    await store.ask(Address("terminal", SECRET), "home", SECRET, "code", at=1, expires=2, most=3)
 
     def filled() -> set[str]:
         return {

@@ -15,7 +15,7 @@ from aiogram.client.telegram import TelegramAPIServer
 from duihua import ChatEngine, Settings
 from duihua.dialect import ChatDialect
 from duihua.ports import Skill
-from duihua.simulator.telegram import NO_LIMITS, FakeTelegram, Limits
+from duihua.simulator.telegram import NO_LIMITS, FakeTelegram, Limits, User
 from duihua.telegram.api import Api
 from duihua.telegram.frontend import Streaming, TelegramFront
 from duihua.telegram.governor import Governor
@@ -25,6 +25,7 @@ from duihua.testing import ScriptedModel
 from duihua.testing.scripted import STRICT
 from duihua_prompts import Catalogue
 from duihua_storage import open_store
+from tests.telegram.life import ADA, Life, living
 
 _SESSION = AiohttpSession()  # each new one loads all certificates, a tenth of a second that none uses
 FAST = Allowed((1_000, 1.0), (1_000, 1.0), (1_000, 1.0))
@@ -114,6 +115,23 @@ async def make(
             return Desk(engine, model, fake, front)
 
         yield build
+
+
+@pytest.fixture
+def ada(fake: FakeTelegram) -> User:
+    """The owner of the bots, who reads English."""
+    return fake.user(ADA, "Ada", language_code="en")
+
+
+@pytest.fixture
+async def start(fake: FakeTelegram) -> AsyncIterator[Callable[..., Any]]:
+    """`await start(script, **fields)`: the whole program (`Life`), until the test ends."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(script: Any = (), **given: Any) -> Life:
+            return await stack.enter_async_context(living(fake, script, **given))
+
+        yield begin
 
 
 __all__ = ["Desk", "Limits", "connect"]

@@ -6,7 +6,7 @@ from duihua.skills.contract import AskUser, BadArguments, Context, SkillError
 from duihua.skills.given import from_schema
 from duihua.skills.loading import Fault, Loaded, load, load_bundled
 from duihua.skills.registry import Registry
-from duihua.skills.runner import needs_consent, run
+from duihua.skills.runner import run
 from duihua.skills.schema import skill
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "from_schema",
     "load",
     "load_bundled",
-    "needs_consent",
     "run",
     "skill",
 ]

@@ -3,8 +3,8 @@
 A skill is a typed function, sync or async, or an async generator, decorated with `@skill`. Its docstring's
 summary tells the model when to use it, `Args:` describes the parameters. A parameter annotated `Context` is
 filled in and hidden from the model. It returns text, any JSON value, a pydantic model, an `Attachment` or a
-list of these; a generator yields progress (text, shown at once, or an `Attachment`) and, last, its result.
-It raises `SkillError("why")` to tell the model, or `AskUser("question")` to ask a person first.
+list of these; a generator yields progress (text, shown once it goes on, or an `Attachment`) and, last, its
+result. It raises `SkillError("why")` to tell the model, or `AskUser("question")` to ask a person first.
 """
 
 from __future__ import annotations

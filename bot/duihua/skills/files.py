@@ -22,6 +22,7 @@ TURN_BYTES = 64 << 20
 
 _MIME = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+_BRACKETS = str.maketrans("[]［］【】", "()（）（）")  # the note about a file ends with one
 
 
 @dataclass(slots=True)
@@ -114,4 +115,4 @@ def _clean(given: Attachment, data: bytes, name: str, id_: str) -> Attachment:
 def _name(name: object) -> str:
     """The last part of a path, on one line, nothing hidden."""
     last = PurePath(str(name)[:1_000].replace("\\", "/")).name
-    return one_line(_UNSAFE.sub("_", last), 60).strip().lstrip(".")
+    return one_line(_UNSAFE.sub("_", last).translate(_BRACKETS), 60).strip().lstrip(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from duihua.messages import Address
 from duihua.ports import Skill
@@ -12,23 +12,20 @@ from duihua.ports import Skill
 REMEMBERED = 10_000
 """Pairs of person and skill whose last calls are remembered."""
 
-Find = Callable[[str, str, str], Awaitable[int | None]]
-"""users.id of (tenant, front end, id there)."""
+Administrator = Callable[[Address, int], Awaitable[bool]]
+"""Whether the person with this users.id is an administrator when they speak there; see `access`."""
 
 
 class Gate:
     """Refuses calls before they run; one for all sessions of an engine.
 
     Args:
-        find: resolves the administrators' names.
-        admins: front ends (`terminal`: everyone there) or people (`telegram/12345`).
+        is_admin: who is an administrator.
         clock: seconds that never go back.
     """
 
-    def __init__(
-        self, find: Find, admins: Sequence[str] = (), *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._find, self._admins, self._clock = find, tuple(admins), clock
+    def __init__(self, is_admin: Administrator, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.is_admin, self._clock = is_admin, clock
         self._calls: OrderedDict[tuple[int, str], deque[float]] = OrderedDict()
 
     async def barred(self, skill: Skill, address: Address, user: int) -> str:
@@ -56,14 +53,3 @@ class Gate:
             f"{skill.name} was not called: this user may have it called {rate.calls} times in "
             f"{rate.seconds:g} seconds, and again in {wait} seconds."
         )
-
-    async def is_admin(self, address: Address, user: int) -> bool:
-        """Whether whoever speaks there is an administrator."""
-        for admin in self._admins:
-            front, slash, external = admin.partition("/")
-            if not slash:
-                if front == address.front:
-                    return True
-            elif user and await self._find(address.tenant, front, external) == user:
-                return True
-        return False

@@ -5,6 +5,7 @@ Only what has one reading is read. What is cut off, or says a key twice, is not.
 
 from __future__ import annotations
 
+import json
 import re
 from math import inf
 from typing import Any, NoReturn, cast
@@ -45,6 +46,36 @@ def read(text: str) -> Any:
         return strict(text)
     except ValueError:
         return _Reader(text).whole()
+
+
+def plain(text: str) -> str:
+    """A call's arguments as JSON that says everything once and as it is read: no escapes, no name twice.
+
+    What says so already, and what is no JSON object however it is read, stays as it is.
+    """
+    repeated = False
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeated
+        made = dict(pairs)  # the last one counts, as for every reader of ours
+        repeated = repeated or len(made) < len(pairs)
+        return made
+
+    try:
+        try:
+            value = json.loads(text, object_pairs_hook=once)
+        except ValueError:
+            value = read(text)
+        else:
+            if not repeated and "\\" not in text:
+                return text
+        if not isinstance(value, dict):
+            return text
+        said = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        said.encode()  # no JSON has room for half a character
+    except (ValueError, RecursionError):
+        return text
+    return said
 
 
 def unfenced(text: str) -> str:

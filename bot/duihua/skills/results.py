@@ -15,8 +15,42 @@ from duihua.skills.files import Files
 
 KEPT = 1 << 20
 """Bytes of a clipped result that are kept for `read_more`."""
+REPORT = 500
+"""Characters of one report of progress."""
 MARK = "[clipped: characters 0-"
 """How a result begins whose rest can be read."""
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_SIMPLE = 1_000  # values in one another
+
+
+def simple(value: Any) -> bool:
+    """Whether a value is small and of JSON's own types: its text is soon made, by nobody's code but ours."""
+    todo: list[Any] = [value]
+    for _ in range(_SIMPLE):
+        if not todo:
+            return True
+        item = todo.pop()
+        kind = cast("Any", type(item))
+        if kind in _SCALARS:
+            continue
+        if kind not in (list, tuple, dict) or len(item) > _SIMPLE:
+            return False
+        todo += item
+        if kind is dict:
+            todo += item.values()
+    return False
+
+
+def exact(value: object) -> str:
+    """A text of no type but `str`, whatever `value` makes of itself: runs its code."""
+    return str.__str__(str(value))
+
+
+def reported(value: object) -> str:
+    """What is told of a report of progress."""
+    return clipped(exact(value), REPORT)
 
 
 def text(value: Any, files: Files) -> str:
@@ -49,7 +83,8 @@ def _beside(items: Sequence[Any], files: Files) -> str:
 def plain(value: Any) -> str:
     """Text as it is, anything else as JSON; NaN and infinity become null."""
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+        said = exact(value)
+        return said if said.isascii() else said.encode("utf-8", "replace").decode()
     try:
         return orjson.dumps(value, default=_json, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:  # among others whole numbers beyond 64 bits

@@ -30,11 +30,13 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from duihua.messages import Effect
-from duihua.ports import Rate, Skill, ToolSpec
+from duihua.ports import Rate, Skill, ToolSpec, always, never
 from duihua.skills import complaint, docstring, repair
 from duihua.skills.contract import BadArguments, Context
 from duihua.skills.flat import flat
 from duihua.skills.generators import last
+from duihua.skills.plainness import plain
+from duihua.skills.results import reported
 from duihua.skills.threads import THREADS
 
 Function = Callable[..., Any]
@@ -84,7 +86,8 @@ def skill(
         name: what models call it by; the function's name if empty. Letters, digits, `_`, `-`, at most 64.
         effect: `write` unless declared. `read` and `idempotent` calls may be run again after a crash.
         timeout: seconds after which a call is given up.
-        confirm: whether a person must consent first: always, or by the checked arguments of the call.
+        confirm: whether a person must consent first: always, or by the checked arguments of the call (asked
+            in a thread, within the timeout).
         hosts: the hosts that its http client reaches (`api.example.com`, `*.example.com`); no others.
         admin_only: only administrators may have it called.
         rate: of each person.
@@ -117,6 +120,7 @@ def skill(
             rate=rate,
             settings=settings,
             origin=f"{function.__module__}.{function.__qualname__}",
+            plain=plain(signature.model.__pydantic_core_schema__),
         )
 
     return decorate if function is None else decorate(function)
@@ -136,7 +140,7 @@ def consent(confirm: bool | Literal["always", "never"] | Confirm) -> Confirm:
         return confirm
     if confirm not in (True, False, "always", "never"):
         raise ValueError(f"confirm is always, never or a function of the arguments, not {confirm!r}")
-    return functools.partial(_always, confirm in (True, "always"))
+    return always if confirm in (True, "always") else never
 
 
 def check(where: str, name: str, effect: str, timeout: float) -> None:
@@ -147,10 +151,6 @@ def check(where: str, name: str, effect: str, timeout: float) -> None:
         raise ValueError(f"{where}: effect is one of {', '.join(_EFFECTS)}, not {effect!r}")
     if not timeout > 0:
         raise ValueError(f"{where}: timeout is in seconds and more than 0, not {timeout!r}")
-
-
-def _always(value: bool, arguments: Mapping[str, Any]) -> bool:
-    return value
 
 
 def _check(where: str, function: Any, name: str, effect: str, timeout: float) -> None:
@@ -286,10 +286,14 @@ class _Signature:
 
 
 def _relayed(context: Any) -> Any:
-    """The context for a thread: its progress comes out on the event loop."""
+    """The context for a thread: its progress, made text there, comes out on the event loop."""
     if not isinstance(context, Context):
         return context
-    tell = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, context.progress)
+    soon, heard = asyncio.get_running_loop().call_soon_threadsafe, context.progress
+
+    def tell(text: object) -> None:
+        soon(heard, reported(text))
+
     return replace(context, progress=tell)
 
 

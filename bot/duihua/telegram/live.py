@@ -58,12 +58,18 @@ class Ledger:
     ref: TurnRef
     ids: dict[int, int] = field(default_factory=dict[int, int])
     said: dict[int, tuple[Formatted, Buttons]] = field(default_factory=dict[int, tuple[Formatted, Buttons]])
+    _first: bool = False
 
     async def load(self) -> None:
         """Reads what was shown before, by this process or an earlier one."""
         for shown in await self.store.shown(self.ref):
             if shown.external:
                 self.ids.setdefault(shown.part, int(shown.external))
+
+    async def next(self) -> bool:
+        """Whether all that comes before this turn in the chat has been sent."""
+        self._first = self._first or not await self.store.owed_before(self.ref)
+        return self._first
 
     async def put(self, api: Api, place: Place, part: int, text: Formatted, buttons: Buttons = ()) -> None:
         """Makes a part's message say this: it is changed or sent, whichever it takes, in one call.
@@ -134,8 +140,7 @@ class Live:
                 if isinstance(event, (*END, Retracted)):
                     break
         finally:
-            self._ended.set()
-            self._changed.set()
+            await self.finish()  # a call that is cut off may have been carried out
             frames.cancel()
             await asyncio.gather(frames, return_exceptions=True)
 
@@ -224,6 +229,7 @@ class Live:
             full, growing = self._wanted()  # by now there may be more
             for part, text in enumerate(full):
                 if not self.ledger.says(part, text):
+                    await self._turn_to_send()
                     await self.ledger.put(self._api, self._place, part, text)
                     self._last = None  # a message takes the draft's place
                     self._changed.set()
@@ -238,5 +244,11 @@ class Live:
             part = len(full)
             if self.ledger.says(part, growing, self._buttons):
                 return False
+            await self._turn_to_send()
             await self.ledger.put(self._api, self._place, part, growing, self._buttons)
         return True
+
+    async def _turn_to_send(self) -> None:
+        """Raises NotSent while an earlier answer waits to be sent: messages stand in the order of turns."""
+        if not await self.ledger.next():
+            raise NotSent("an earlier answer comes first", 0.5)

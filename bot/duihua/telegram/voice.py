@@ -1,0 +1,89 @@
+"""How the clerk is heard: what commands answer, files, and the answers to pressed buttons."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aiogram.methods import AnswerCallbackQuery
+
+from duihua.commands import Document
+from duihua.messages import Address, Attachment
+from duihua.telegram.api import Api
+from duihua.telegram.place import place_of
+from duihua.telegram.text import Formatted, split
+
+if TYPE_CHECKING:
+    from duihua_prompts import Catalogue
+
+KEPT = 10_000
+"""Conversations whose language is known; of the others the program's own is taken."""
+_TOLD = 200  # characters that an answer to a button may have
+
+
+class Voice:
+    """Speaks for all bots of the program.
+
+    Args:
+        bots: by their ids.
+    """
+
+    def __init__(self, bots: Mapping[str, Api]) -> None:
+        self._bots = bots
+
+    async def say(self, place: Address, text: str, reply_to: int = 0) -> None:
+        """Says a text, in as many messages as it takes.
+
+        Raises:
+            DeliveryError: it was not, or not surely, said.
+        """
+        api, at = self._bots[place.bot], place_of(place)
+        for part in split(Formatted(text)):
+            async with api.turn(at):
+                await api.send(at, part, reply_to=reply_to)
+
+    async def give(self, place: Address, document: Document, reply_to: int = 0) -> None:
+        """Sends a file with a word about it.
+
+        Raises:
+            DeliveryError: as `say`.
+        """
+        api, at = self._bots[place.bot], place_of(place)
+        file = Attachment("", "file", document.mime, document.data, document.name)
+        async with api.turn(at):
+            await api.file(at, file, document.text, reply_to=reply_to)
+
+    async def answer(self, bot: str, query: str, text: str = "") -> None:
+        """Ends the spinning of a pressed button, with a word that is shown for a moment."""
+        await self._bots[bot].quietly(AnswerCallbackQuery(callback_query_id=query, text=text[:_TOLD] or None))
+
+
+class Languages:
+    """In which language each conversation is held: that of the app of who spoke last.
+
+    Args:
+        setting: `DUIHUA_LANG`; anything but `auto` is everybody's.
+    """
+
+    def __init__(self, setting: str) -> None:
+        self._setting = setting
+        self._known: OrderedDict[str, str] = OrderedDict()
+
+    def note(self, address: Address, lang: str) -> None:
+        """Somebody with this language spoke there."""
+        if lang:
+            self._known[address.key] = lang
+            self._known.move_to_end(address.key)
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)
+
+    def of(self, address: Address) -> Catalogue:
+        """The words for a conversation."""
+        return self.words(self._known.get(address.key, ""))
+
+    def words(self, lang: str) -> Catalogue:
+        """The words for an app's language."""
+        from duihua_prompts import Catalogue
+
+        return Catalogue(lang or "auto" if self._setting == "auto" else self._setting)

@@ -1,0 +1,349 @@
+"""Who is answered, and how: access, commands, buttons, edits, groups, what is no text."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from duihua.errors import StorageError
+from duihua.messages import Address
+from duihua.simulator.telegram import FakeTelegram, User
+from duihua.telegram.access import Hush
+from duihua.telegram.lease import Lease, LeaseLost
+from duihua_storage import SqlStore
+from tests.telegram.life import living
+from tests.telegram.test_desk import SOURCE, answers, echo
+
+Start = Callable[..., Any]
+
+
+# ---------------------------------------------------------------- access
+
+
+async def test_a_stranger_is_told_once_and_asks_the_model_nothing(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(["for the owner"])
+    eve = fake.user(66, "Eve", language_code="zh-hans")
+    eve.say("你好")
+    eve.say("/new")
+    eve.say("喂?")
+    ada.say("hello")
+    await fake.until(lambda: answers(fake))
+    await fake.until(lambda: not fake.bot.updates)
+    (told,) = answers(fake, 66)
+    assert "66" in told
+    assert "TELEGRAM_OWNERS" in told
+    assert "抱歉" in told
+    assert await life.engine.store.user("main", "telegram", "66") is None
+
+
+async def test_an_open_bot_talks_to_everybody(fake: FakeTelegram, start: Start) -> None:
+    await start(echo, open=True, owners=frozenset())
+    fake.user(66, "Eve").say("hello")
+    await fake.until(lambda: answers(fake, 66))
+
+
+def test_hints_are_few() -> None:
+    now = 0.0
+    hush = Hush(again=100, many=2, clock=lambda: now)
+    assert [hush.may(person) for person in (1, 1, 2, 3)] == [True, False, True, False]
+    now = 61.0
+    assert [hush.may(person) for person in (3, 1)] == [True, False]
+    now = 101.0
+    assert hush.may(1)
+
+
+# ---------------------------------------------------------------- commands and buttons
+
+
+async def test_commands_are_answered_in_the_language_of_the_app(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start()
+    for text in ("/help", "/nwe", "/start", "/HELP@Duihua_Bot", "/help@other_bot", "/ask"):
+        ada.say(text)
+    await fake.until(lambda: len(answers(fake)) == 5)
+    listed, near, hello, again, ask = answers(fake)
+    assert "/compare" in listed
+    assert listed == again
+    assert "/new" in near
+    assert "/help" in hello
+    assert "/ask" in ask
+
+
+async def test_what_needs_consent_is_done_after_a_yes_alone(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(["one", "two"])
+    ada.say("hello")
+    await fake.until(lambda: answers(fake) == ["one"])
+    ada.say("/forget all")
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert "/yes" in answers(fake)[1]
+    ada.say("/no")
+    ada.say("/yes")  # there is nothing left to consent to
+    await fake.until(lambda: len(answers(fake)) == 4)
+    session = life.engine.session(Address("telegram", "42", "700000001"))
+    assert len(await session.history()) == 1
+    ada.say("/forget all")
+    ada.say("/yes")
+    await fake.until(lambda: len(answers(fake)) == 6)
+    assert await session.history() == []
+    ada.say("hello again")
+    await fake.until(lambda: answers(fake)[-1] == "two")
+
+
+async def test_a_file_is_sent_as_one(fake: FakeTelegram, ada: User, start: Start) -> None:
+    await start(["one"])
+    ada.say("hello")
+    await fake.until(lambda: answers(fake))
+    ada.say("/export")
+    await fake.until(lambda: fake.calls.of("sendDocument"))
+    assert fake.chat(42).last.media
+
+
+async def test_the_buttons_under_an_answer(fake: FakeTelegram, ada: User, start: Start) -> None:
+    await start(["one", "two"])
+    ada.say("hello")
+    await fake.until(lambda: answers(fake) == ["one"])
+    query = ada.press(fake.chat(42).last, "again:1")
+    await fake.until(lambda: query in fake.bot.answered)
+    await fake.until(lambda: "two" in answers(fake))
+
+
+async def test_nobody_else_presses_a_button(fake: FakeTelegram, ada: User, start: Start) -> None:
+    life = await start(["one"])
+    ada.say("hello")
+    await fake.until(lambda: answers(fake) == ["one"])
+    body = {
+        "id": "5",
+        "from": {"id": 66, "is_bot": False, "first_name": "Eve"},
+        "message": fake.chat(42).last.json(),
+        "chat_instance": "1",
+        "data": "again:1",
+    }
+    fake.inject({"callback_query": body})
+    await fake.until(lambda: fake.calls.of("answerCallbackQuery"))
+    assert len(await life.engine.session(Address("telegram", "42", "700000001")).history()) == 1
+
+
+async def test_stop_ends_what_a_command_tells(fake: FakeTelegram, ada: User, start: Start) -> None:
+    never = asyncio.Event()
+    await start(lambda request: ["a little ", never])
+    ada.say("/compare scripted/any what is a prime?")
+    await fake.until(lambda: not fake.bot.updates)
+    ada.say("/stop")
+    await fake.until(lambda: "Stopping." in answers(fake))
+    ada.say("/help")
+    await fake.until(lambda: any("/compare" in text for text in answers(fake)))
+
+
+async def test_a_refused_input_is_told_as_a_reply(fake: FakeTelegram, ada: User, start: Start) -> None:
+    held = asyncio.Event()
+    await start([["x", held]], max_pending=1)
+    ada.say("one")
+    await fake.until(lambda: not fake.bot.updates)
+    late = ada.say("two")
+    await fake.until(lambda: answers(fake))
+    assert "waiting already" in answers(fake)[0]
+    assert fake.chat(42).last.reply_to == late.id
+    held.set()
+    await fake.until(lambda: "x" in answers(fake))
+
+
+# ---------------------------------------------------------------- what is said
+
+
+async def test_an_edited_message_is_answered_anew(fake: FakeTelegram, ada: User, start: Start) -> None:
+    life = await start(echo)
+    message = ada.say("hello")
+    await fake.until(lambda: answers(fake) == ["you said hello"])
+    ada.edit(message, "hello")  # nothing of it has changed
+    ada.edit(message, "good bye")
+    await fake.until(lambda: any("good bye" in text for text in answers(fake)))
+    session = life.engine.session(Address("telegram", "42", "700000001"))
+    assert [turn.text for turn in await session.history()] == ["you said good bye"]
+
+
+async def test_a_caption_is_text_and_media_get_one_sentence(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start(echo)
+    ada.voice()
+    ada.album([b"1", b"2", b"3"], caption="what is this?")
+    await fake.until(lambda: "you said what is this?" in answers(fake))
+    ada.say("/help")
+    await fake.until(lambda: len(answers(fake)) == 4)
+    assert "only read text" in answers(fake)[0]
+    assert sum("only read the words" in text for text in answers(fake)) == 1
+
+
+async def test_a_reply_brings_what_it_quotes(fake: FakeTelegram, ada: User, start: Start) -> None:
+    await start(echo)
+    first = ada.say("the sky is green")
+    await fake.until(lambda: answers(fake))
+    ada.say("is it?", reply_to=first, quote="sky is green")
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert answers(fake)[1] == "you said > Ada: sky is green\nis it?"
+
+
+async def test_bots_are_never_answered(fake: FakeTelegram, ada: User, start: Start) -> None:
+    await start(["for Ada"])
+    robot = {"id": 7, "is_bot": True, "first_name": "Robot"}
+    chat = {"id": 7, "type": "private"}
+    fake.inject({"message": {"message_id": 5, "date": 1, "chat": chat, "from": robot, "text": "hello"}})
+    ada.say("hello")
+    await fake.until(lambda: answers(fake))
+    assert answers(fake) == ["for Ada"]
+
+
+async def test_a_topic_is_a_conversation_of_its_own(fake: FakeTelegram, ada: User, start: Start) -> None:
+    fake.bot.topics = True
+    await start(echo)
+    ada.say("hello")
+    topic = ada.topic("Travel")
+    ada.say("to Rome", thread=topic.id)
+    await fake.until(lambda: len(answers(fake)) == 2)
+    threads = {message.text: message.thread for message in fake.chat(42).answers}
+    assert threads == {"you said to Rome": topic.id, "you said hello": None}
+
+
+async def test_in_a_group_only_what_is_meant_for_the_bot_is_heard(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.privacy = False
+    await start(echo)
+    eve = fake.user(66, "Eve")
+    group = fake.group(members=[ada, fake.bot, eve])
+    ada.say("nobody in particular", group)
+    ada.say("@other_bot hello", group)
+    ada.say("/nothing", group)
+    eve.say("@duihua_bot and me?", group)
+    ada.say("@Duihua_bot, one", group)
+    await fake.until(lambda: len(answers(fake, group.id)) == 1)
+    ada.say("/ask two", group)
+    await fake.until(lambda: len(answers(fake, group.id)) == 2)
+    ada.say("three", group, reply_to=fake.chat(group.id).last)
+    await fake.until(lambda: len(answers(fake, group.id)) == 3)
+    said = [text.rpartition("\n")[2].removeprefix("you said ") for text in answers(fake, group.id)]
+    assert [text.removeprefix("Ada: ") for text in said] == ["one", "two", "three"]
+
+
+# ---------------------------------------------------------------- once, whatever happens
+
+
+async def test_a_crash_between_saying_and_settling_says_nothing_twice(
+    fake: FakeTelegram, ada: User, database_url: str
+) -> None:
+    async with living(fake, ["hi"], database_url=database_url) as first:
+        submitted = asyncio.Event()
+
+        async def never(ids: Any, *, error: str = "") -> None:
+            submitted.set()
+            await asyncio.Event().wait()
+
+        first.engine.store.settle_arrivals = never
+        ada.say("hello")
+        await submitted.wait()
+        await fake.until(lambda: answers(fake))
+    async with living(fake, (), database_url=database_url) as second:
+        settle, settled = second.engine.store.settle_arrivals, asyncio.Event()
+
+        async def then(ids: Any, *, error: str = "") -> None:
+            await settle(ids, error=error)
+            settled.set()
+
+        second.engine.store.settle_arrivals = then
+        await settled.wait()
+        assert await second.engine.store.arrived(SOURCE) == []
+        assert answers(fake) == ["hi"]
+
+
+async def test_a_webhook_from_end_to_end(fake: FakeTelegram, ada: User, start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/a/path"
+    await start(echo, webhook=url, listen=("127.0.0.1", port))
+    await fake.until(lambda: fake.bot.webhook)
+    assert fake.bot.webhook
+    assert fake.bot.webhook.url == f"{url}/700000001"
+    assert len(fake.bot.webhook.secret) == 64
+    assert "stopped_message_generation" in fake.bot.asked
+    ada.say("hello")
+    await fake.until(lambda: answers(fake))
+    assert fake.bot.webhook.delivered == 1
+
+
+async def test_two_bots_in_one_program(fake: FakeTelegram, ada: User, start: Start) -> None:
+    other = fake.add_bot("700000002:AAother", "other_bot")
+    await start(echo, tokens=[SecretStr(fake.token), SecretStr(other.token)])
+    ada.say("one")
+    ada.say("two", other)
+    await fake.until(lambda: answers(fake))
+    await fake.until(lambda: fake.chat(42, other).answers)
+    assert fake.chat(42, other).last.text == "you said two"
+
+
+# ---------------------------------------------------------------- the lease
+
+
+async def test_a_second_program_stands_by_until_the_first_one_ends(
+    fake: FakeTelegram, ada: User, database_url: str
+) -> None:
+    async with living(fake, echo, database_url=database_url, lease=1) as first:
+        await fake.until(lambda: fake.bot.waiting)
+        async with living(fake, echo, database_url=database_url, lease=1) as second:
+            (pulse,) = second.running._pulses
+            stands, turn = asyncio.Event(), pulse.turn
+
+            def turned(state: Any, problem: str = "") -> None:
+                turn(state, problem)
+                stands.set()
+
+            pulse.turn = turned  # type: ignore[method-assign]
+            await stands.wait()
+            assert (pulse.state, pulse.well) == ("standby", True)
+            ada.say("one")
+            await fake.until(lambda: answers(fake))
+            first.stop.set()
+            await first.task
+            ada.say("two")
+            await fake.until(lambda: len(answers(fake)) == 2)
+            assert pulse.state == "working"
+
+
+async def test_work_ends_with_the_lease(store: SqlStore) -> None:
+    lease = Lease(store, SOURCE, "one", lambda token: "elsewhere", 0.2)
+    await lease.taken(lambda: None)
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            while not await store.hold(SOURCE, "two", lease=60_000):
+                await store.let_go(SOURCE, "one")
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(LeaseLost):
+        await lease.during(work())
+    assert ended.is_set()
+    assert await store.holder(SOURCE) == "two"
+
+
+async def test_work_ends_when_the_database_cannot_be_asked(store: SqlStore) -> None:
+    lease = Lease(store, SOURCE, "one", lambda token: "elsewhere", 0.1)
+    await lease.taken(lambda: None)
+
+    async def refuse(*args: Any, **more: Any) -> bool:
+        raise StorageError("locked")
+
+    store.hold = refuse  # type: ignore[method-assign]
+    with pytest.raises(LeaseLost):
+        await lease.during(asyncio.Event().wait())  # type: ignore[arg-type]

@@ -1,0 +1,143 @@
+"""What people send, from the fake's door to the session and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from duihua.errors import StorageError
+from duihua.ports import Request
+from duihua.simulator.telegram import FakeTelegram, User
+
+Start = Callable[..., Any]
+SOURCE = "telegram/700000001"
+
+
+def echo(request: Request) -> str:
+    """Says what was said last."""
+    return f"you said {orjson.loads(request.packed.messages[-1])['content']}"
+
+
+def answers(fake: FakeTelegram, chat: int = 42) -> list[str]:
+    return [message.text for message in fake.chat(chat).answers]
+
+
+async def test_messages_of_a_chat_are_answered_in_order(fake: FakeTelegram, ada: User, start: Start) -> None:
+    life = await start(echo)
+    accept, held, passed = life.engine.accept, asyncio.Event(), asyncio.Event()
+
+    async def slowly(input: Any) -> Any:
+        if "one" in str(input.parts):
+            await held.wait()
+        passed.set()
+        return await accept(input)
+
+    life.engine.accept = slowly
+    for text in ("one", "two", "three"):
+        ada.say(text)
+    await fake.until(lambda: not fake.bot.updates)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await passed.wait()
+    held.set()
+    await fake.until(lambda: len(answers(fake)) == 3)
+    assert answers(fake) == ["you said one", "you said two", "you said three"]
+    assert await life.engine.store.arrived(SOURCE) == []
+
+
+async def test_chats_do_not_wait_for_each_other(fake: FakeTelegram, ada: User, start: Start) -> None:
+    life = await start(echo, open=True)
+    submit, held = life.engine.accept, asyncio.Event()
+
+    async def accept(input: Any) -> Any:
+        if input.external == "42":
+            await held.wait()
+        return await submit(input)
+
+    life.engine.accept = accept
+    bob = fake.user(43, "Bob")
+    ada.say("I am held up")
+    await fake.until(lambda: not fake.bot.updates)
+    bob.say("hello")
+    await fake.until(lambda: answers(fake, 43))
+    assert answers(fake) == []
+    held.set()
+    await fake.until(lambda: answers(fake))
+
+
+async def test_stop_passes_a_lane_that_is_held_up(fake: FakeTelegram, ada: User, start: Start) -> None:
+    begun = asyncio.Event()
+    life = await start([["It was ", begun]], memory="off")
+    ada.say("tell me a story")
+    await fake.until(lambda: life.engine.lanes._lanes)
+    accept, never = life.engine.accept, asyncio.Event()
+
+    async def held(input: Any) -> Any:
+        await never.wait()
+        return await accept(input)
+
+    life.engine.accept = held
+    ada.say("and another one")
+    ada.say("/stop")
+    await fake.until(lambda: "Stopping." in answers(fake))
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert not begun.is_set()
+
+
+async def test_an_update_nobody_can_read_is_put_aside(fake: FakeTelegram, ada: User, start: Start) -> None:
+    life = await start(echo)
+    fake.inject({"message": {"message_id": "no number"}})
+    fake.inject({"message": [1, 2]})
+    fake.inject({"nobody_knows": {"this": "kind"}})
+    ada.say("hello")
+    await fake.until(lambda: answers(fake))
+    assert answers(fake) == ["you said hello"]
+    kept = await life.engine.store.quarantine()
+    assert all(bad.body for bad in kept)
+    assert {bad.source for bad in kept} == {SOURCE}
+    assert len(kept) == 2
+    assert "message.message_id: int_parsing" in {bad.error.split(";")[0] for bad in kept}
+
+
+async def test_what_the_database_refuses_is_tried_again(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("duihua.telegram.desk.PAUSE", 0.01)
+    life = await start(echo)
+    accept, tries = life.engine.store.accept, 0
+
+    async def refuse(*args: Any, **more: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise StorageError("locked")
+        return await accept(*args, **more)
+
+    life.engine.store.accept = refuse
+    ada.say("hello")
+    await fake.until(lambda: answers(fake))
+    assert (answers(fake), tries) == (["you said hello"], 3)
+
+
+async def test_a_fault_of_ours_is_told_and_the_next_message_is_heard(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    check = life.engine.check
+
+    async def broken(address: Any, parts: Any, options: Any) -> None:
+        if "break" in str(parts):
+            raise ZeroDivisionError
+        await check(address, parts, options)
+
+    life.engine.check = broken
+    ada.say("break")
+    ada.say("go on")
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert "Something went wrong inside" in answers(fake)[0]
+    assert answers(fake)[1] == "you said go on"
+    assert [bad.error for bad in await life.engine.store.quarantine()] == ["not worked on: ZeroDivisionError"]
