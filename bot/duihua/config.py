@@ -83,10 +83,6 @@ class Settings(BaseSettings):
 
     telegram_bot_token: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_BOT_TOKEN"))
     telegram_api_url: str = Field("https://api.telegram.org", validation_alias=_named("TELEGRAM_API_URL"))
-    telegram_access: Literal["closed", "open"] = Field("closed", validation_alias=_named("TELEGRAM_ACCESS"))
-    telegram_owners: Annotated[tuple[int, ...], NoDecode] = Field(
-        (), validation_alias=_named("TELEGRAM_OWNERS")
-    )
     telegram_webhook_secret: SecretStr | None = Field(
         None, validation_alias=_named("TELEGRAM_WEBHOOK_SECRET")
     )
@@ -186,15 +182,7 @@ class Settings(BaseSettings):
         prefix = name.lower().replace("-", "_") + "_"
         return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
-    @field_validator(
-        "skills",
-        "skills_networks",
-        "admins",
-        "owners",
-        "genstudio_native_tools",
-        "telegram_owners",
-        mode="before",
-    )
+    @field_validator("skills", "skills_networks", "admins", "owners", "genstudio_native_tools", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

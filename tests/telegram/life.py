@@ -41,7 +41,7 @@ class Life:
 async def living(fake: FakeTelegram, script: Any = (), **given: Any) -> AsyncIterator[Life]:
     """The program on a script; fields of `Plan` and settings of the engine, as they are given."""
     fields = {name: given.pop(name) for name in tuple(given) if name in Plan.__dataclass_fields__}
-    fields.setdefault("owners", frozenset({ADA}))
+    given.setdefault("owners", (f"telegram/{ADA}",))
     fields.setdefault("patience", QUICK)
     tokens = fields.setdefault("tokens", [SecretStr(fake.token)])
     running, stop = Running(replace(Plan(tokens, fake.url), **fields)), asyncio.Event()

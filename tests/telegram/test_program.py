@@ -50,7 +50,7 @@ def test_without_the_extra_one_line_names_it(
     [
         ({"TELEGRAM_BOT_TOKEN": "no token"}, (), "TELEGRAM_BOT_TOKEN"),
         ({"TELEGRAM_API_URL": "nowhere"}, (), "TELEGRAM_API_URL"),
-        ({"TELEGRAM_OWNERS": "ada"}, (), "TELEGRAM_OWNERS"),
+        ({"DUIHUA_ACCESS": "ajar"}, (), "DUIHUA_ACCESS"),
         ({"TELEGRAM_WEBHOOK_SECRET": "sécret"}, (), "TELEGRAM_WEBHOOK_SECRET"),
         ({}, ("--listen", "8080"), "--listen"),
         ({}, ("--webhook", "example.com"), "--webhook"),
@@ -114,7 +114,7 @@ async def test_the_program_runs_and_ends_when_it_is_deaf(
     for name, value in {
         "TELEGRAM_BOT_TOKEN": f" {fake.token} , ",
         "TELEGRAM_API_URL": fake.url,
-        "TELEGRAM_OWNERS": "42",
+        "DUIHUA_OWNERS": "telegram/42",
         "DUIHUA_SKILLS": "calculator",
     }.items():
         monkeypatch.setenv(name, value)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from duihua.errors import ConfigError
 from duihua.telegram.abreast import abreast
-from duihua.telegram.access import Door
 from duihua.telegram.clerk import Clerk
 from duihua.telegram.desk import Desk
 from duihua.telegram.health import Pulse, report
@@ -47,8 +46,6 @@ class Plan:
         listen: host and port for that.
         secret: of the webhooks; None: one for each bot that only its token tells.
         health: port of `/healthz`; None: it is not served (beside a webhook it always is).
-        owners: may talk in any case.
-        open: anybody may.
         patience: of the pollers.
     """
 
@@ -59,8 +56,6 @@ class Plan:
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     secret: SecretStr | None = None
     health: int | None = None
-    owners: frozenset[int] = frozenset()
-    open: bool = False
     patience: Patience = field(default_factory=Patience)
 
 
@@ -139,10 +134,9 @@ class Running:
             Deaf: a bot hears nothing, and waiting does not help.
             ConfigError: Telegram does not want the webhook.
         """
-        door = Door(self.plan.owners, open=self.plan.open)
 
         async def one(bot: Met) -> None:
-            clerk = Clerk(engine, bot.me, voice, languages, door)
+            clerk = Clerk(engine, bot.me, voice, languages)
             await self._bot(bot, engine, clerk, lambda: engine.attach(front, live=True))
 
         await abreast(stop.wait(), *(one(bot) for bot in self.bots))
