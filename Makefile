@@ -3,15 +3,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UV ?= uv
-.PHONY: chat test lint crash fuzz soak test-node bench bench-memory bench-skills memory providers lock
+.PHONY: chat test pytest lint crash fuzz soak test-node bench bench-memory bench-skills memory providers lock
 .DELETE_ON_ERROR:
+# Without its bytecode each of the hundreds of processes that tests start would compile our sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 chat: $(VENV)/.base
 	@$(BIN)/duihua chat $(ARGS)
 
 # One worker more than there are cores: some tests wait for others' leases.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-test: lint
+test: $(VENV)/.dev
+	@$(MAKE) --no-print-directory -j2 lint pytest
+
+pytest: $(VENV)/.dev
 	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev

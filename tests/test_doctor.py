@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -12,11 +14,12 @@ from typing import Any
 import pytest
 
 from duihua import Settings, cli
-from duihua.doctor import Finding, circuits, examine, misspelt
+from duihua.doctor import Finding, circuits, examine, misspelt, servers
 from duihua.providers.fallback import STATE, Health, dump
 from duihua.simulator import Simulator
 from duihua_prompts import Catalogue
 from duihua_storage import inspect, open_store, stored, upgrade
+from tests.mcp.conftest import PROGRAM
 
 V2 = "qianfan-v2/ernie-4.0-turbo-8k"
 
@@ -86,6 +89,28 @@ async def test_clocks_that_disagree(
 ) -> None:
     found = await findings(simulator, tmp_path, clock=lambda: time.time() + ahead)
     assert (found["clock"].level if "clock" in found else None) == level
+
+
+async def test_mcp_servers_are_started_and_asked_for_their_tools(tmp_path: Path) -> None:
+    path = tmp_path / "mcp.json"
+    bench = {"command": sys.executable, "args": [PROGRAM], "env": {"BENCH_TOKEN": "x"}}
+    far = {"url": "http://127.0.0.1:9/mcp"}
+    gone = {"command": "no-such-program"}
+    path.write_text(json.dumps({"mcpServers": {"bench": bench, "far": far, "gone": gone}}))
+    up, *away = await servers(Settings.load(None, mcp_servers=str(path)))
+    assert (up.level, up.code, int(up.values["count"]) > 10) == ("ok", "mcp_up", True)
+    assert [(f.level, f.code, f.values["name"]) for f in away] == [
+        ("broken", "mcp_away", "far"),
+        ("broken", "mcp_away", "gone"),
+    ]
+    assert "no-such-program" in away[1].values["reason"]
+    still = {"still": {"command": sys.executable, "args": ["-c", "import time; time.sleep(60)"]}}
+    path.write_text(json.dumps({"mcpServers": still}))
+    [slow] = await servers(Settings.load(None, mcp_servers=str(path)), 0.01)
+    assert (slow.code, slow.values["reason"]) == ("mcp_away", "> 0.01 s")
+    path.write_text("{")
+    [wrong] = await servers(Settings.load(None, mcp_servers=str(path)))
+    assert (wrong.level, wrong.code, "DUIHUA_MCP_SERVERS" in str(wrong.error)) == ("broken", "mcp", True)
 
 
 def test_names_that_are_misspelt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

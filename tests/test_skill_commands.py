@@ -238,3 +238,28 @@ def test_a_project_without_a_skill_says_what_is_missing(
     (here / "pyproject.toml").write_text(project)
     _, err = shown("test", ".", capsys=capsys, code=2)
     assert fact in err
+
+
+def test_a_skill_whose_settings_lack_is_told_everywhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DUIHUA_SKILL_DICE_TOKEN")
+    out, err = shown("list", capsys=capsys)
+    assert "lacks settings" in next(line for line in out.splitlines() if line.startswith("dice"))
+    assert "DUIHUA_SKILL_DICE_TOKEN" in err
+    out, err = shown("show", "dice", "--json", capsys=capsys)
+    assert (json.loads(out)["loaded"], "DUIHUA_SKILL_DICE_TOKEN" in err) == (False, True)
+    assert "DUIHUA_SKILL_DICE_TOKEN" in shown("run", "dice", '{"n": 1}', capsys=capsys, code=2)[1]
+
+
+def test_what_is_left_out_is_told_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from duihua import Settings
+    from duihua.skill_handlers import left_out
+    from duihua.skills import load
+    from duihua_prompts import Catalogue
+
+    monkeypatch.delenv("DUIHUA_SKILL_DICE_TOKEN")
+    write("broken-one", "raise SystemExit")
+    settings = Settings.load(None)
+    lines = left_out(load(("broken-one", "dice", "clock"), "skills"), settings, Catalogue("en"))
+    assert ["broken-one" in lines[0], "DUIHUA_SKILL_DICE_TOKEN" in lines[1], len(lines)] == [True, True, 2]

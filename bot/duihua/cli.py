@@ -26,6 +26,7 @@ from duihua import (
 from duihua.arguments import Parser, whole
 from duihua.errors import ConfigError, DuihuaError, InvalidOptions, NoSuchAbility, NotFound
 from duihua.program import complain, load_settings, make_engine
+from duihua.skill_handlers import left_out
 
 if TYPE_CHECKING:
     from duihua.options import ModelOptions
@@ -207,6 +208,8 @@ def _chat(given: argparse.Namespace, words: Catalogue) -> int:
         async with AsyncExitStack() as stack:
             out = stack.enter_context(output(as_json=given.json))
             engine = await make_engine(given.model, settings, words, stack)
+            for line in left_out(engine.loaded, settings, words):
+                complain(line)
             await stack.enter_async_context(engine)
             await chat(
                 engine,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from duihua.errors import ConfigError
@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     rate_chat: str = Field("40/60", pattern=_RATE, validation_alias=_named("DUIHUA_RATE_CHAT"))
     mcp_servers: str = Field("", validation_alias=_named("DUIHUA_MCP_SERVERS"))
     mcp_key: SecretStr | None = Field(None, validation_alias=_named("DUIHUA_MCP_KEY"))
+    mcp_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias=_named("DUIHUA_MCP_HOSTS"))
     moderation: Literal["clear", "drop_turn"] = Field("clear", validation_alias=_named("DUIHUA_MODERATION"))
     memory: Literal["on", "off"] = Field("on", validation_alias=_named("DUIHUA_MEMORY"))
     memory_model: str = Field("", validation_alias=_named("DUIHUA_MEMORY_MODEL"))
@@ -182,7 +183,15 @@ class Settings(BaseSettings):
         prefix = name.lower().replace("-", "_") + "_"
         return {k.removeprefix(prefix): v for k, v in self.skill_settings.items() if k.startswith(prefix)}
 
-    @field_validator("skills", "skills_networks", "admins", "owners", "genstudio_native_tools", mode="before")
+    @field_validator(
+        "skills",
+        "skills_networks",
+        "admins",
+        "owners",
+        "mcp_hosts",
+        "genstudio_native_tools",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -208,13 +217,8 @@ class Settings(BaseSettings):
         values = {k: v for k, v in (dotenv_values(env_file) if env_file else {}).items() if v is not None}
         values.update(os.environ)
         overrides.setdefault("skill_settings", _skill_settings(values))  # by prefix, not by field
-        try:
-            return cls(_env_file=env_file, **{_alias(k): v for k, v in overrides.items()})  # pyright: ignore
-        except ValidationError as e:
-            reasons = "; ".join(f"{_setting(error['loc'])}: {error['msg']}" for error in e.errors())
-            raise ConfigError(
-                f"{reasons}. Correct it in the environment or in .env", "config_values", reasons=reasons
-            ) from None
+        given = {_alias(k): v for k, v in overrides.items()}
+        return _checked(lambda: cls(_env_file=env_file, **given))  # pyright: ignore
 
     def replaced(self, values: Mapping[str, str]) -> Settings:
         """These settings with others, named as in the environment, in their place.
@@ -225,8 +229,25 @@ class Settings(BaseSettings):
         fields = {_alias(field): field for field in Settings.model_fields}
         merged = {field: getattr(self, field) for field in fields.values()}
         merged |= {fields[name]: value for name, value in values.items() if name in fields}
-        skills = {**self.skill_settings, **_skill_settings(values)}
-        return Settings.load(None, **{**merged, "skill_settings": skills})
+        merged["skill_settings"] = {**self.skill_settings, **_skill_settings(values)}
+        return _checked(lambda: _only(merged))
+
+
+def _only(values: Mapping[str, Any]) -> Settings:
+    """These values, by field, without a look into the environment: reading it takes several ms."""
+    made = Settings.__new__(Settings)
+    BaseModel.__init__(made, **{_alias(field): value for field, value in values.items()})
+    return made
+
+
+def _checked(make: Callable[[], Settings]) -> Settings:
+    try:
+        return make()
+    except ValidationError as e:
+        reasons = "; ".join(f"{_setting(error['loc'])}: {error['msg']}" for error in e.errors())
+        raise ConfigError(
+            f"{reasons}. Correct it in the environment or in .env", "config_values", reasons=reasons
+        ) from None
 
 
 def _alias(field: str) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from duihua.config import Settings
     from duihua.providers.platform import Platform
+    from duihua.skills.mcp.links import Link
 
 SECONDS = 20.0
 """For one answer or connection."""
@@ -60,6 +61,8 @@ async def examine(
     for finding in misspelt(settings, env_file):
         yield finding
     for finding in skills(settings):
+        yield finding
+    for finding in await servers(settings):
         yield finding
     looked = await asyncio.to_thread(database, settings.database_url)
     yield looked
@@ -124,6 +127,32 @@ def skills(settings: Settings) -> list[Finding]:
     return [*broken, *skill_settings(loaded.skills, settings)]
 
 
+async def servers(settings: Settings, seconds: float = SECONDS) -> list[Finding]:
+    """Whether every MCP server can be started or reached and tells its tools; nothing if none is named."""
+    from duihua.skills.mcp import Hub, load
+
+    def ignored(skills: Sequence[Skill]) -> None:
+        """Nobody calls them."""
+
+    try:
+        hub = Hub(load(settings.mcp_servers), ignored)
+    except ConfigError as e:
+        return [Finding("broken", "mcp", error=e)]
+    await hub.open()
+    try:
+        await hub.settled(seconds)
+        return [_server(link, seconds) for link in hub.links]
+    finally:
+        await hub.aclose()
+
+
+def _server(link: Link, seconds: float) -> Finding:
+    if link.state == "up":
+        return Finding("ok", "mcp_up", {"name": link.server.name, "count": str(len(link.offers))})
+    reason = link.reason or f"> {seconds:g} s"
+    return Finding("broken", "mcp_away", {"name": link.server.name, "reason": reason})
+
+
 def skill_settings(given: Sequence[Skill], settings: Settings) -> list[Finding]:
     """Settings that a skill does not take, and names under its prefix that are none of its settings."""
     from duihua.config import SKILL_PREFIX
@@ -140,10 +169,23 @@ def skill_settings(given: Sequence[Skill], settings: Settings) -> list[Finding]:
     bound = tuple(variable(skill.name, "") for skill in given if skill.settings is not None)
     for name in sorted(f"{SKILL_PREFIX}{key}".upper() for key in settings.skill_settings):
         if name.startswith(bound) and name not in known and not name.startswith(free):
-            near = get_close_matches(name, known, n=1, cutoff=0.8)
-            code = "setting_near" if near else "setting_unknown"
-            found.append(Finding("warning", code, {"name": name, "near": near[0] if near else ""}))
+            found.append(_stray(name, given))
     return found
+
+
+def _stray(name: str, given: Sequence[Skill]) -> Finding:
+    """A name under a skill's prefix that is none of its settings; a long prefix makes no two names near."""
+    from duihua.skills.settings import described, variable
+
+    skill = max(
+        (one for one in given if name.startswith(variable(one.name, ""))), key=lambda one: len(one.name)
+    )
+    there = {setting.name.removeprefix(prefix := variable(skill.name, "")) for setting in described(skill)}
+    near = get_close_matches(name.removeprefix(prefix), there, n=1, cutoff=0.6)
+    if near:
+        return Finding("warning", "setting_near", {"name": name, "near": prefix + near[0]})
+    names = ", ".join(prefix + one for one in sorted(there))
+    return Finding("warning", "skill_setting_unknown", {"name": name, "skill": skill.name, "names": names})
 
 
 def database(url: str) -> Finding:

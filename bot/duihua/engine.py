@@ -66,7 +66,8 @@ from duihua.skills.gate import Gate
 from duihua.skills.loading import Loaded
 from duihua.skills.mcp import Hub
 from duihua.skills.mcp import load as load_servers
-from duihua.skills.registry import Registry
+from duihua.skills.registry import RESERVED, Registry
+from duihua.skills.schema import origin
 from duihua.skills.settings import SkillSettings
 from duihua.summarising import NONE, Summarising
 from duihua.tasking import Tasking
@@ -148,7 +149,9 @@ class ChatEngine(Tasking):
             self._skill_settings.of(skill)  # wrong ones are told now
         self._guests: dict[str, tuple[Skill, ...]] = {}
         self.mcp = Hub(
-            load_servers(self.settings.mcp_servers), partial(self.use_skills, "mcp"), lambda: self.own.names
+            load_servers(self.settings.mcp_servers),
+            partial(self.use_skills, "mcp"),
+            lambda: (*self.own.names, *RESERVED),
         )
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
@@ -321,8 +324,9 @@ class ChatEngine(Tasking):
         """Makes the registry anew, of the engine's own skills and those that come and go."""
         found = {skill.name: skill for skill in self.own}
         for skill in (skill for guests in self._guests.values() for skill in guests):
-            if (other := found.setdefault(skill.name, skill)) is not skill:
-                log.warning("skill %s of %s is left out: %s has it", skill.name, skill.origin, other.origin)
+            other = RESERVED.get(skill.name) or found.setdefault(skill.name, skill)
+            if other is not skill:
+                log.warning("skill %s of %s is left out: %s has it", skill.name, origin(skill), origin(other))
         self.registry = Registry(found.values())
         self._briefs.clear()
 

@@ -37,16 +37,15 @@ class Keeping(Running):
         return int(max(SHORTEST, min(MAX_RESULT, room_of(self._brief.dialect) // 2)))
 
     def _skill(self, name: str) -> Skill | None:
-        """The skill of a call: one of the brief's, or `read_more`."""
-        found = self._brief.skills.get(name)
-        if found is None and name == read_more.name:
+        """The skill of a call: `read_more`, or one of the brief's."""
+        if name == read_more.name:
             return replace(read_more, run=self._read_more)
-        return found
+        return self._brief.skills.get(name)
 
     def _tools(self) -> tuple[ToolSpec, ...]:
         """The skills that are offered; `read_more` where there is something to read on."""
         tools = super()._tools()
-        if not tools or read_more.name in self._brief.skills:
+        if not tools:
             return tools
         current = replace(self.turn, steps=tuple(self.steps))
         return (*tools, read_more.spec) if clipped_in((*self.past, current)) else tools

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from duihua.ability_commands import Command
 from duihua.arguments import whole
-from duihua.program import complain, load_settings
+from duihua.program import complain, load_settings, store_alone
+from duihua.skill_handlers import left_out
 
 if TYPE_CHECKING:
     from duihua.config import Settings
@@ -35,34 +37,47 @@ def add(command: Command, words: Catalogue) -> None:
 
 
 def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
+    from duihua.access import Access
     from duihua.skills.loading import load
     from duihua.skills.mcp import check_installed
 
     settings = load_settings()
     check_installed()
-    skills = load(settings.skills, settings.skills_dir).skills
+    loaded = load(settings.skills, settings.skills_dir)
+    for line in left_out(loaded, settings, words):
+        complain(line)
 
     async def run() -> None:
+        from duihua.skills.gate import Gate
         from duihua.skills.guard import Guard
         from duihua.skills.mcp import serving
+        from duihua.skills.mcp.ledger import Ledger
         from duihua.skills.settings import SkillSettings
 
         proxy = settings.proxy.get_secret_value() if settings.proxy else None
         own, guard = SkillSettings(settings.of_skill), Guard(proxy=proxy, networks=settings.skills_networks)
-        sound = [skill for skill in skills if own.of(skill) is not None]
-        try:
+        sound = [skill for skill in loaded.skills if own.of(skill) is not None]
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(guard.aclose)
+            store = await stack.enter_async_context(store_alone(settings))
             server = serving.make(
-                sound, lambda skill: _context(settings, own, skill, guard), partial(_question, words)
+                sound,
+                lambda skill: _context(settings, own, skill, guard),
+                partial(_question, words),
+                Ledger(store, Gate(Access(store, settings).is_admin)),
             )
             if not given.http:
                 await serving.serve_stdio(server)
                 return
             key = settings.mcp_key.get_secret_value() if settings.mcp_key else ""
             await serving.serve_http(
-                server, given.host, given.port, key, lambda at: complain(words.t("cli.mcp.ready", address=at))
+                server,
+                given.host,
+                given.port,
+                key,
+                lambda at: complain(words.t("cli.mcp.ready", address=at)),
+                settings.mcp_hosts,
             )
-        finally:
-            await guard.aclose()
 
     asyncio.run(run())
     return 0

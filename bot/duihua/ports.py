@@ -618,6 +618,17 @@ class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, P
         """The calls of the session that wait for a decision, oldest first: none that was taken back."""
         ...
 
+    async def log_call(self, session: int, call: Call, *, approved: bool = False) -> str:
+        """Writes down a call that no conversation led to, and that runs now; returns its id.
+
+        `approved`: its asker consented.
+        """
+        ...
+
+    async def log_result(self, call: Call, took: int) -> None:
+        """Sets state and result of such a call, by its id; `took`: ms."""
+        ...
+
     async def audit(
         self, tenant: str, *, user: int = 0, session: str = "", limit: int = 50
     ) -> Sequence[AuditedCall]:

@@ -83,7 +83,10 @@ def _list(given: argparse.Namespace, words: Catalogue) -> int:
         # What nobody named is not imported, so nothing but its name is known; bundled ones are ours.
         got = load_one(one) if one in wanted or one.source == BUNDLED else None
         effect = got.effect if isinstance(got, Skill) else ""
-        state = ("loaded" if effect else "broken") if one in wanted else "idle"
+        lacks = _lacks(got, settings, words) if isinstance(got, Skill) and one in wanted else ""
+        state = ("unset" if lacks else "loaded" if effect else "broken") if one in wanted else "idle"
+        if lacks:
+            faults.append(lacks)
         rows.append(
             {"name": one.name, "effect": effect, "state": state, "source": one.source, "origin": one.origin}
         )
@@ -98,6 +101,18 @@ def _list(given: argparse.Namespace, words: Catalogue) -> int:
     for line in faults:
         complain(line)
     return 0
+
+
+def _lacks(skill: Skill, settings: Settings, words: Catalogue) -> str:
+    """Why a skill cannot be used though it loads: its settings; empty: it can."""
+    from duihua.skills.settings import read
+    from duihua_prompts import error_line
+
+    try:
+        read(skill, settings.of_skill(skill.name))
+    except ConfigError as e:
+        return error_line(words, e)
+    return ""
 
 
 def _print_table(rows: Sequence[Mapping[str, str]], words: Catalogue) -> None:
@@ -147,7 +162,8 @@ def _show(given: argparse.Namespace, words: Catalogue) -> int:
     except _NotLoaded as e:
         complain(str(e))
         return 1
-    loaded = one in chosen(settings.skills, candidates(settings.skills_dir))[0]
+    lacks = _lacks(skill, settings, words)
+    loaded = not lacks and one in chosen(settings.skills, candidates(settings.skills_dir))[0]
     facts: dict[str, Any] = {
         "name": skill.name,
         "description": skill.spec.description,
@@ -167,6 +183,8 @@ def _show(given: argparse.Namespace, words: Catalogue) -> int:
         show_json(facts)
     else:
         _print_facts(facts, words)
+    if lacks:
+        complain(lacks)
     return 0
 
 
@@ -312,6 +330,9 @@ def _run(given: argparse.Namespace, words: Catalogue) -> int:
     except _NotLoaded as e:
         complain(str(e))
         return 1
+    if lacks := _lacks(skill, settings, words):
+        complain(lacks)
+        return 2
     trial = Trial(skill, given.arguments, settings, lambda text: complain(f"… {text}"))
     # The question is asked outside of the event loop, where Ctrl-C ends the program.
     with asyncio.Runner() as runner:

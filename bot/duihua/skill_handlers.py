@@ -8,7 +8,8 @@ from duihua.command import Answer, Command, Scene, Show
 from duihua.escapes import one_line
 
 if TYPE_CHECKING:
-    from duihua.skills.loading import Fault
+    from duihua.config import Settings
+    from duihua.skills.loading import Fault, Loaded
     from duihua_prompts import Catalogue
 
 LINE = 100
@@ -23,6 +24,21 @@ def fault_line(fault: Fault, words: Catalogue) -> str:
 
     name, origin = one_line(fault.name, 64), one_line(fault.origin, 300)
     return words.t("skills.broken", name=name, origin=origin, why=error_line(words, fault.error()))
+
+
+def left_out(loaded: Loaded, settings: Settings, words: Catalogue) -> list[str]:
+    """A line for each skill that was asked for and cannot be used, and what to do about it."""
+    from duihua.errors import ConfigError
+    from duihua.skills.settings import read
+    from duihua_prompts import error_line
+
+    lines = [fault_line(fault, words) for fault in loaded.faults]
+    for skill in loaded.skills:
+        try:
+            read(skill, settings.of_skill(skill.name))
+        except ConfigError as e:
+            lines.append(error_line(words, e))
+    return lines
 
 
 async def _skills(scene: Scene) -> Answer:

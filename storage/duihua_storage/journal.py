@@ -24,6 +24,7 @@ from duihua_storage.tables import usage as usages
 
 S, T, B, P, C, U = sessions.c, turns.c, inbox.c, steps.c, skill_calls.c, usages.c
 _DAY = 86_400_000
+NOTHING = Usage()
 
 
 _unsettled = C.state.not_in([const(state) for state in sorted(SETTLED)])
@@ -99,7 +100,7 @@ def _use(insert: Any) -> Any:
 
 
 _STEP, _CALL, _USE = Statement(_step), Statement(_call), Statement(_use)
-_SET_CALL = Statement(
+SET_CALL = Statement(
     update(skill_calls)
     .values(
         state=bindparam("sta"),
@@ -135,13 +136,14 @@ _PARTIAL = Statement(
 
 def step(fence: Fence, number: int, step: Step, used: Usage, micros: int, expires: int) -> Tx[None]:
     """Journals an answer with its calls."""
-    ops = _journal(fence, number, step, used, expires)
+    ops = journal(fence, number, step, used, expires)
     if used != Usage():
         ops.append((_USE, _used(fence.ref.session, step.model, used, micros, turns=0)))
     yield from guarded(fence, ops)
 
 
-def _journal(fence: Fence, number: int, step: Step, used: Usage, expires: int) -> list[Op]:
+def journal(fence: Fence, number: int, step: Step, used: Usage = NOTHING, expires: int = 0) -> list[Op]:
+    """What writes an answer with its calls."""
     at = {"s": fence.ref.session, "q": fence.ref.seq, "st": number}
     said = {**at, "c": encode(step.parts), "m": step.model, "u": encode_usage(used)}
     ops: list[Op] = [(_STEP, said)]
@@ -202,7 +204,7 @@ def call(
         "took": took,
         "e": effect,
     }
-    ops = [(_SET_CALL, {**at, **change}), *files.keep(at["s"], at["q"], given)]
+    ops = [(SET_CALL, {**at, **change}), *files.keep(at["s"], at["q"], given)]
     rows, *_ = yield from guarded(fence, ops)
     if not rows:
         raise Superseded(f"call {call} is settled already, or was erased")
@@ -276,7 +278,7 @@ def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
         ops.append((_USE, _used(fence.ref.session, outcome.model, outcome.usage, outcome.micros, turns=1)))
     goes = outcome.state == "cleared" or outcome.erase == "session" or own in outcome.erase
     if outcome.step is not None and not goes:
-        ops += _journal(fence, outcome.number, outcome.step, outcome.usage, 0)
+        ops += journal(fence, outcome.number, outcome.step, outcome.usage, 0)
     rows, ended, *_ = yield ops
     if not rows or not ended:
         raise superseded(fence)

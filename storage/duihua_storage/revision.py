@@ -7,7 +7,7 @@ SQLite file gets the tables as they are now, stamped with the newest revision.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +47,20 @@ def outdated(found: str | None, where: str) -> StorageError:
     return StorageError(f"{where} {state}: run `duihua db upgrade`")
 
 
-def creation(dialect: Dialect) -> Iterator[str]:
+@cache
+def creation(dialect: Dialect) -> tuple[str, ...]:
     """The statements that make all tables in an empty database and stamp it with the newest revision."""
+    made: list[str] = []
     for table in metadata.sorted_tables:
-        yield str(CreateTable(table).compile(dialect=dialect))
-        for index in sorted(table.indexes, key=lambda i: str(i.name)):
-            yield str(CreateIndex(index).compile(dialect=dialect))
-    yield (
+        made.append(str(CreateTable(table).compile(dialect=dialect)))
+        indexes = sorted(table.indexes, key=lambda i: str(i.name))
+        made += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
+    made.append(
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
         "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
     )
-    yield f"INSERT INTO alembic_version (version_num) VALUES ('{HEAD}')"
+    made.append(f"INSERT INTO alembic_version (version_num) VALUES ('{HEAD}')")
+    return tuple(made)
 
 
 def upgrade(url: str | URL, revision: str = "head") -> None:

@@ -54,6 +54,7 @@ from duihua_storage import (
     people,
     reminders,
     reruns,
+    served,
     sessions,
     shown,
     tasks,
@@ -371,6 +372,14 @@ class SqlStore:
     async def held(self, session: int) -> Sequence[StoredCall]:
         """The calls of the session that wait for a decision, oldest first."""
         return await self._db.read(lambda: history.held(session))
+
+    async def log_call(self, session: int, call: Call, *, approved: bool = False) -> str:
+        """Writes down a call that no conversation led to, and that runs now; returns its id."""
+        return await self._db.write(lambda: served.begin(session, call, approved), "log_call")
+
+    async def log_result(self, call: Call, took: int) -> None:
+        """Sets state and result of such a call, by its id; `took`: ms."""
+        await self._db.write(lambda: served.end(call, took), "log_result")
 
     async def audit(
         self, tenant: str, *, user: int = 0, session: str = "", limit: int = 50

@@ -12,7 +12,6 @@ import asyncio
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -27,6 +26,7 @@ from duihua_storage import open_store, upgrade
 from tests.crash import checker
 from tests.crash.checker import Faults
 from tests.crash.child import SCENARIOS
+from tests.crash.process import Child
 from tests.wire import assert_qianfan_v1, loaded
 
 EXIT = 57
@@ -66,16 +66,9 @@ class Bench:
         upgrade(url)
         return url
 
-    def child(self, scenario: str, url: str, effects: Path, **environment: str) -> subprocess.Popen[str]:
+    def child(self, scenario: str, url: str, effects: Path, **environment: str) -> Child:
         """Starts a process of the scenario."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.child", scenario, url, str(effects)],
-            env={**os.environ, **self.environment, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return Child((scenario, url, str(effects)), {**os.environ, **self.environment, **environment})
 
     def points(self, scenario: str, kind: str) -> int:
         """How many points a run without a crash passes."""
@@ -84,47 +77,44 @@ class Bench:
         process = self.child(
             scenario, url, effects, CRASH_FIRST="1", DUIHUA_FAILPOINT="0", DUIHUA_FAILPOINT_LOG=str(log)
         )
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 0, f"{scenario} on {kind} without a crash: {out}\n{err}"
+        out = process.ended(60)
+        assert process.code == 0, f"{scenario} on {kind} without a crash: {out}"
         faults = checker.check(url, scenario, SCENARIOS[scenario], effects, set(), process.pid)
-        assert not faults.total, f"{scenario} on {kind} without a crash: {faults}\n{out}\n{err}"
+        assert not faults.total, f"{scenario} on {kind} without a crash: {faults}\n{out}"
         return len(log.read_text().splitlines())
 
     def crash(self, scenario: str, kind: str, point: int) -> Faults:
         """Dies at one point, recovers, checks."""
         url, effects = self.database(kind), self.folder / f"{next(self._numbers)}.effects"
         first = self.child(scenario, url, effects, CRASH_FIRST="1", DUIHUA_FAILPOINT=str(point))
-        out, err = first.communicate(timeout=60)
-        assert first.returncode == EXIT, f"{scenario} {kind} {point}: exit {first.returncode}\n{out}\n{err}"
+        out = first.ended(60)
+        assert first.code == EXIT, f"{scenario} {kind} {point}: exit {first.code}\n{out}"
         return self._recover(scenario, url, effects, f"{scenario} {kind} point {point}")
 
     def freeze(self, scenario: str, kind: str, line: str) -> Faults:
         """Stops a process when it has printed `line`, lets another take over, wakes the first again."""
         url, effects = self.database(kind), self.folder / f"{next(self._numbers)}.effects"
         zombie = self.child(scenario, url, effects, DUIHUA_LEASE="1")
-        assert zombie.stdout is not None
-        for printed in zombie.stdout:
-            if printed.startswith(line):
-                break
+        zombie.until(line)
         os.kill(zombie.pid, signal.SIGSTOP)
         try:
             faults = self._recover(scenario, url, effects, f"{scenario} {kind} frozen", DUIHUA_LEASE="1")
         finally:
             os.kill(zombie.pid, signal.SIGCONT)
-        out, err = zombie.communicate(timeout=60)
-        assert zombie.returncode == 0, f"the frozen process failed: {out}\n{err}"
+        out = zombie.ended(60)
+        assert zombie.code == 0, f"the frozen process failed: {out}"
         after = checker.check(url, scenario, SCENARIOS[scenario], effects, set(), zombie.pid)
         return faults + after
 
     def _recover(self, scenario: str, url: str, effects: Path, name: str, **environment: str) -> Faults:
         settled = checker.stored_calls(url)
         second = self.child(scenario, url, effects, **environment)
-        out, err = second.communicate(timeout=120)
-        assert second.returncode == 0, f"{name}: recovery failed\n{out}\n{err}"
+        out = second.ended(120)
+        assert second.code == 0, f"{name}: recovery failed\n{out}"
         faults = checker.check(url, scenario, SCENARIOS[scenario], effects, settled, second.pid)
         faults += Faults(unpackable=asyncio.run(_packs(url)))
         if faults.total:
-            print(f"{name}: {faults}\n{out}\n{err}", file=sys.stderr)
+            print(f"{name}: {faults}\n{out}", file=sys.stderr)
         return faults
 
 

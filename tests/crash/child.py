@@ -1,4 +1,4 @@
-"""One process of a crash test: `python -m tests.crash.child SCENARIO DATABASE EFFECTS`.
+"""What one process of a crash test does.
 
 The platform and its keys come from the environment, like those of any program. The inputs have fixed keys, so
 that a second run of the same scenario hands them in again: a front end does that when it does not know more.
@@ -6,9 +6,7 @@ that a second run of the same scenario hands them in again: a front end does tha
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 
 from duihua import ChatEngine, Settings, skill
 from duihua.messages import Text
@@ -79,7 +77,3 @@ async def run(scenario: str, database: str, effects: str) -> None:
         for ticket in await session.waiting():
             async for event in session.events(ticket):
                 print(event.kind, flush=True)
-
-
-if __name__ == "__main__":
-    asyncio.run(run(*sys.argv[1:]))

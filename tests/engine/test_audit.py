@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from duihua import ChatEngine, Settings, skill
 from duihua.cli import main
-from duihua.messages import Address
+from duihua.messages import Address, Call
 from duihua.ports import CallDelta
 from duihua.testing import ScriptedModel
 from duihua_storage import open_store
@@ -106,3 +107,25 @@ def test_programs_read_it(spoken: None, capsys: pytest.CaptureFixture[str]) -> N
     assert (call["name"], call["asker"], call["approver"]) == ("pay", "team/ann", "team/ann")
     assert call["took_ms"] >= 0
     assert call["asked"].endswith("+00:00")
+
+
+async def test_a_call_that_no_conversation_led_to_stands_beside_the_others(make: Make) -> None:
+    engine, _ = await make()
+    store = engine.store
+    info = await store.ensure(Address("mcp", "editor"), "editor", "editor")
+    asked = Call("", "pay", '{"n": 1}', effect="write")
+    ids = [await store.log_call(info.id, asked, approved=approved) for approved in (False, True)]
+    await store.log_result(replace(asked, id=ids[1], state="done", result="paid"), 7)
+    paid, running = await store.audit("main", user=info.owner)
+    assert (paid.id, paid.state, paid.result, paid.asker, paid.approver) == (
+        ids[1], "done", "paid", info.owner, info.owner,
+    )  # fmt: skip
+    assert (running.id, running.state, running.approver, running.session) == (
+        ids[0],
+        "running",
+        0,
+        "mcp/editor",
+    )
+    assert (await engine.session(Address("mcp", "editor")).history(), await store.due()) == ([], [])
+    await engine.forget_user("mcp", "editor")
+    assert await store.audit("main") == []

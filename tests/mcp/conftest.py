@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
-from duihua.messages import Call
+from duihua.messages import Address, Call
 from duihua.ports import Skill
+from duihua.skills.gate import Gate
 from duihua.skills.mcp import Hub, Server, serving
+from duihua.skills.mcp.ledger import Ledger
 from duihua.testing import SkillHarness
+from duihua_storage import open_store
 from tests.mcp.server import Bench
 
 PROGRAM = str(Path(__file__).with_name("server.py"))
@@ -71,10 +74,23 @@ async def start() -> AsyncIterator[Start]:
 
 
 @asynccontextmanager
-async def listening(server: Any, key: str = "", port: int = 0) -> AsyncIterator[str]:
+async def ledger() -> AsyncIterator[Ledger]:
+    """Where the calls of clients are counted and written down."""
+    store = open_store("sqlite+aiosqlite://", upgrade=True)
+    await store.open()
+    try:
+        yield Ledger(store, Gate(nobody))
+    finally:
+        await store.aclose()
+
+
+@asynccontextmanager
+async def listening(
+    server: Any, key: str = "", port: int = 0, hosts: Sequence[str] = ()
+) -> AsyncIterator[str]:
     """An SDK server on loopback; gives its address."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serving.serve_http(server, "127.0.0.1", port, key, ready.set_result))
+    task = asyncio.create_task(serving.serve_http(server, "127.0.0.1", port, key, ready.set_result, hosts))
     await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED)
     try:
         yield ready.result()

@@ -15,7 +15,7 @@ from duihua import AskUser, skill
 from duihua.messages import Call
 from duihua.skills import Context
 from duihua.skills.mcp import serving
-from tests.mcp.conftest import listening
+from tests.mcp.conftest import ledger, listening
 
 ERAS = {"legacy": LATEST_HANDSHAKE_VERSION, "auto": LATEST_MODERN_VERSION}
 
@@ -57,10 +57,11 @@ async def talking(
     def question(call: Call, said: str) -> str:
         return f"{call.name} {call.arguments} {said}".strip()
 
-    server = serving.make([pay, ask], lambda skill: Context(), question, patience)
-    async with listening(server) as url, Client(url, mode=mode, elicitation_callback=user) as client:
-        assert client.protocol_version == ERAS[mode]
-        yield client, paid
+    async with ledger() as book:
+        server = serving.make([pay, ask], lambda skill: Context(), question, book, patience)
+        async with listening(server) as url, Client(url, mode=mode, elicitation_callback=user) as client:
+            assert client.protocol_version == ERAS[mode]
+            yield client, paid
 
 
 def text(result: CallToolResult) -> str:

@@ -19,7 +19,7 @@ from duihua.skills.mcp import Hub, load
 from duihua_storage import SqlStore
 from tests.engine.conftest import Make, collect, make
 from tests.mcp.conftest import TOKEN
-from tests.mcp.server import Bench
+from tests.mcp.server import Bench, tool
 
 __all__ = ["make"]
 
@@ -30,6 +30,10 @@ def written(folder: Path, **servers: Any) -> str:
     path = folder / "mcp.json"
     path.write_text(json.dumps({"mcpServers": servers}))
     return str(path)
+
+
+def idle() -> None:
+    """Does nothing."""
 
 
 async def until(engine: ChatEngine, name: str) -> None:
@@ -114,6 +118,15 @@ async def test_a_name_stays_with_its_server_across_restarts(bench: tuple[Bench, 
         assert got["early_add"].origin == "mcp server early"
     finally:
         await store.aclose()
+
+
+async def test_a_server_does_not_take_read_more(bench: tuple[Bench, str], make: Make, tmp_path: Path) -> None:
+    bench[0].tools.append(tool("read_more", read_only_hint=True))
+    path = written(tmp_path, bench={"url": bench[1], "headers": {"Authorization": f"Bearer {TOKEN}"}})
+    engine, _ = await make(mcp_servers=path)
+    await until(engine, "bench_read_more")
+    engine.use_skills("guests", [skill(name="read_more")(idle)])
+    assert engine.registry.get("read_more") is None
 
 
 async def test_without_any_server_that_starts_the_conversation_is_answered(

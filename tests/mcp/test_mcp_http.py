@@ -35,9 +35,9 @@ async def test_tools_are_skills_with_schema_effect_consent_and_origin(bench: Htt
 async def test_hostile_names_descriptions_and_schemas_do_no_harm(bench: Http, start: Start) -> None:
     skills = await start(remote(bench[1]))
     assert {"names_with_spaces_and_dots", "chatty"} <= set(skills.all)
-    assert not {"bomb", "loop", "nonsense"} & set(skills.all)
+    assert "bomb" not in skills.all
     said = skills.all["chatty"].spec.description
-    assert (len(said), said.isprintable()) == (1_000, True)
+    assert (len(said), said.isprintable()) == (1_024, True)
 
 
 async def test_images_are_attached_and_named(bench: Http, start: Start) -> None:
@@ -64,6 +64,13 @@ async def test_wrong_arguments_never_reach_the_server(bench: Http, start: Start)
     for text in ("{}", "[1]", "{nonsense", '{"x": "' + "y" * 300_000 + '"}'):
         call = await harness.call_json(text)
         assert (call.state, call.result.startswith("The arguments")) == ("failed", True)
+
+
+@pytest.mark.parametrize("text", ['```json\n{"word": "x"}\n```', '{"word": "x",}', "x"])
+async def test_arguments_that_are_nearly_right_are_repaired(bench: Http, start: Start, text: str) -> None:
+    skills = await start(remote(bench[1]))
+    call = await SkillHarness(skills.all["echo"]).call_json(text)
+    assert (call.state, call.result) == ("done", "x")
 
 
 async def test_a_call_that_is_given_up_is_cancelled_at_the_server(bench: Http, start: Start) -> None:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import ElicitResult
+from mcp_types import ElicitResult, Implementation
 
 from duihua import AskUser, ConfigError, skill
 from duihua.messages import Attachment
+from duihua.ports import Rate
 from duihua.skills import Context
 from duihua.skills.mcp import serving
-from tests.mcp.conftest import listening
+from duihua.skills.mcp.ledger import Ledger
+from tests.mcp.conftest import ledger, listening
 from tests.mcp.server import PIXEL
 
 KEY = "a-long-key"
@@ -48,14 +52,21 @@ def ask() -> str:
     raise AskUser("really?")
 
 
+@skill(effect="read", rate=Rate(1, 3_600))
+def seldom(word: str) -> str:
+    """Says it again."""
+    return word
+
+
 @skill(admin_only=True)
 def rule() -> str:
     """Rules."""
     return "ruled"
 
 
-def make() -> Any:
-    return serving.make([greet, pay, ask, rule], lambda skill: Context(), lambda call, said: said)
+def make(book: Ledger | None = None) -> Any:
+    skills = [greet, pay, ask, rule, seldom]
+    return serving.make(skills, lambda skill: Context(), lambda call, said: said, cast("Ledger", book))
 
 
 async def test_a_client_over_http_lists_calls_and_is_refused_what_needs_consent() -> None:
@@ -66,12 +77,13 @@ async def test_a_client_over_http_lists_calls_and_is_refused_what_needs_consent(
 
     headers = {"Authorization": f"Bearer {KEY}"}
     async with (
-        listening(make(), KEY) as url,
+        ledger() as book,
+        listening(make(book), KEY) as url,
         httpx2.AsyncClient(headers=headers) as http,
         Client(streamable_http_client(url, http_client=http)) as client,
     ):
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert set(tools) == {"greet", "pay", "ask"}
+        assert set(tools) == {"greet", "pay", "ask", "seldom"}
         assert tools["greet"].input_schema["required"] == ["name"]
         assert tools["greet"].annotations is not None
         assert tools["greet"].annotations.read_only_hint is True
@@ -81,6 +93,30 @@ async def test_a_client_over_http_lists_calls_and_is_refused_what_needs_consent(
         for name, arguments in (("pay", {"amount": 11}), ("ask", {}), ("rule", {}), ("pay", {})):
             assert (await client.call_tool(name, arguments)).is_error
         assert not (await client.call_tool("pay", {"amount": 10})).is_error
+
+
+async def test_calls_of_a_client_are_counted_and_stand_in_the_audit() -> None:
+    about = Implementation(name="Editor\x1b[31m", version="1")
+    async with (
+        ledger() as book,
+        Client(make(book), client_info=about, elicitation_callback=consent) as client,
+    ):
+        first, second = [await client.call_tool("seldom", {"word": "x"}) for _ in range(2)]
+        await client.call_tool("pay", {"amount": 11})
+        [who] = await book.store.identities("main")
+        await client.call_tool("pay", {"amount": "much"})
+        wrong, paid, refused, done = await book.store.audit("main", user=who.user)
+    assert (first.is_error, second.is_error) == (False, True)
+    assert "1 times in 3600 seconds" in second.content[0].model_dump()["text"]
+    assert str(who) == "mcp/Editor"
+    assert (done.name, done.state, done.arguments, done.result) == ("seldom", "done", '{"word":"x"}', "x")
+    assert (wrong.state, refused.state, paid.result) == ("failed", "failed", "paid 11")
+    assert (paid.asker, paid.approver) == (who.user, who.user)
+    assert done.started <= done.ended > 0
+
+
+async def consent(context: Any, params: Any) -> ElicitResult:
+    return ElicitResult(action="accept", content={})
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer", f"Basic {KEY}", "Bearer wrong", f"Bearer {KEY} "])
@@ -104,6 +140,13 @@ async def test_a_page_of_another_site_is_not_answered_without_a_key() -> None:
         for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
             answer = await http.post(url, json={}, headers=headers)
             assert answer.status_code in (403, 421)
+
+
+async def test_a_proxy_that_keeps_the_host_is_answered_where_its_host_is_named() -> None:
+    async with listening(make(), hosts=("bot.example",)) as url, httpx2.AsyncClient() as http:
+        for host, code in (("bot.example", 400), ("bot.example:8443", 400), ("evil.example", 421)):
+            headers = {"Host": host, "Origin": f"https://{host}"}
+            assert (await http.post(url, json={}, headers=headers)).status_code == code
 
 
 async def test_beyond_this_machine_a_key_is_needed() -> None:
@@ -133,9 +176,10 @@ def wipe(disk: str) -> str:
 
 async def test_the_program_serves_over_stdio_asks_its_user_and_prints_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "wipe.py").write_text(PLUGIN)
+    (tmp_path / "bad.py").write_text("raise SystemExit")
     env = {
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-        "DUIHUA_SKILLS": "calculator,wipe",
+        "DUIHUA_SKILLS": "calculator,wipe,bad",
         "DUIHUA_SKILLS_DIR": str(tmp_path),
         "DUIHUA_LANG": "en",
     }
@@ -148,10 +192,17 @@ async def test_the_program_serves_over_stdio_asks_its_user_and_prints_nothing_el
         asked.append(params.message)
         return ElicitResult(action="accept", content={})
 
-    async with asyncio.timeout(60), Client(server, elicitation_callback=consent) as client:
+    async with (
+        AsyncExitStack() as stack,
+        asyncio.timeout(60),
+    ):
+        told = stack.enter_context((tmp_path / "told").open("w"))
+        pipe = stdio_client(server, errlog=told)
+        client = await stack.enter_async_context(Client(pipe, elicitation_callback=consent))
         assert [tool.name for tool in (await client.list_tools()).tools] == ["calculator", "wipe"]
         done = await client.call_tool("calculator", {"expression": "6*7"})
         assert "42" in done.content[0].model_dump()["text"]
         done = await client.call_tool("wipe", {"disk": "C\n:"})
         assert done.content[0].model_dump()["text"] == "wiped C\n:"
     assert asked == ['duihua: may “wipe” be carried out? Arguments: {"disk": "C\\n:"}']
+    assert "bad" in (tmp_path / "told").read_text().splitlines()[0]

@@ -1,4 +1,8 @@
-"""`duihua chat --model ...` on each platform, as a user runs it: from a pipe, streamed and whole."""
+"""`duihua chat --model ...` on each platform, as a user runs it: from a pipe, streamed and whole.
+
+The program runs in this process: that it starts in one of its own does not depend on the platform, and
+tests/test_chat.py sees to it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from duihua import cli
 from duihua.providers import registry
 from tests.platforms.cases import CASES
 
@@ -21,26 +26,30 @@ TALK = """我叫小明
 """
 
 
+@pytest.mark.parametrize("arguments", [(), ("--no-stream",)], ids=["streamed", "whole"])
 @pytest.mark.parametrize("platform", FIRST)
-async def test_a_chat_from_a_pipe(platform: str, tmp_path: Path) -> None:
+async def test_a_chat_from_a_pipe(
+    platform: str,
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     keys = {name for p in registry.PLATFORMS.values() for way in p.ways for name in way}
-    environ = {k: v for k, v in os.environ.items() if k not in keys and not k.startswith("DUIHUA_")}
-    environ |= {"DUIHUA_LANG": "zh", **dict(FIRST[platform].settings)}
+    for name in [k for k in os.environ if k in keys or k.startswith("DUIHUA_")]:
+        monkeypatch.delenv(name)
+    for name, value in {"DUIHUA_LANG": "zh", **dict(FIRST[platform].settings)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "typed").write_text(TALK, "utf-8")
 
-    async def chat(*arguments: str) -> list[str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "duihua", "chat", "--model", FIRST[platform].model, *arguments),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=tmp_path,
-            env=environ,
-        )
-        out, err = await process.communicate(TALK.encode())
-        assert process.returncode == 0, err.decode()
-        return out.decode().splitlines()
+    with (tmp_path / "typed").open(encoding="utf-8") as typed:
+        monkeypatch.setattr(sys, "stdin", typed)
+        code = await asyncio.to_thread(cli.main, ["chat", "--model", FIRST[platform].model, *arguments])
 
-    for lines in await asyncio.gather(chat(), chat("--session", "b", "--no-stream")):
-        assert any("小明" in line for line in lines[:2])
-        assert any("北京" in line for line in lines)
-        assert "小明" not in lines[-1]
+    out, err = capfd.readouterr()
+    assert code == 0, err
+    lines = out.splitlines()
+    assert any("小明" in line for line in lines[:2])
+    assert any("北京" in line and "查到" in line for line in lines)
+    assert "小明" not in lines[-1]

@@ -37,6 +37,7 @@ ZH, EN = Catalogue("zh"), Catalogue("en")
 PREFIXES = {"Notice": "notice.", "TurnFailed": "error.", "TurnError": "error."}
 
 
+@cache
 def texts(lang: str) -> dict[str, str]:
     def flat(table: dict[str, Any], prefix: str = "") -> dict[str, str]:
         out: dict[str, str] = {}
@@ -59,6 +60,7 @@ def nodes() -> list[tuple[Path, ast.Call | ast.Constant | ast.JoinedStr]]:
     return [(path, node) for path, tree in trees for node in ast.walk(tree) if isinstance(node, kinds)]
 
 
+@cache
 def used() -> list[tuple[str, str]]:
     """(code, where) of every code written down in the sources; `*` where a part is filled in."""
     found: list[tuple[str, str]] = []
@@ -104,11 +106,11 @@ def test_twins_have_the_same_placeholders(code: str) -> None:
 
 
 def test_every_code_in_the_sources_has_a_text() -> None:
-    known, codes = list(texts("en")), used()
+    known, codes = texts("en"), used()
     assert len(codes) > 60
     for code, where in codes:
         pattern = re.compile(re.escape(code).replace(r"\*", "[a-z_.]+"))
-        assert any(pattern.fullmatch(name) for name in known), f"{where}: no text for {code}"
+        assert code in known or any(pattern.fullmatch(name) for name in known), f"{where}: no text for {code}"
 
 
 def unused(names: Iterable[str]) -> list[str]:

@@ -23,6 +23,8 @@ from duihua.providers import registry
 from duihua.simulator import Simulator
 from duihua.skills import Context, from_schema, run
 from duihua.skills.given import fitted
+from duihua.skills.mcp import Server
+from duihua.skills.mcp.tools import offer
 from tests.schemas import drawn
 
 REAL: list[dict[str, Any]] = [
@@ -95,6 +97,23 @@ def test_arguments_that_are_right_come_back_unchanged(skills: list[Skill]) -> No
         for right in rights:
             text = json.dumps(right)
             assert json.dumps(skill.validate(text)) == text
+
+
+def test_they_are_the_same_as_tools_of_an_mcp_server(skills: list[Skill]) -> None:
+    from mcp_types import Tool
+
+    async def run(tool: str, arguments: Any, context: Any) -> Any:
+        return arguments
+
+    values = [[value] for _, value in drawn()] + [row["arguments"] for row in REAL]
+    schemas = [schema for schema, _ in drawn()] + [row["schema"] for row in REAL]
+    for skill, schema, rights in zip(skills, schemas, values, strict=True):
+        listed = {"name": skill.name, "description": skill.spec.description, "inputSchema": schema}
+        tool = offer(Server("s"), Tool.model_validate_json(json.dumps(listed)), run).skill
+        assert tool.spec == skill.spec
+        for right in rights:
+            text = json.dumps(right)
+            assert json.dumps(tool.validate(f"```json\n{text}\n```")) == text
 
 
 def test_what_is_shown_is_flat_and_never_narrower(skills: list[Skill]) -> None:

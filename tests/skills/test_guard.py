@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
@@ -20,7 +21,8 @@ from duihua.skills.guard import Guard, Reach, Refused, is_public
 
 INSIDE = """127.0.0.1 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 100.100.100.200 168.63.129.16 0.0.0.0
     224.0.0.1 255.255.255.255 240.0.0.1 198.18.0.1 ::1 :: fe80::1 fc00::1 fd00:ec2::254 ff02::1 fec0::1
-    ::ffff:127.0.0.1 ::ffff:a00:1 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 2002:7f00:1:: 2001:db8::1"""
+    ::ffff:127.0.0.1 ::ffff:a00:1 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 2002:7f00:1:: 2001:db8::1
+    192.0.0.192 192.88.99.1 203.0.113.1 100.64.0.1 3fff::1 5f00::1 100::1 64:ff9b:1::1 2001:2::1"""
 LOOPBACK = ("127.0.0.0/8",)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -242,11 +244,50 @@ async def test_an_answer_is_bounded_also_when_it_is_unpacked(packed: bool) -> No
         await wide.aclose()
 
 
+async def test_an_answer_that_is_cut_short_is_none() -> None:
+    async def cut(request: web.Request) -> web.StreamResponse:
+        packed = gzip.compress(b"".join(b"%d" % number for number in range(9_000)))
+        size = len(packed) // (2 if request.path == "/cut" else 1)
+        return web.Response(body=packed[:size], headers={"Content-Encoding": "gzip"})
+
+    async with server(cut) as (port, _):
+        guard = Guard(networks=LOOPBACK)
+        with pytest.raises(httpx.DecodingError, match="cut short"):
+            await guard.client(reaching("*")).get(f"http://127.0.0.1:{port}/cut")
+        assert (await guard.client(reaching("*")).get(f"http://127.0.0.1:{port}/")).text.endswith("8999")
+        await guard.aclose()
+
+
+@pytest.mark.parametrize("wbits", [15, -15, 31])
+async def test_deflate_is_read_as_servers_write_it(wbits: int) -> None:
+    async def deflated(request: web.Request) -> web.StreamResponse:
+        packer = zlib.compressobj(wbits=wbits)
+        body = packer.compress(b"hello") + packer.flush()
+        return web.Response(body=body, headers={"Content-Encoding": "deflate"})
+
+    async with server(deflated) as (port, _):
+        guard = Guard(networks=LOOPBACK)
+        assert (await guard.client(reaching("*")).get(f"http://127.0.0.1:{port}/")).text == "hello"
+        await guard.aclose()
+
+
+async def test_a_skill_that_was_loaded_anew_reaches_its_new_hosts_alone() -> None:
+    guard = Guard(resolve=resolving(["10.0.0.1"]))
+    for host, why in (("one", "not public"), ("two", "not declared")):
+        client = guard.client(reaching(f"{host}.example.com"))
+        with pytest.raises(Refused, match=why):
+            await client.get("http://one.example.com/")
+    await guard.aclose()
+
+
 async def test_through_a_proxy_names_are_looked_at_too() -> None:
     async with server(hello) as (port, seen):
-        inside = Guard(proxy=f"http://127.0.0.1:{port}", resolve=resolving(["10.0.0.1"]))
-        with pytest.raises(Refused):
-            await inside.client(reaching("*")).get("http://a.example.com/")
+        inside = Guard(
+            proxy=f"http://127.0.0.1:{port}", resolve=resolving(["10.0.0.1"], ["8.8.8.8", "10.0.0.1"])
+        )
+        for _ in range(2):
+            with pytest.raises(Refused):
+                await inside.client(reaching("*")).get("http://a.example.com/")
         assert seen == []
         outside = Guard(proxy=f"http://127.0.0.1:{port}", resolve=resolving(["8.8.8.8"]))
         assert (await outside.client(reaching("*")).get("http://a.example.com/")).text == "hello"

@@ -32,13 +32,6 @@ def test_skills_are_found_by_name_in_the_order_given() -> None:
     assert len(registry) == 2
 
 
-def test_the_specs_keep_their_order_whatever_is_asked_for() -> None:
-    registry = Registry([named("b"), named("a"), named("c")])
-    assert [spec.name for spec in registry.specs()] == ["b", "a", "c"]
-    assert [spec.name for spec in registry.specs(["c", "b", "unknown"])] == ["b", "c"]
-    assert registry.specs([]) == ()
-
-
 def test_a_clash_names_both_origins() -> None:
     @skill(name="same")
     def one() -> None:
@@ -54,6 +47,11 @@ def test_a_clash_names_both_origins() -> None:
     assert "test_skill_registry" in str(caught.value)
     assert ".one and" in str(caught.value)
     assert ".other;" in str(caught.value)
+
+
+def test_read_more_is_ours() -> None:
+    with pytest.raises(ConfigError, match=r"'read_more': duihua.skills.more.read_more and .*made;"):
+        Registry([named("read_more")])
 
 
 def test_the_same_skill_twice_is_no_clash() -> None:

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel, SecretStr, field_validator
+from pydantic import BaseModel, SecretStr, field_validator, model_validator
 
 from duihua import ChatEngine, ConfigError, Context, Settings, skill
 from duihua.doctor import skill_settings
@@ -109,3 +109,30 @@ def test_what_settings_there_are_can_be_told() -> None:
         "DUIHUA_SKILL_SHOP_KEY", "SecretStr", True, True, "",
     )  # fmt: skip
     assert (city.type, city.default, city.required) == ("str", "北京", False)
+
+
+def test_doctor_guesses_a_setting_by_its_own_part_of_the_name_alone() -> None:
+    given = {"shop_key": "k", "shop_typo": "1", "shop_kex": "1"}
+    near, none = skill_settings([shop], Settings.load(None, skill_settings=given))
+    assert (near.code, near.values["near"]) == ("setting_near", "DUIHUA_SKILL_SHOP_KEY")
+    assert (none.code, "DUIHUA_SKILL_SHOP_KEY" in none.values["names"]) == ("skill_setting_unknown", True)
+
+
+class Ending(BaseModel):
+    """Settings whose validator would end the program."""
+
+    key: str = ""
+
+    @model_validator(mode="after")
+    def end(self) -> Ending:
+        raise SystemExit(3)
+
+
+def test_settings_that_would_end_the_program_are_told() -> None:
+    @skill(settings=Ending, effect="read")
+    def ending() -> None:
+        """Ends."""
+
+    [found] = skill_settings([ending], Settings.load(None))
+    assert (found.level, found.code) == ("broken", "skill_settings")
+    assert "SystemExit" in str(found.error)

@@ -70,15 +70,15 @@ class Bot:
         self.died = 0
 
     def start(self) -> None:
-        log = (self._folder / "bot.log").open("ab")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "duihua", "telegram"],
-            cwd=self._folder,
-            env={**os.environ, **self._environment},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+        with (self._folder / "bot.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "duihua", "telegram"],
+                cwd=self._folder,
+                env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
 
     def kill(self) -> None:
         """As the kernel would: without a warning."""

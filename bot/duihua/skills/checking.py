@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,6 +22,7 @@ from duihua.skills import pointing
 from duihua.skills.pointing import Node, Schema
 
 _STEPS = 50_000  # schemas looked at for one value
+_SECONDS = 1.0  # for one value: not every step is as cheap as most, and nobody is served meanwhile
 _DEEP = 40  # references that lead to nothing but references
 _PATTERN = 2_000  # characters
 _OPTIONS = 20  # told of an enum
@@ -50,17 +52,18 @@ class TooMuch(ValueError):
 
 
 class Checker:
-    """Checks values against a schema and the schemas within it, up to a number of steps in all.
+    """Checks values against a schema and the schemas within it, up to an amount of work in all.
 
     Args:
         root: where references lead to.
         size: characters of the value, which raise that number.
     """
 
-    __slots__ = ("left", "root")
+    __slots__ = ("left", "root", "until")
 
     def __init__(self, root: Schema, size: int = 0) -> None:
         self.root, self.left = root, _STEPS + 10 * size
+        self.until = time.perf_counter() + _SECONDS
 
     def check(self, value: Any) -> None:
         """Raises Unfit with what is wrong, or TooMuch."""
@@ -84,7 +87,7 @@ class Checker:
         if not isinstance(node, dict):
             return []
         self.left -= 1 + len(node.get("enum", ())) // 8
-        if self.left < 0 or refs > _DEEP:
+        if self.left < 0 or refs > _DEEP or time.perf_counter() > self.until:
             raise TooMuch("too much to check")
         found = _plain(node, value, loc)
         if found and found[0].type == "type":

@@ -15,6 +15,7 @@ import importlib
 import importlib.util
 import itertools
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -210,7 +211,7 @@ def _clash(one: Candidate, other: Candidate) -> ConfigError:
 
 def _entries() -> tuple[metadata.EntryPoint, ...]:
     try:
-        return tuple(metadata.entry_points(group=GROUP))
+        return _written(tuple((folder, _changed(folder)) for folder in sys.path))
     except Exception as e:
         log.error("a package's entry points cannot be read: %s", where(e))
     found: dict[tuple[str, str], metadata.EntryPoint] = {}
@@ -221,6 +222,19 @@ def _entries() -> tuple[metadata.EntryPoint, ...]:
         except Exception as e:
             log.error("a package's entry points cannot be read: %s", type(e).__name__)
     return tuple(found.values())
+
+
+@functools.lru_cache(maxsize=1)
+def _written(_path: tuple[tuple[str, int], ...]) -> tuple[metadata.EntryPoint, ...]:
+    """What the packages offer; read again when a folder of them has changed, as installing does."""
+    return tuple(metadata.entry_points(group=GROUP))
+
+
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _offered(entry: metadata.EntryPoint) -> Candidate:
@@ -237,7 +251,7 @@ def _package(entry: metadata.EntryPoint) -> str:
 
 def _is_skill(path: Path) -> bool:
     name = path.stem
-    if not name.isidentifier() or name.startswith(("_", "test_")) or name.endswith("_test"):
+    if not name.replace("-", "_").isidentifier() or name.startswith(("_", "test_")) or name.endswith("_test"):
         return False
     if name in ("conftest", "tests", "setup"):
         return False

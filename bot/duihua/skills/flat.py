@@ -7,6 +7,7 @@ was given; this form only tells the model, and never allows less, save for null 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -166,7 +167,8 @@ def _merged(a: Schema, b: Schema) -> Schema:
         elif key == "additionalProperties":
             out[key] = False
         elif key == "enum":
-            out[key] = [value for value in x if value in y] or x
+            both = {json.dumps(value, sort_keys=True) for value in y}
+            out[key] = [value for value in x if json.dumps(value, sort_keys=True) in both] or x
         elif key in _LOW:
             out[key] = max(x, y)
         elif key in _HIGH:
@@ -194,11 +196,7 @@ def _either(choices: list[Schema]) -> Schema:
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
-    out: list[Any] = []
-    for value in values:
-        if not any(value == other and type(value) is type(other) for other in out):
-            out.append(value)
-    return out
+    return list({json.dumps(value, sort_keys=True): value for value in reversed(list(values))}.values())[::-1]
 
 
 def _without_null(node: Schema) -> Schema:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from duihua.escapes import clean
 from duihua.messages import Effect
 from duihua.ports import Rate, Skill, ToolSpec
 from duihua.skills import complaint, lenient, repair
@@ -20,6 +21,8 @@ from duihua.skills.schema import NAME, Confirm, check, consent
 from duihua.skills.tidying import LARGEST, tidy
 
 _DESCRIPTION = 1_024  # characters; what the strictest platform takes
+_LONG = 10_000  # bytes of a schema that is no small one
+_ARGUMENTS = 200_000  # characters of one call's arguments
 _NOT_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 Run = Callable[[Mapping[str, Any], Context], Awaitable[Any]]
 
@@ -67,7 +70,7 @@ def from_schema(
     shown = flat(whole, unroll=True)
     if len(json.dumps(shown)) > LARGEST:
         raise ValueError(f"{where}: its schema is too large: {LARGEST} bytes at most, references written out")
-    described = complaint.clipped(" ".join(description.split()), _DESCRIPTION) or name
+    described = complaint.clipped(" ".join(clean(description).split()), _DESCRIPTION) or name
     return Skill(
         spec=ToolSpec(name, described, shown),
         run=run,
@@ -80,8 +83,14 @@ def from_schema(
         rate=rate,
         settings=settings,
         origin=origin,
-        plain=True,
+        plain=_cheap(whole),
     )
+
+
+def _cheap(schema: Mapping[str, Any]) -> bool:
+    """Whether any check by it is soon done."""
+    text = json.dumps(schema)
+    return len(text) < _LONG and not any(f'"{dear}' in text for dear in ("pattern", "uniqueItems"))
 
 
 def fitted(name: str) -> str:
@@ -104,6 +113,8 @@ def _validator(name: str, schema: dict[str, Any], expected: str) -> Callable[[st
             return cast("Mapping[str, Any]", value)
 
         text = text.strip()
+        if len(text) > _ARGUMENTS:
+            raise BadArguments(f"The arguments of {name} are too long: at most {_ARGUMENTS} characters.")
         try:
             try:
                 return accept({} if text in ("", "null") else lenient.strict(text))

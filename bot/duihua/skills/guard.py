@@ -56,6 +56,21 @@ _PORTS = {"http": 80, "https": 443}
 _INSIDE = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".onion")
 _NAT64 = ip_network("64:ff9b::/96")
 _COMPATIBLE = ip_network("::/96")
+_GLOBAL = ip_network("2000::/3")  # all that is given out of IPv6
+# IANA's registries of special-purpose addresses: Python's own table is as old as Python. What is public
+# within them (anycast relays, DNS) is not worth telling apart: no site is there.
+_SPECIAL = tuple(
+    map(
+        ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24"),
+            *("192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+            *("224.0.0.0/4", "240.0.0.0/4"),
+            *("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20"),
+        ),
+    )
+)
 _METADATA = ip_address("168.63.129.16")  # a cloud's own service at an address that looks public
 
 
@@ -92,7 +107,7 @@ class Guard:
     ) -> None:
         self._proxy, self._networks = proxy, tuple(map(_network, networks))
         self._resolve, self._largest = resolve or _resolved, largest
-        self._doors: dict[str, _Door] = {}
+        self._doors: dict[tuple[str, Reach], _Door] = {}
 
     def client(self, skill: Skill, settings: Mapping[str, str] | None = None) -> httpx.AsyncClient:
         """A client for one call: what it is set to and what it closes is forgotten with it.
@@ -101,11 +116,11 @@ class Guard:
             skill: whose `hosts` it may reach.
             settings: of the skill, as the operator wrote them.
         """
-        door = self._doors.get(skill.name)
+        reach = Reach(skill.hosts, _origins((settings or {}).values()), self._networks)
+        door = self._doors.get((skill.name, reach))  # after a reload it may reach others
         if door is None:
-            reach = Reach(skill.hosts, _origins((settings or {}).values()), self._networks)
             door = _Door(skill.name, reach, self._proxy, self._resolve, self._largest)
-            self._doors[skill.name] = door
+            self._doors[skill.name, reach] = door
         return httpx.AsyncClient(
             transport=_Call(door),
             timeout=httpx.Timeout(SLOWEST, connect=10.0, pool=None),
@@ -168,9 +183,9 @@ class Reach:
 def is_public(address: Address) -> bool:
     """Whether an address is one of the open internet, whatever other address it wraps."""
     inner = unwrapped(address)
-    special = inner.is_multicast or inner.is_reserved or inner.is_link_local or inner == _METADATA
-    site = isinstance(inner, IPv6Address) and inner.is_site_local
-    return inner.is_global and not inner.is_private and not special and not site
+    if isinstance(inner, IPv6Address) and inner not in _GLOBAL:
+        return False
+    return inner != _METADATA and not any(inner in net for net in _SPECIAL if net.version == inner.version)
 
 
 def unwrapped(address: Address) -> Address:
@@ -284,7 +299,7 @@ class _Door(httpx.AsyncBaseTransport):
             found = await self._resolve(host, port)
         except OSError:
             return
-        if found and not any(self._reach.is_open(ip_address(text.partition("%")[0])) for text in found):
+        if not all(self._reach.is_open(ip_address(text.partition("%")[0])) for text in found):
             raise self._refused(f"{host[:100]} leads to {NOT_PUBLIC}", request)
 
     def _refused(self, why: str, request: httpx.Request) -> Refused:
@@ -373,6 +388,7 @@ class _Bounded(httpx.AsyncByteStream):
     ) -> None:
         self._body, self._left, self._most, self._request = body, most, most, request
         self._unpack = zlib.decompressobj(wbits=47) if packed else None  # gzip or zlib, by its head
+        self._fresh = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._body:
@@ -383,11 +399,17 @@ class _Bounded(httpx.AsyncByteStream):
                         f"Refused: the answer is larger than {self._most} bytes; ask for less.", self._request
                     )
                 yield data
+        if self._unpack is not None and not self._fresh and not self._unpack.eof:
+            raise httpx.DecodingError("the answer was cut short", request=self._request)
 
     def _unpacked(self, piece: bytes) -> Iterable[bytes]:
         if self._unpack is None:
             yield piece
             return
+        if piece and self._fresh:
+            self._fresh = False
+            if piece[0] & 15 != 8 and piece[0] != 0x1F:  # "deflate" without the head it should have
+                self._unpack = zlib.decompressobj(wbits=-15)
         while piece and not self._unpack.eof:
             try:
                 yield self._unpack.decompress(piece, 1 << 16)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from duihua.errors import ConfigError
-from duihua.ports import Skill, ToolSpec
+from duihua.ports import Skill
+from duihua.skills.more import read_more
 from duihua.skills.schema import origin
 
 BUNDLE = "duihua_skills"
+RESERVED: Mapping[str, Skill] = {read_more.name: read_more}
+"""Our own beside all others: a model must not take another's for them."""
 
 
 class Registry:
@@ -31,7 +34,7 @@ class Registry:
                 raise ConfigError(
                     f"{kind} is no skill: decorate the function with @skill", "config_no_skill", name=kind
                 )
-            other = self._skills.setdefault(skill.name, skill)
+            other = RESERVED.get(skill.name) or self._skills.setdefault(skill.name, skill)
             if other is not skill:
                 raise ConfigError(
                     f"two skills are named {skill.name!r}: {origin(other)} and {origin(skill)}; "
@@ -41,7 +44,6 @@ class Registry:
                     one=origin(other),
                     other=origin(skill),
                 )
-        self._specs = tuple(skill.spec for skill in self._skills.values())
         self.restricted = any(skill.admin_only for skill in self._skills.values())
 
     def __len__(self) -> int:
@@ -61,12 +63,6 @@ class Registry:
     def get(self, name: str) -> Skill | None:
         """The skill of this name, None if there is none."""
         return self._skills.get(name)
-
-    def specs(self, names: Collection[str] | None = None) -> tuple[ToolSpec, ...]:
-        """What models are shown, always in the same order: all (None), or those named that are here."""
-        if names is None:
-            return self._specs
-        return tuple(spec for spec in self._specs if spec.name in names)
 
 
 def bundled() -> tuple[str, ...]:

@@ -37,10 +37,14 @@ def repaired(text: str, name: str, schema: Schema, accept: Callable[[Any], T], w
     Raises:
         ValueError: there is no such reading, or more than one: what is wrong with the plainest, once mended.
     """
+    if isinstance(wrong, TooMuch):
+        raise wrong
     found: dict[str, T] = {}
     for number, reading in enumerate(readings(text, name, schema)):
         try:
             made = accept(reading)
+        except TooMuch:
+            raise
         except ValueError as e:
             wrong = wrong if number else e
         else:
@@ -51,6 +55,8 @@ def repaired(text: str, name: str, schema: Schema, accept: Callable[[Any], T], w
         try:
             mended = _Mending(schema, len(text)).mend(reading)
             found[_key(mended)] = accept(mended)
+        except TooMuch:
+            raise
         except ValueError as e:
             wrong = wrong if number else e
     if len(found) > 1:

@@ -74,7 +74,9 @@ def read(skill: Skill, given: Mapping[str, str]) -> Any:
         return _validated(model, texts)
     except ValidationError as e:
         reasons = "; ".join(_reason(skill, model, dict(error), texts) for error in e.errors())
-    except Exception as e:  # a validator of the skill's own that breaks
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:  # a validator of the skill's own that breaks, or would end the program
         reasons = f"its settings cannot be read ({type(e).__name__})"
     raise ConfigError(
         f"skill {skill.name}: {reasons}. Correct it in the environment or in .env",

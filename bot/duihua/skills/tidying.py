@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
+from duihua.escapes import clean
 from duihua.skills import pointing
 
 LARGEST = 100_000
@@ -65,6 +66,8 @@ _RIGHT: dict[str, Callable[[Any], bool]] = {
 def tidy(schema: Mapping[str, Any], where: str = "the schema") -> dict[str, Any]:
     """A copy of a schema that holds JSON alone, and no keyword of a wrong form: those are left out.
 
+    Descriptions are rid of what steers a screen or turns the direction of writing round.
+
     Raises:
         ValueError: it is no JSON, too large, no object's, or a reference in it leads nowhere.
     """
@@ -98,7 +101,7 @@ def _tidied(node: Any) -> Any:
         elif key == "items" and isinstance(value, list):
             out[key] = [_tidied(item) for item in cast("list[Any]", value)]
         elif key in _RIGHT and _RIGHT[key](value):
-            out[key] = value
+            out[key] = clean(str(cast("Any", value))) if key == "description" else value
     return out
 
 

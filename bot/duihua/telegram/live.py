@@ -134,8 +134,7 @@ class Live:
                 if isinstance(event, (*END, Retracted)):
                     break
         finally:
-            self._ended.set()
-            self._changed.set()
+            await self.finish()  # a call that is cut off may have been carried out
             frames.cancel()
             await asyncio.gather(frames, return_exceptions=True)
 

@@ -22,7 +22,7 @@ from duihua.skills.contract import Context
 from duihua.skills.mcp.pipes import LARGEST, open_pipe
 from duihua.skills.mcp.results import told
 from duihua.skills.mcp.servers import Server
-from duihua.skills.mcp.tools import Offer, Unfit, offer
+from duihua.skills.mcp.tools import Offer, offer
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -56,6 +56,7 @@ class Link:
         self.server = server
         self.offers: tuple[Offer, ...] = ()
         self.state = "starting"  # or "up", "away"
+        self.reason = ""  # why it was away last
         self.tried = asyncio.Event()
         self._changed = changed
         self._client: Client | None = None
@@ -76,6 +77,7 @@ class Link:
         while not self._closing:
             began = loop.time()
             self._wanted.clear()
+            reason = ""
             try:
                 reason = await self._live()
             except Exception as e:
@@ -85,15 +87,18 @@ class Link:
                 self._client = self._limit = None
                 self._up.clear()
                 self.state = "away"
+                if not self._closing:
+                    self.reason = self.server.hide(redact(reason))
                 self.tried.set()
             if self._closing:
                 return
             if loop.time() - began > _STABLE:
                 delay = _FIRST
             log.warning(
-                "MCP server %s is away: %s; next try in %g seconds",
+                "MCP server %s is away: %s; next try in %g seconds. If it stays away, correct its entry "
+                "in the file of DUIHUA_MCP_SERVERS or disable it there; `duihua doctor` tries it",
                 self.server.name,
-                self.server.hide(redact(reason)),
+                self.reason,
                 delay,
             )
             try:
@@ -219,10 +224,11 @@ class Link:
             log.warning("MCP server %s has more than %d tools: the first are used", self.server.name, TOOLS)
         offers: dict[str, Offer] = {}
         for tool in found[:TOOLS]:
+            await asyncio.sleep(0)  # a schema may be dear to read, but never so dear as 200 of them
             try:
                 one = offer(self.server, tool, self.call)
                 offers.setdefault(one.tool, one)
-            except Unfit as e:
+            except ValueError as e:
                 known, self._unfit = tool.name in self._unfit, self._unfit | {tool.name}
                 log.log(
                     logging.DEBUG if known else logging.WARNING,

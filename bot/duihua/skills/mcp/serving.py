@@ -14,6 +14,7 @@ import ipaddress
 import logging
 import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from duihua.asking import TOO_LONG, shown
-from duihua.errors import AskUser, ConfigError
+from duihua.errors import AskUser, ConfigError, StorageError
 from duihua.messages import Attachment, Call
 from duihua.ports import Skill
 from duihua.skills.complaint import clipped
 from duihua.skills.contract import Context
 from duihua.skills.mcp.consents import PATIENCE, Consents, Refused
+from duihua.skills.mcp.ledger import Client, Ledger
 from duihua.skills.runner import run
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def make(
     skills: Sequence[Skill],
     context: Callable[[Skill], Context],
     question: Question,
+    ledger: Ledger,
     patience: float = PATIENCE,
 ) -> Server[Any]:
     """A server of these skills.
@@ -60,6 +63,7 @@ def make(
         skills: those for administrators are left out.
         context: makes what a call of a skill is given.
         question: words what a person is asked before a call.
+        ledger: keeps each client within `rate`, and the audit.
         patience: seconds that the person has to answer.
     """
     from mcp.server import Server
@@ -67,7 +71,7 @@ def make(
     from duihua import __version__
 
     offered = {skill.name: skill for skill in skills if not skill.admin_only}
-    served = _Served(offered, context, question, Consents(patience))
+    served = _Served(offered, context, question, ledger, Consents(patience))
     return Server("duihua", version=__version__, on_list_tools=served.list, on_call_tool=served.call)
 
 
@@ -76,6 +80,7 @@ class _Served:
     skills: Mapping[str, Skill]
     context: Callable[[Skill], Context]
     question: Question
+    ledger: Ledger
     consents: Consents
 
     async def list(
@@ -120,7 +125,11 @@ class _Served:
         context = replace(
             self.context(skill) if skill else Context(), progress=progress, attach=attached.append
         )
-        outcome = await self._outcome(call, skill, context, ctx, params)
+        try:
+            outcome = await self._outcome(call, skill, context, ctx, params)
+        except StorageError as e:
+            log.error("a call of an MCP client cannot be written down: %s", e)
+            outcome = replace(call, state="failed", result=f"{call.name}: the audit cannot be written.")
         await asyncio.gather(*reports, return_exceptions=True)
         if not isinstance(outcome, Call):
             return outcome
@@ -140,20 +149,51 @@ class _Served:
         try:
             approved = self.consents.given(params)
             try:
-                return await self._run(call, skill, replace(context, approved=approved))
+                return await self._run(call, skill, replace(context, approved=approved), ctx)
             except AskUser as e:
                 if approved:  # it was told that it need not ask
                     raise
                 if shown(call.arguments) is None:
                     raise Refused(TOO_LONG) from None
                 asked = await self.consents.ask(self.question(call, str(e)), params, ctx)
-                return asked or await self._run(call, skill, replace(context, approved=True))
+                return asked or await self._run(call, skill, replace(context, approved=True), ctx)
         except (AskUser, Refused) as e:
             said = clipped(str(e), SAID) or f"{call.name} asks for a consent that it has."
-            return replace(call, state="failed", result=said)
+            call = replace(call, state="refused", result=said)
+            await self.ledger.end(await self.ledger.begin(await self._client(ctx), call, False), call, 0)
+            return call
 
-    async def _run(self, call: Call, skill: Skill | None, context: Context) -> Call:
-        return await run(call, skill, context, known=tuple(self.skills), limit=LONGEST)
+    async def _run(
+        self, call: Call, skill: Skill | None, context: Context, ctx: ServerRequestContext[Any]
+    ) -> Call:
+        """Runs a call that stands in the audit before its skill is entered, unless it comes too soon."""
+        client = await self._client(ctx)
+        context, written, began = replace(context, user=client.author), "", time.monotonic()
+
+        async def begin(arguments: Mapping[str, Any], asks: bool) -> Call | None:
+            nonlocal written
+            # A call counts when it is asked for: nobody consents to what then comes too often.
+            why = "" if skill is None or context.approved else self.ledger.too_often(skill, client)
+            if asks and not why:
+                return None
+            written = await self.ledger.begin(client, call, context.approved)
+            return replace(call, state="failed", result=why) if why else None
+
+        done = replace(call, state="unknown")  # it was cut off
+        try:
+            done = await run(call, skill, context, known=tuple(self.skills), limit=LONGEST, begin=begin)
+            written = written or await self.ledger.begin(client, call, context.approved)
+        except AskUser as e:
+            done = replace(call, state="refused", result=str(e))
+            raise
+        finally:
+            if written:
+                await self.ledger.end(written, done, time.monotonic() - began)
+        return done
+
+    async def _client(self, ctx: ServerRequestContext[Any]) -> Client:
+        about = ctx.session.client_params
+        return await self.ledger.client(about.client_info.name if about else "")
 
 
 def _tool(skill: Skill) -> types.Tool:
@@ -193,9 +233,16 @@ async def serve_stdio(server: Server[Any]) -> None:
 
 
 async def serve_http(
-    server: Server[Any], host: str, port: int, key: str = "", ready: Callable[[str], object] = str
+    server: Server[Any],
+    host: str,
+    port: int,
+    key: str = "",
+    ready: Callable[[str], object] = str,
+    hosts: Sequence[str] = (),
 ) -> None:
     """Serves over streamable HTTP until it is cancelled or interrupted; `ready` is told the address.
+
+    `hosts`: the names that a proxy on this machine may pass on as `Host`.
 
     Raises:
         ConfigError: the host is not of this machine alone and there is no key, or the port is taken.
@@ -216,10 +263,11 @@ async def serve_http(
             f"duihua mcp cannot listen on {host}:{port}", "config_mcp_port", host=host, port=str(port)
         ) from None
     names = [f"{name}:*" for name in {"127.0.0.1", "localhost", "[::1]", _bracketed(host)}]
+    passed = [form for name in hosts for form in (name, f"{name}:*")]
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=local,
-        allowed_hosts=names,
-        allowed_origins=[f"http://{name}" for name in names],
+        allowed_hosts=[*names, *passed],
+        allowed_origins=[f"http://{name}" for name in names] + [f"https://{name}" for name in passed],
     )
     app: Asgi = server.streamable_http_app(streamable_http_path=PATH, host=host, transport_security=security)
     config = uvicorn.Config(
