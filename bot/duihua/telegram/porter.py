@@ -74,7 +74,7 @@ class Porter:
         asked = self._asked[pairing.id] = _Asked()
         while len(self._asked) > KEPT:
             self._asked.popitem(last=False)
-        for person in await self._staff():
+        for person in (await staff(self._access))[:TOLD]:
             address = address_of(self._me.id, Place(person))
             words = self._languages.of(address)
             text = words.t("telegram.access.asks", name=called(pairing), user=one_line(str(pairing), 100))
@@ -111,16 +111,12 @@ class Porter:
                 log.info("buttons stay that do nothing any more: %s", e)
         return words.t("telegram.access.over") if done is None else decided(done, yes=yes, words=words)
 
-    async def _staff(self) -> list[int]:
-        """Their ids here."""
-        names = [
-            name.partition("/")
-            for one in await self._access.members()
-            if one.role in STAFF
-            for name in one.names
-        ]
-        found = [int(id) for front, _, id in names if front == FRONT and id.isascii() and id.isdigit()]
-        return found[:TOLD]
+
+async def staff(access: Access) -> list[int]:
+    """The ids of everybody who administrates the bots, at Telegram."""
+    names = [name for one in await access.members() if one.role in STAFF for name in one.names]
+    split = (name.partition("/") for name in names)
+    return [int(id) for front, _, id in split if front == FRONT and id.isascii() and id.isdigit()]
 
 
 def _outcome(asked: _Asked, words: Catalogue) -> str:
