@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     telegram_webhook_secret: SecretStr | None = Field(
         None, validation_alias=_named("TELEGRAM_WEBHOOK_SECRET")
     )
+    telegram_stream: Literal["auto", "draft", "edit", "final"] = Field(
+        "auto", validation_alias=_named("TELEGRAM_STREAM")
+    )
     telegram_proxy: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_PROXY"))
 
     qianfan_api_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_API_KEY"))

@@ -72,7 +72,8 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
                 return 0
             bots = running.bots
             engine = await make_engine(given.model, settings, words, stack)
-            front, voice, languages = await stack.enter_async_context(fronted(engine, bots, plan))
+            fronting = fronted(engine, bots, plan, streaming=settings.telegram_stream)
+            front, voice, languages = await stack.enter_async_context(fronting)
             await stack.enter_async_context(engine)
             for bot in bots:
                 complain(words.t("cli.telegram.ready", name=bot.me.username))
