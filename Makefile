@@ -3,7 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UV ?= uv
-.PHONY: chat test pytest lint crash fuzz soak test-node bench bench-memory bench-skills memory providers lock
+.PHONY: chat test pytest lint crash fuzz soak test-node bench bench-memory bench-skills bench-telegram memory \
+	providers telegram-demo lock
 .DELETE_ON_ERROR:
 # Without its bytecode each of the hundreds of processes that tests start would compile our sources anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -46,6 +47,13 @@ bench-memory: $(VENV)/.base
 
 bench-skills: $(VENV)/.base
 	@$(BIN)/python -m benchmarks.skills $(ARGS)
+
+bench-telegram: $(VENV)/.base
+	@$(BIN)/python -m benchmarks.telegram $(ARGS)
+
+# A bot on the fake Bot API and the simulated platform; ARGS=--readme puts what is said into the documents.
+telegram-demo: $(VENV)/.base
+	@$(BIN)/python -m tests.telegram.demo $(ARGS)
 
 # What depends on the machine's speed is checked in the long form only.
 CHECK := $(filter --check,$(ARGS))

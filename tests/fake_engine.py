@@ -33,6 +33,7 @@ from duihua.events import (
 )
 from duihua.messages import Address, Call, Cost, Step, Text, Turn, TurnRef, Usage
 from duihua.ports import Send, StoredCall
+from duihua.skills.loading import Loaded
 from duihua_prompts import PersonaLibrary
 
 AUTH = {
@@ -206,7 +207,7 @@ class FakeEngine:
     """Owes the answers `owed` to the front end, and has inputs `waiting` for an answer."""
 
     def __init__(self, *, owed: tuple[str, ...] = (), waiting: tuple[str, ...] = ()) -> None:
-        self.settings = SimpleNamespace(persona="default")
+        self.settings, self.loaded = SimpleNamespace(persona="default"), Loaded()
         self.lanes = SimpleNamespace(recovered=set[TurnRef]())
         self.personas = PersonaLibrary()
         self.owed, self.waiting = list(owed), list(waiting)

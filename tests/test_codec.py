@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duihua.codec import decode, encode
-from duihua.messages import Decision, Media, Opaque, Options, Part, Quote, Text, Thinking, Unknown
+from duihua.messages import Decision, FileText, Media, Opaque, Options, Part, Quote, Text, Thinking, Unknown
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 PLAIN = st.dictionaries(TEXT, st.none() | st.booleans() | TEXT | st.integers(-(2**53), 2**53), max_size=3)
@@ -16,6 +16,7 @@ PARTS: st.SearchStrategy[Part] = st.one_of(
     st.builds(Thinking, TEXT),
     st.builds(Media, st.sampled_from(["image", "audio", "video", "file"]), TEXT, TEXT, TEXT),
     st.builds(Quote, TEXT, TEXT),
+    st.builds(FileText, TEXT, TEXT, st.booleans()),
     st.builds(Decision, TEXT, st.booleans()),
     st.builds(Options, PLAIN),
     st.builds(Opaque, TEXT, PLAIN),

@@ -43,9 +43,10 @@ LOGIC |= {"asking", "foreign", "memory", "pictures", "prices", "composition", "r
 LAYERS = [
     VALUES,
     LOGIC,
-    {"providers", "skills", "relay", "history", "delivery", "reminding", "drawings", "access", "rates"},
+    {"providers", "skills", "documents", "relay", "history", "delivery", "reminding", "drawings"}
+    | {"access", "rates"},
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
-    | {"contexts", "calibrations"},
+    | {"contexts", "calibrations", "hearing"},
     {"turn", "tasking", "summarising", "upkeep"},
     {"memory_session", "session", "engine", "compare"},
     {

@@ -69,7 +69,7 @@ async def test_a_block_does_what_it_shows(
 
 async def commands_work(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each line: a target of the Makefile, or our program, with the simulator's keys."""
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
     (folder / "recording.wav").write_bytes(b"RIFF" + bytes(32_000))
     async with Simulator() as sim:
         for name, value in sim.settings().items():

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 import pytest
 
+from duihua import ChatEngine, Settings
 from duihua.errors import NotSent
 from duihua.escapes import clean
 from duihua.messages import Address, Turn, TurnRef
@@ -25,7 +26,9 @@ from duihua.options import ModelOptions
 from duihua.plain import JsonLines, Plain
 from duihua.screen import rows_of
 from duihua.terminal import Terminal
+from duihua.testing import ScriptedModel
 from duihua_prompts import Catalogue
+from duihua_storage import open_store
 from tests.fake_engine import FakeEngine, notice, row
 
 LEDGER: Any = None  # a terminal keeps nothing
@@ -188,6 +191,26 @@ async def test_commands_work_in_pipes_and_forget_asks_nobody() -> None:
     assert out.splitlines() == ["echo hi", forgotten, nothing]
     assert len(err.splitlines()) == 2
     assert engine.session(HOME).turns == []
+
+
+async def test_a_document_is_said_with_a_question(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/a.db"
+    (tmp_path / "price list.csv").write_text("tea,3\n" * 50, "utf-8")
+    model = ScriptedModel(["Three."])
+    settings = Settings.load(None, database_url=url, file_characters=100, memory_model="none")
+    out, err = io.BytesIO(), io.BytesIO()
+    async with ChatEngine(
+        "scripted/any", settings=settings, provider={"scripted": model}, store=open_store(url, upgrade=True)
+    ) as engine:
+        chat = Terminal(engine, engine.session(HOME), Plain(WORDS, out, err), WORDS)
+        await chat.piped(
+            lines_of(f"/file '{tmp_path}/price list.csv' How much?", f"/file {tmp_path}/none", '/file "')
+        )
+    told, _, question = model.sent[0][-1]["content"].partition("\n")
+    assert (orjson.loads(told)["content"], question) == (("tea,3\n" * 50)[:100], "How much?")
+    assert WORDS.t("file.cut", name="price list.csv", characters=100) in out.getvalue().decode()
+    assert WORDS.t("command.file.usage") in out.getvalue().decode()
+    assert "No such file" in err.getvalue().decode()
 
 
 async def test_options_go_with_every_input() -> None:

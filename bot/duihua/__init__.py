@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from duihua.abilities import Task
 from duihua.config import Settings
+from duihua.documents import read_document, read_file
 from duihua.engine import ChatEngine
 from duihua.errors import (
     AskUser,
@@ -103,6 +104,8 @@ __all__ = [
     "UnsupportedInput",
     "Usage",
     "image",
+    "read_document",
+    "read_file",
     "read_image",
     "skill",
 ]

@@ -172,6 +172,18 @@ class Able(ABC):
 
     # ------------------------------------------------------------ who can
 
+    def has(self, ability: Ability, model: str | None = None) -> bool:
+        """Whether that can be asked for: by `model`, or of any platform that has a key.
+
+        Raises:
+            ConfigError: there is no such model, or no key for it.
+        """
+        try:
+            self._able(ability, model)
+        except NoSuchAbility:
+            return False
+        return True
+
     def _able(self, ability: Ability, model: str | None) -> tuple[Any, str]:
         """The client that has the ability, and its own name of the model."""
         self.check_open()

@@ -7,7 +7,19 @@ from typing import Any, cast
 
 import orjson
 
-from duihua.messages import Decision, Media, Opaque, Options, Part, Quote, Text, Thinking, Unknown, Usage
+from duihua.messages import (
+    Decision,
+    FileText,
+    Media,
+    Opaque,
+    Options,
+    Part,
+    Quote,
+    Text,
+    Thinking,
+    Unknown,
+    Usage,
+)
 
 FORMAT = 1
 """Number of the content format, stored beside it."""
@@ -75,6 +87,8 @@ def _tagged(part: Part) -> dict[str, Any]:
             return {"t": "media", "media": media, "attachment": attachment, "mime": mime, "name": name}
         case Quote(text, author):
             return {"t": "quote", "text": text, "author": author}
+        case FileText(text, name, cut):
+            return {"t": "file", "text": text, "name": name, "cut": cut}
         case Decision(call, approve):
             return {"t": "decision", "call": call, "approve": approve}
         case Options(values):
@@ -98,6 +112,8 @@ def _part(item: Any) -> Part:
             return Media(media, id_, str(data.get("mime", "")), str(data.get("name", "")))
         case {"t": "quote", "text": str(text)}:
             return Quote(text, str(data.get("author", "")))
+        case {"t": "file", "text": str(text)}:
+            return FileText(text, str(data.get("name", "")), bool(data.get("cut")))
         case {"t": "decision", "call": str(call), "approve": bool(approve)}:
             return Decision(call, approve)
         case {"t": "options", "values": dict()}:

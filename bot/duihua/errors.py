@@ -127,8 +127,10 @@ class InputTooLong(DuihuaError):
 class UnsupportedInput(DuihuaError):
     """An attachment cannot be taken.
 
-    `code` says why: no_images and no_media (the model does not take such), not_image, too_large, unreadable;
-    `values` fill its sentence.
+    `code` says why, `values` fill its sentence. Of images: no_images and no_media (the model takes none),
+    not_image, too_large, unreadable; of documents: not_text, no_text, encrypted, old_office, too_complex,
+    broken, no_reader; of recordings: no_hearing, long_recording, not_heard, no_words; of messages: video,
+    kind, many_images, many_files, not_fetched.
     """
 
     _WORDS: Mapping[str, str] = {
@@ -137,6 +139,22 @@ class UnsupportedInput(DuihuaError):
         "not_image": "{name} is no PNG, JPEG, GIF or WebP image",
         "too_large": "{name} is larger than {limit}",
         "unreadable": "{name} cannot be read: {reason}",
+        "not_text": "{name} is no text, PDF, docx, xlsx or pptx file",
+        "no_text": "there is no text in {name}",
+        "encrypted": "{name} is protected by a password",
+        "old_office": "{name} is of an old Office format; save it as docx, xlsx or pptx",
+        "too_complex": "{name} takes too long or too much memory to read",
+        "broken": "{name} is damaged",
+        "no_hearing": "nobody here writes recordings down",
+        "long_recording": "the recording is longer than {limit} seconds",
+        "not_heard": "the recording could not be written down",
+        "no_words": "there are no words in the recording",
+        "video": "videos cannot be watched",
+        "kind": "messages of this kind cannot be read",
+        "many_images": "more than {limit} images at once",
+        "many_files": "{name} is too much beside the other files",
+        "not_fetched": "{name} could not be fetched",
+        "no_reader": '{name} cannot be read: pip install "duihua[files]"',
     }
 
     def __init__(self, code: str, **values: str) -> None:

@@ -73,6 +73,15 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class FileText:
+    """What a file says that came with an input: data, which nobody said. `cut`: there is more in it."""
+
+    text: str
+    name: str = ""
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """A person's answer to a held call: `call` is the call's id."""
 
@@ -102,7 +111,7 @@ class Unknown:
     data: Mapping[str, Any]
 
 
-Part = Text | Thinking | Media | Quote | Decision | Options | Opaque | Unknown
+Part = Text | Thinking | Media | Quote | FileText | Decision | Options | Opaque | Unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,10 @@ class ShownStore(Protocol):
         """The number of the turn that a message belongs to; 0: none."""
         ...
 
+    async def owed_before(self, ref: TurnRef) -> bool:
+        """Whether something from before a turn of its session is still to be sent."""
+        ...
+
     async def lost(self, *, limit: int = 100) -> Sequence[tuple[TurnRef, int]]:
         """(turn, part) of finished turns' messages that may have come once more than is known.
 

@@ -30,6 +30,7 @@ from duihua.commands import (
     UnknownCommand,
     persona_of,
 )
+from duihua.documents import Limits, read_file
 from duihua.errors import DuihuaError, NotSent
 from duihua.events import END, AnyEvent, SkillAttached, TurnFinished, TurnStarted
 from duihua.messages import Address, Text, TurnRef
@@ -75,8 +76,9 @@ class Terminal:
     ) -> None:
         self._engine, self._session, self._view, self._words = engine, session, view, words
         self._options = options
-        image = Command("image", self._image, takes=True)  # only here: it reads files of this machine
-        self._table = CommandTable((*COMMON, image, QUIT))
+        image = Command("image", self._image, takes=True)  # only here: they read files of this machine
+        file = Command("file", self._file, takes=True)
+        self._table = CommandTable((*COMMON, image, file, QUIT))
         self._screen = asyncio.Lock()  # one turn is shown at a time, and the outbox waits for its end
         self._begun: set[int] = set()  # turns seen here, and those seen to their end
         self._ended: set[int] = set()
@@ -217,6 +219,18 @@ class Terminal:
             return Show(scene.words.t("command.image.usage"))
         words = [Text(" ".join(question))] if question else []
         return Present(scene.session.say([read_image(path), *words], options=self._options))
+
+    async def _file(self, scene: Scene) -> Answer:
+        """Says what a document says, with the words behind its path."""
+        try:
+            path, *question = shlex.split(scene.args)
+        except ValueError:
+            return Show(scene.words.t("command.file.usage"))
+        found = await read_file(path, limits=Limits.of(self._engine.settings))
+        if found.cut:
+            self._view.say(scene.words.t("file.cut", name=found.name, characters=len(found.text)))
+        words = [Text(" ".join(question))] if question else []
+        return Present(scene.session.say([found.part, *words], options=self._options))
 
     async def _answer(self, answer: Answer) -> bool:
         match answer:

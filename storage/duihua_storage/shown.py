@@ -94,6 +94,17 @@ _LOST = Statement(
 )
 
 
+_OWED = Statement(
+    select(X.id)
+    .where(
+        X.session_id == bindparam("s"),
+        X.seq < bindparam("q"),
+        text("state IN ('pending', 'sending')"),
+    )
+    .limit(1)
+)
+
+
 def show(ref: TurnRef, part: int, external: str) -> Tx[None]:
     """Writes down what shows a part; nothing if its turn was erased."""
     at = {"s": ref.session, "q": ref.seq}
@@ -125,6 +136,11 @@ def shown_in(session: int, external: str) -> Tx[int]:
         return 0
     rows = yield _IN, {"s": session, "x": clean(external)}
     return int(rows[0][0] or 0)
+
+
+def owed_before(ref: TurnRef) -> Tx[bool]:
+    """Whether the outbox still has something from before a turn."""
+    return bool((yield _OWED, {"s": ref.session, "q": ref.seq}))
 
 
 def lost(limit: int) -> Tx[Sequence[tuple[TurnRef, int]]]:

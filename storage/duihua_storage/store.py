@@ -533,6 +533,10 @@ class SqlStore:
         """The number of the turn that a message belongs to; 0: none."""
         return await self._db.read(lambda: shown.shown_in(session, external))
 
+    async def owed_before(self, ref: TurnRef) -> bool:
+        """Whether something from before a turn of its session is still to be sent."""
+        return await self._db.read(lambda: shown.owed_before(ref))
+
     async def lost(self, *, limit: int = 100) -> Sequence[tuple[TurnRef, int]]:
         """(turn, part) of finished turns' messages that were about to be sent and never confirmed."""
         return await self._db.read(lambda: shown.lost(limit))

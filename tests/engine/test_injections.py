@@ -17,12 +17,12 @@ import pytest
 from aiohttp import web
 
 from duihua import ChatEngine, Settings, skill
+from duihua.access import Access
 from duihua.events import SkillFinished
 from duihua.ports import Skill
 from duihua.simulator import Simulator
 from duihua.skills import runner
 from duihua.skills.contract import Context
-from duihua.skills.gate import Gate
 from duihua.skills.guard import Guard, Reach
 from duihua_skills.recall import recall
 from duihua_storage import open_store
@@ -142,11 +142,11 @@ async def test_no_text_in_a_result_does_what_the_user_did_not_ask_for() -> None:
 
 
 async def test_without_the_gate_every_one_of_them_would(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def anybody(self: Gate, *about: Any) -> bool:
+    async def anybody(self: Access, *about: Any, **more: Any) -> bool:
         return True
 
     monkeypatch.setattr(runner, "needs_consent", lambda skill, arguments: False)
-    monkeypatch.setattr(Gate, "is_admin", anybody)
+    monkeypatch.setattr(Access, "is_admin", anybody)
     monkeypatch.setattr(Reach, "why_not", lambda *about: "")
     done = await attacked()
     assert [name for name, harm in done.items() if not harm] == []

@@ -73,6 +73,10 @@ async def start() -> AsyncIterator[Start]:
         yield begin
 
 
+async def nobody(address: Address, user: int) -> bool:
+    return False
+
+
 @asynccontextmanager
 async def ledger() -> AsyncIterator[Ledger]:
     """Where the calls of clients are counted and written down."""

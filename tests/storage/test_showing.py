@@ -104,3 +104,26 @@ async def test_a_forgotten_reader_leaves_no_ids(store: SqlStore, database_url: s
     assert user is not None
     await store.forget_user(user)
     assert run(database_url, "SELECT external_id FROM shown") == []
+
+
+async def test_what_is_begun_again_without_an_answer_may_be_there_twice(store: SqlStore) -> None:
+    await talk(store, "a")
+    await store.show(ONE, 0)
+    await store.unshow(ONE, [0])  # surely not sent
+    await show(store, ONE, "")
+    await store.show(ONE, 0, "70")
+    assert await store.lost() == []
+    await store.show(ONE, 1)
+    await store.show(ONE, 1)
+    await store.show(ONE, 1, "71")
+    assert await store.lost() == [(ONE, 1)]
+
+
+async def test_what_comes_before_a_turn_is_owed_until_it_is_settled(store: SqlStore) -> None:
+    work = await say(store, "a")
+    await end(store, work, sends=sends("answer"))
+    assert [await store.owed_before(TurnRef(1, seq)) for seq in (1, 2)] == [False, True]
+    [send] = await store.take_sends(["terminal"], lease=60_000)
+    assert await store.owed_before(TWO)
+    await store.settle_send(send.id, "sent", external_id="70")
+    assert not await store.owed_before(TWO)

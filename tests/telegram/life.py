@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from duihua import ChatEngine
 from duihua.simulator.telegram import FakeTelegram
 from duihua.telegram.composing import Connections, fronted
+from duihua.telegram.frontend import Streaming
 from duihua.telegram.governor import Limits
 from duihua.telegram.intake import Patience
 from duihua.telegram.running import Plan, Running
@@ -38,8 +39,15 @@ class Life:
 
 
 @asynccontextmanager
-async def living(fake: FakeTelegram, script: Any = (), **given: Any) -> AsyncIterator[Life]:
-    """The program on a script; fields of `Plan` and settings of the engine, as they are given."""
+async def living(
+    fake: FakeTelegram,
+    script: Any = (),
+    *,
+    engine: ChatEngine | None = None,
+    streaming: Streaming = "final",
+    **given: Any,
+) -> AsyncIterator[Life]:
+    """The program on a script, unless an engine is given; fields of `Plan` and settings of the engine."""
     fields = {name: given.pop(name) for name in tuple(given) if name in Plan.__dataclass_fields__}
     given.setdefault("owners", (f"telegram/{ADA}",))
     fields.setdefault("patience", QUICK)
@@ -50,9 +58,9 @@ async def living(fake: FakeTelegram, script: Any = (), **given: Any) -> AsyncIte
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(running.served())
         bots = await running.meet()
-        engine = scripted_engine(script, **given)
+        engine = engine or scripted_engine(script, **given)
         front = fronted(
-            engine, bots, running.plan, connections=connections, limits=UNLIMITED, streaming="final"
+            engine, bots, running.plan, connections=connections, limits=UNLIMITED, streaming=streaming
         )
         parts = await stack.enter_async_context(front)
         await stack.enter_async_context(engine)

@@ -79,6 +79,27 @@ async def test_a_long_stream_seals_full_messages(make: Any, fake: FakeTelegram) 
     assert len(desk.texts(42)) == 2
 
 
+async def test_a_live_view_waits_until_earlier_answers_are_sent(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    go_on = asyncio.Event()
+    desk: Desk = await make([["one ", go_on, "two"]], streaming="edit")
+    fake.user(42, "Ada").say("hi")
+    owing, sent_before = [True, True, False], list[int]()
+
+    async def owed_before(ref: TurnRef) -> bool:
+        sent_before.append(len(fake.calls.of("sendMessage")))
+        return owing.pop(0)
+
+    monkeypatch.setattr(desk.engine.store, "owed_before", owed_before)
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: fake.chat(42).answers)
+    go_on.set()
+    await talking
+    assert sent_before == [0, 0, 0]
+    assert desk.texts(42) == ["one two"]
+
+
 async def test_what_was_lost_on_the_way_is_sent_again_and_counted(
     make: Any, fake: FakeTelegram, monkeypatch: Any
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duihua.telegram.governor import Governor, Limits
+from duihua.telegram.governor import Governor, Kind, Limits
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -89,16 +89,36 @@ def test_what_must_arrive_comes_before_frames() -> None:
     assert order[30:36] == ["final"] * 6
 
 
-def test_frames_leave_a_slot_of_their_chat() -> None:
+def test_what_must_arrive_takes_the_next_slot_of_a_chat_that_frames_have_filled() -> None:
+    order: list[tuple[str, float]] = []
+
     async def run(governor: Governor, loop: Loop) -> None:
-        for _ in range(2):
-            async with governor.slot(1, "frame"):
+        async def send(kind: Kind) -> None:
+            async with governor.slot(1, kind):
+                order.append((kind, loop.time()))
+
+        for _ in range(3):
+            await send("frame")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(send("frame"))
+            await asyncio.sleep(0)
+            group.create_task(send("final"))
+
+    play(run)
+    assert order == [*[("frame", 0)] * 3, ("final", 3), ("frame", 3)]
+
+
+def test_frames_leave_a_slot_of_their_group() -> None:
+    async def run(governor: Governor, loop: Loop) -> None:
+        for _ in range(19):
+            async with governor.slot(-1, "frame"):
                 pass
-        late = asyncio.ensure_future(anext(frame := governor.slot(1, "frame").gen))  # type: ignore[attr-defined]
-        await asyncio.sleep(0)
+            await asyncio.sleep(1)
+        late = asyncio.create_task(anext(frame := governor.slot(-1, "frame").gen))  # type: ignore[attr-defined]
+        await asyncio.sleep(1)
         assert not late.done()
-        async with governor.slot(1):
-            assert loop.time() == 0
+        async with governor.slot(-1):
+            assert loop.time() == 20
         late.cancel()
         await asyncio.gather(late, return_exceptions=True)
         await frame.aclose()

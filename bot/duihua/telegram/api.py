@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import aiohttp
@@ -344,13 +345,16 @@ def _reason(error: TelegramAPIError) -> str:
     return redact(error.message)[:200]
 
 
+@lru_cache(maxsize=10_000)
+def _entity(it: Entity) -> MessageEntity:
+    """Frames of one message hold the same ones again and again, and each takes a while to make."""
+    return MessageEntity(
+        type=it.type, offset=it.offset, length=it.length, url=it.url or None, language=it.language or None
+    )
+
+
 def _entities(entities: Sequence[Entity]) -> list[MessageEntity] | None:
-    return [
-        MessageEntity(
-            type=e.type, offset=e.offset, length=e.length, url=e.url or None, language=e.language or None
-        )
-        for e in entities
-    ] or None
+    return [_entity(it) for it in entities] or None
 
 
 def _keyboard(buttons: Buttons) -> InlineKeyboardMarkup | None:

@@ -123,7 +123,7 @@ class TelegramFront:
         elif send.kind == "delete":
             texts, files, buttons = [], (), ()
         else:
-            texts, files, buttons = await self._wanted(send, words)
+            texts, files, buttons = await self._wanted(send, words, live)
         try:
             await self._settle(api, place, book, texts, buttons)
             await self._attach(api, place, book, send, files)
@@ -137,7 +137,9 @@ class TelegramFront:
             return words.t(line.code, **line.values)
         return sentence(reminded(send, self._engine.clock()), words)
 
-    async def _wanted(self, send: Send, words: Catalogue) -> tuple[list[Formatted], Sequence[Media], Buttons]:
+    async def _wanted(
+        self, send: Send, words: Catalogue, live: Live | None
+    ) -> tuple[Sequence[Formatted], Sequence[Media], Buttons]:
         """The messages that an answer comes to, its files, and the buttons under it."""
         from duihua_prompts import error_line
 
@@ -155,8 +157,11 @@ class TelegramFront:
                     buttons = _decisions(words, held.call.id)
         if end.finish == "length":
             buttons = ((Button(words.t("telegram.continue"), data=f"continue:{send.ref.seq}"),), *buttons)
-        whole = joined([render(end.text), *(Formatted(note) for note in notes if note)])
-        texts = split(whole) if whole.text.strip() else []
+        notes = [note for note in notes if note]
+        texts = live.whole(end.text) if live is not None and not notes else None
+        if texts is None:
+            whole = joined([render(end.text), *(Formatted(note) for note in notes)])
+            texts = split(whole) if whole.text.strip() else []
         return texts, end.attachments, buttons if end.finish != "flagged" else ()
 
     async def _settle(

@@ -25,13 +25,14 @@ Kind = Literal["final", "frame"]
 class Limits:
     """What may be sent: so many messages in any so many seconds. Edits and frames of drafts count.
 
-    `spare` are the slots of each that frames leave to what must arrive.
+    `spare` are the slots of each that frames leave to what must arrive. In a chat they leave none: one gets
+    free every second, and what must arrive takes it.
     """
 
     overall: tuple[int, float] = (30, 1.0)
     chat: tuple[int, float] = (3, 3.0)  # one a second, and short bursts
     group: tuple[int, float] = (20, 60.0)
-    spare: tuple[int, int, int] = (4, 1, 4)
+    spare: tuple[int, int, int] = (4, 0, 1)
 
 
 KEPT = 2_000

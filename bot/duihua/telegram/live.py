@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -24,6 +25,7 @@ from duihua.events import (
     SkillFinished,
     SkillProgress,
     SkillStarted,
+    TextDelta,
     ThinkingDelta,
     TurnRestarted,
 )
@@ -39,8 +41,8 @@ log = logging.getLogger(__name__)
 
 Transport = Literal["draft", "edit", "final"]
 
-EVERY = {"edit": 3.0, "draft": 1.0, "final": 5.0}
-"""Seconds between two frames, at least."""
+EVERY = {"edit": 3.2, "draft": 1.0, "final": 5.0}
+"""Seconds from frame to frame, at least. A group's twenty a minute leave room for an edit every 3.16."""
 KEEP_ALIVE = 25.0
 """Seconds after which a draft is shown again, for it lives thirty."""
 LIMIT = 4_096
@@ -58,12 +60,18 @@ class Ledger:
     ref: TurnRef
     ids: dict[int, int] = field(default_factory=dict[int, int])
     said: dict[int, tuple[Formatted, Buttons]] = field(default_factory=dict[int, tuple[Formatted, Buttons]])
+    _first: bool = False
 
     async def load(self) -> None:
         """Reads what was shown before, by this process or an earlier one."""
         for shown in await self.store.shown(self.ref):
             if shown.external:
                 self.ids.setdefault(shown.part, int(shown.external))
+
+    async def next(self) -> bool:
+        """Whether all that comes before this turn in the chat has been sent."""
+        self._first = self._first or not await self.store.owed_before(self.ref)
+        return self._first
 
     async def put(self, api: Api, place: Place, part: int, text: Formatted, buttons: Buttons = ()) -> None:
         """Makes a part's message say this: it is changed or sent, whichever it takes, in one call.
@@ -117,11 +125,14 @@ class Live:
         self._describe, self._thoughts, self._clock = status, thoughts, clock
         self._buttons = ((Button(stop, data=f"stop:{ledger.ref.seq}"),),)
         self._shown, self._stream = Shown(), Stream()
+        self._fresh: list[str] = []  # what came since the last frame: the stream reads it at once
         self._status, self._thought = "", ""
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
         self._calling = asyncio.Lock()
         self._last: Formatted | None = None  # of the draft
+        self._visible = False  # whether there was anything to show
+        self._begun = -math.inf  # when the last call was made
 
     async def follow(self, events: AsyncIterator[AnyEvent]) -> None:
         """Shows a turn's events to their end, or until `finish`."""
@@ -145,10 +156,19 @@ class Live:
         async with self._calling:
             pass
 
+    def whole(self, text: str) -> tuple[Formatted, ...] | None:
+        """The messages of the finished answer, if it is what was followed to its end; None: render it."""
+        if self._shown.text != text:
+            return None
+        self._read()
+        return self._stream.finish()
+
     # ------------------------------------------------------------ what there is to show
 
     def _apply(self, event: AnyEvent) -> None:
         match event:
+            case TextDelta() if (change := self._shown.apply(event)) is not None:  # by far the most
+                self._fresh.append(change.text)
             case SkillStarted():
                 self._status = one_line(self._describe(event.name, event.arguments), STATUS)
             case SkillProgress():
@@ -160,12 +180,17 @@ class Live:
             case _:
                 if (change := self._shown.apply(event)) is not None:
                     if change.replaces or isinstance(event, TurnRestarted):
-                        self._stream = Stream()
-                    self._stream.feed(change.text)
+                        self._stream, self._fresh, self._visible = Stream(), [], False
+                    self._fresh.append(change.text)
         self._changed.set()
+
+    def _read(self) -> None:
+        self._stream.feed("".join(self._fresh))
+        self._fresh.clear()
 
     def _wanted(self) -> tuple[list[Formatted], Formatted | None]:
         """The messages that are full, and the one that grows."""
+        self._read()
         frame = self._stream.frame()
         full, growing = [*frame.sealed, *frame.open[:-1]], [*frame.open[-1:]]
         if not (full or growing) and self._thought.strip():
@@ -183,7 +208,7 @@ class Live:
         every = EVERY[self._transport]
         pause = 0.0
         while not self._ended.is_set():
-            if pause:
+            if pause > 0:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._ended.wait()
@@ -194,7 +219,7 @@ class Live:
                     await self._changed.wait()
             self._changed.clear()
             try:
-                pause = every if await self._frame() else 0.0
+                pause = self._begun + every - self._clock() if await self._frame() else 0.0
             except NotSent as e:
                 pause = max(every, e.retry_after)
                 self._changed.set()
@@ -211,18 +236,21 @@ class Live:
     async def _frame(self) -> bool:
         """Makes the one call that is needed most; False: none is."""
         if self._transport == "final":
+            self._begun = self._clock()
             await self._api.typing(self._place)
             self._changed.set()
             return True
-        full, growing = self._wanted()
-        if not full and growing is None:
+        self._visible = self._visible or self._wanted() != ([], None)
+        if not self._visible:
             return False
         async with self._api.turn(self._place, "frame"), self._calling:
             if self._ended.is_set():
                 return False
-            full, growing = self._wanted()  # by now there may be more
+            self._begun = self._clock()
+            full, growing = self._wanted()
             for part, text in enumerate(full):
                 if not self.ledger.says(part, text):
+                    await self._turn_to_send()
                     await self.ledger.put(self._api, self._place, part, text)
                     self._last = None  # a message takes the draft's place
                     self._changed.set()
@@ -237,5 +265,11 @@ class Live:
             part = len(full)
             if self.ledger.says(part, growing, self._buttons):
                 return False
+            await self._turn_to_send()
             await self.ledger.put(self._api, self._place, part, growing, self._buttons)
         return True
+
+    async def _turn_to_send(self) -> None:
+        """Raises NotSent while an earlier answer waits to be sent: messages stand in the order of turns."""
+        if not await self.ledger.next():
+            raise NotSent("an earlier answer comes first", 0.5)
