@@ -212,13 +212,15 @@ async def program(fake: Fake, model: Paced, *, faster: float = 1.0) -> AsyncIter
         }
         limits = Limits(**spans, spare=limits.spare)
         live.EVERY.update({name: seconds / faster for name, seconds in every.items()})
-    running, stop = Running(Plan([SecretStr(fake.token)], fake.url, open=True)), asyncio.Event()
+    running, stop = Running(Plan([SecretStr(fake.token)], fake.url)), asyncio.Event()
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="duihua-bench-"))
         await stack.enter_async_context(running.served())
         bots = await running.meet()
         url = f"sqlite+aiosqlite:///{folder}/bench.db"
-        settings = Settings.load(None, database_url=url, lang="en", memory="off")
+        settings = Settings.load(
+            None, database_url=url, lang="en", memory="off", access="open", rate_user="off", rate_chat="off"
+        )
         engine = ChatEngine("paced/any", settings=settings, provider={model.name: model})
         parts = await stack.enter_async_context(fronted(engine, bots, running.plan, limits=limits))
         await stack.enter_async_context(engine)

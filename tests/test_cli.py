@@ -19,7 +19,7 @@ from duihua_prompts import Catalogue
 ROOT = Path(__file__).parent.parent
 WORDS = Catalogue("en")
 COMMANDS = [
-    *([name] for name in ("chat", "simulator", "models", "db", "task")),
+    *([name] for name in ("chat", "simulator", "models", "db", "task", "init", "telegram")),
     *([name] for name in ("complete", "moderate", "embed", "draw", "transcribe", "count")),
     *(["task", name] for name in ("start", "list", "show", "forget")),
     *(["skills", *name] for name in ([], ["list"], ["show"], ["new"], ["test"], ["run"])),

@@ -35,6 +35,7 @@ VALUES = {
     "redact",
     "escapes",
     "saving",
+    "envfile",
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
@@ -73,6 +74,7 @@ LAYERS = [
         "model_commands",
         "task_commands",
         "telegram_commands",
+        "init_commands",
         "memory_commands",
         "skill_commands",
         "skill_check",

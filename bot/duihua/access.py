@@ -122,7 +122,7 @@ class Access:
         if role in STAFF:
             return Verdict(True, role)
         if role == "stranger":
-            if self._policies.get(front, self._usual) == "closed":
+            if not self.is_open(front):
                 address = Address(front, chat, bot, tenant=tenant)
                 return await self._stranger(address, external, name, group)
             role = "user"
@@ -136,6 +136,15 @@ class Access:
         self._people.take((tenant, front, external))
         self._chats.take((tenant, front, bot, chat))
         return Verdict(True, role)
+
+    async def knows(self, front: str, external: str, *, tenant: str = "main") -> bool:
+        """Whether a person is let in; counts and tells nothing, for what must not wait, such as a stop."""
+        role = await self.role(front, external, tenant=tenant)
+        return role != "blocked" and (role != "stranger" or self.is_open(front))
+
+    def is_open(self, front: str) -> bool:
+        """Whether strangers are let in there."""
+        return self._policies.get(front, self._usual) == "open"
 
     async def _stranger(self, address: Address, external: str, name: str, group: bool) -> Verdict:
         where = (address.tenant, address.front, address.bot, address.chat if group else external)

@@ -40,7 +40,7 @@ async def _waiting(scene: Scene) -> Answer:
     words = scene.words
     waiting = await scene.engine.access.pending(tenant=scene.session.address.tenant)
     lines = [
-        words.t("command.access.line", number=one.id, user=one_line(str(one), 100), name=_called(one))
+        words.t("command.access.line", number=one.id, user=one_line(str(one), 100), name=called(one))
         for one in waiting
     ]
     title = words.t("command.access.title" if lines else "command.access.nothing")
@@ -62,10 +62,11 @@ async def _decide(scene: Scene, which: str, *, yes: bool) -> Answer:
 def decided(pairing: Pairing, *, yes: bool, words: Catalogue) -> str:
     """What a decision has come to, for whoever decided."""
     code = "command.access.approved" if yes else "command.access.declined"
-    return words.t(code, name=_called(pairing), user=one_line(str(pairing), 100))
+    return words.t(code, name=called(pairing), user=one_line(str(pairing), 100))
 
 
-def _called(pairing: Pairing) -> str:
+def called(pairing: Pairing) -> str:
+    """What a stranger is called, else their id."""
     return one_line(pairing.name or pairing.external, 60)
 
 

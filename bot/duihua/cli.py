@@ -16,6 +16,7 @@ from duihua import (
     ability_commands,
     access_commands,
     audit_commands,
+    init_commands,
     mcp_commands,
     memory_commands,
     model_commands,
@@ -125,6 +126,7 @@ def _parser(words: Catalogue) -> Parser:
     telegram.add_argument("--port", type=port, metavar="N", default=0, help=words.t("cli.fake-telegram.port"))
     telegram.add_argument("--log", metavar="FILE", default="", help=words.t("cli.fake-telegram.log"))
 
+    init_commands.add(command, words)
     telegram_commands.add(command, words)
     ability_commands.add(command, words)
     task_commands.add(command, words)

@@ -90,12 +90,11 @@ class Settings(BaseSettings):
 
     telegram_bot_token: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_BOT_TOKEN"))
     telegram_api_url: str = Field("https://api.telegram.org", validation_alias=_named("TELEGRAM_API_URL"))
-    telegram_access: Literal["closed", "open"] = Field("closed", validation_alias=_named("TELEGRAM_ACCESS"))
-    telegram_owners: Annotated[tuple[int, ...], NoDecode] = Field(
-        (), validation_alias=_named("TELEGRAM_OWNERS")
-    )
     telegram_webhook_secret: SecretStr | None = Field(
         None, validation_alias=_named("TELEGRAM_WEBHOOK_SECRET")
+    )
+    telegram_stream: Literal["auto", "draft", "edit", "final"] = Field(
+        "auto", validation_alias=_named("TELEGRAM_STREAM")
     )
     telegram_proxy: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_PROXY"))
 
@@ -200,7 +199,6 @@ class Settings(BaseSettings):
         "owners",
         "mcp_hosts",
         "genstudio_native_tools",
-        "telegram_owners",
         mode="before",
     )
     @classmethod

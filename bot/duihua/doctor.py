@@ -73,7 +73,7 @@ async def examine(
 
     asked: set[str] = set()
     for name in (part.strip() for part in settings.model.split(",") if part.strip()):
-        async for finding in _model(name, settings, clock):
+        async for finding in model(name, settings, clock):
             yield finding
         asked.add(name.partition("/")[0].lower())
     for platform in registry.PLATFORMS.values():
@@ -227,12 +227,14 @@ def circuits(url: str, now: float) -> list[Finding]:
 # ---------------------------------------------------------------- models and platforms
 
 
-async def _model(name: str, settings: Settings, clock: Callable[[], float]) -> AsyncIterator[Finding]:
+async def model(
+    name: str, settings: Settings, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Finding]:
     """A configured model: its key, its platform, one short question."""
     from duihua.providers import registry
 
     try:
-        platform, model = registry.split(name)
+        platform, its_name = registry.split(name)
         provider = registry.create(platform, settings)
     except MissingKey as e:
         yield Finding("broken", "key_missing", {"model": name}, e)
@@ -245,7 +247,7 @@ async def _model(name: str, settings: Settings, clock: Callable[[], float]) -> A
         for finding in reached:
             yield finding
         if not any(f.level == "broken" for f in reached):
-            yield await _answers(provider, name, model)
+            yield await _answers(provider, name, its_name)
     finally:
         await provider.aclose()
 

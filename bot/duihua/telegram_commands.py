@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NEEDED = ("aiogram", "markdown_it", "pylatexenc")
 """What the extra `telegram` brings."""
+ADMITTED = ("owner", "admin", "user")
 LISTEN = "127.0.0.1:8080"
 
 
@@ -56,6 +57,7 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
     async def run() -> int:
         from duihua.telegram.composing import fronted
         from duihua.telegram.intake import Deaf
+        from duihua.telegram.place import FRONT
         from duihua.telegram.running import Running
 
         stop = asyncio.Event()
@@ -70,11 +72,13 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
                 return 0
             bots = running.bots
             engine = await make_engine(given.model, settings, words, stack)
-            front, voice, languages = await stack.enter_async_context(fronted(engine, bots, plan))
+            fronting = fronted(engine, bots, plan, streaming=settings.telegram_stream)
+            front, voice, languages = await stack.enter_async_context(fronting)
             await stack.enter_async_context(engine)
             for bot in bots:
                 complain(words.t("cli.telegram.ready", name=bot.me.username))
-            if not (plan.owners or plan.open):
+            members = await engine.access.members()
+            if not (engine.access.is_open(FRONT) or any(one.role in ADMITTED for one in members)):
                 complain(words.t("cli.telegram.closed"))
             try:
                 await running.run(engine, front, voice, languages, stop)
@@ -112,8 +116,6 @@ def _plan(settings: Settings, tokens: list[SecretStr], given: argparse.Namespace
         (host.strip("[]"), int(port)),
         settings.telegram_webhook_secret,
         given.health_port,
-        frozenset(settings.telegram_owners),
-        settings.telegram_access == "open",
     )
 
 

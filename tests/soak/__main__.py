@@ -140,10 +140,9 @@ class Soak:
         return {
             "TELEGRAM_BOT_TOKEN": fake.token,
             "TELEGRAM_API_URL": fake.url,
-            "TELEGRAM_ACCESS": "open",
             "DUIHUA_ACCESS": "open",
-            "DUIHUA_RATE_USER": "",
-            "DUIHUA_RATE_CHAT": "",
+            "DUIHUA_RATE_USER": "off",
+            "DUIHUA_RATE_CHAT": "off",
             "OPENAI_API_KEY": "soak-key",
             "OPENAI_BASE_URL": model.url,
             "DUIHUA_MODEL": "openai/soak",

@@ -171,7 +171,7 @@ async def converse(stage: Stage) -> None:
 
     await stage.say(ming, "你好，我叫小明。", "小明")
     await stage.say(ada, _TABLE, "is not code")
-    await stage.say(eve, "May I, too?", "TELEGRAM_OWNERS")
+    await stage.say(eve, "May I, too?", "Pass this code on")
     asked = await stage.say(ming, "北京今天天气怎么样？", "北京")
 
     ada.say(f"{_STORY} !slow 60")
@@ -209,7 +209,7 @@ async def program(fake: FakeTelegram, simulator: Simulator) -> AsyncIterator[asy
             | {
                 "TELEGRAM_API_URL": fake.url,
                 "TELEGRAM_BOT_TOKEN": fake.token,
-                "TELEGRAM_OWNERS": ",".join(map(str, sorted(OWNERS))),
+                "DUIHUA_OWNERS": ",".join(f"telegram/{owner}" for owner in sorted(OWNERS)),
             },
         )
         try:

@@ -49,7 +49,7 @@ async def living(
 ) -> AsyncIterator[Life]:
     """The program on a script, unless an engine is given; fields of `Plan` and settings of the engine."""
     fields = {name: given.pop(name) for name in tuple(given) if name in Plan.__dataclass_fields__}
-    fields.setdefault("owners", frozenset({ADA}))
+    given.setdefault("owners", (f"telegram/{ADA}",))
     fields.setdefault("patience", QUICK)
     tokens = fields.setdefault("tokens", [SecretStr(fake.token)])
     running, stop = Running(replace(Plan(tokens, fake.url), **fields)), asyncio.Event()

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from duihua.errors import StorageError
 from duihua.messages import Address
 from duihua.simulator.telegram import FakeTelegram, User
-from duihua.telegram.access import Hush
 from duihua.telegram.lease import Lease, LeaseLost
+from duihua_prompts import Catalogue
 from duihua_storage import SqlStore
 from tests.telegram.life import living
 from tests.telegram.test_desk import SOURCE, answers, echo
@@ -25,38 +25,68 @@ Start = Callable[..., Any]
 # ---------------------------------------------------------------- access
 
 
-async def test_a_stranger_is_told_once_and_asks_the_model_nothing(
+async def test_a_stranger_gets_a_code_once_and_asks_the_model_nothing(
     fake: FakeTelegram, ada: User, start: Start
 ) -> None:
     life = await start(["for the owner"])
     eve = fake.user(66, "Eve", language_code="zh-hans")
-    eve.say("你好")
-    eve.say("/new")
-    eve.say("喂?")
+    for text in ("你好", "/new", "喂?", "/stop"):
+        eve.say(text)
     ada.say("hello")
-    await fake.until(lambda: answers(fake))
+    await fake.until(lambda: "for the owner" in answers(fake))
     await fake.until(lambda: not fake.bot.updates)
     (told,) = answers(fake, 66)
-    assert "66" in told
-    assert "TELEGRAM_OWNERS" in told
-    assert "抱歉" in told
+    assert "配对码" in told
     assert await life.engine.store.user("main", "telegram", "66") is None
 
 
-async def test_an_open_bot_talks_to_everybody(fake: FakeTelegram, start: Start) -> None:
-    await start(echo, open=True, owners=frozenset())
-    fake.user(66, "Eve").say("hello")
-    await fake.until(lambda: answers(fake, 66))
+async def test_a_code_makes_the_first_owner(fake: FakeTelegram, ada: User, start: Start) -> None:
+    life = await start(["hi"], owners=())
+    ada.say(f"/start {await life.engine.access.invite()}")
+    ada.say("hello")
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert answers(fake) == [Catalogue("en").t("access.became.owner"), "hi"]
 
 
-def test_hints_are_few() -> None:
-    now = 0.0
-    hush = Hush(again=100, many=2, clock=lambda: now)
-    assert [hush.may(person) for person in (1, 1, 2, 3)] == [True, False, True, False]
-    now = 61.0
-    assert [hush.may(person) for person in (3, 1)] == [True, False]
-    now = 101.0
-    assert hush.may(1)
+async def test_an_administrator_lets_a_stranger_in_by_a_button(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo, owners=("telegram/42", "telegram/43"))
+    bob, eve = fake.user(43, "Bob", language_code="en"), fake.user(66, "Eve", language_code="en")
+    for owner in (ada, bob):
+        owner.say("here I am")
+    await fake.until(lambda: answers(fake) and answers(fake, 43))
+    eve.say("hello")
+    await fake.until(lambda: len(answers(fake)) == 2 and len(answers(fake, 43)) == 2)
+    asked = fake.chat(43).last
+    assert asked.text == "Eve (telegram/66) would like to talk to me."
+    body = {"id": "5", "chat_instance": "1", "data": "admit:1", "message": asked.json()}
+    fake.inject({"callback_query": {**body, "from": {"id": 66, "is_bot": False, "first_name": "Eve"}}})
+    await fake.until(lambda: fake.calls.of("answerCallbackQuery"))
+    assert len(await life.engine.access.pending()) == 1  # it is not for her
+    queries = [ada.press(fake.chat(42).last, "admit:1"), bob.press(asked, "admit:1")]  # both at once
+    await fake.until(lambda: all(query in fake.bot.answered for query in queries))
+    told = [fake.bot.answered[query]["text"] for query in queries]
+    assert sorted("decided already" in text for text in told) == [False, True]
+    for chat in (42, 43):
+        await fake.until(lambda chat=chat: not fake.chat(chat).last.buttons)
+    winner = "Ada" if "may talk to me now" in told[0] else "Bob"
+    assert answers(fake, 42)[-1] == answers(fake, 43)[-1]
+    assert answers(fake, 42)[-1].endswith(f"Decided by {winner}.")
+    await fake.until(lambda: Catalogue("en").t("access.became.user") in answers(fake, 66))
+    eve.say("hello again")
+    await fake.until(lambda: "you said hello again" in answers(fake, 66))
+
+
+async def test_an_open_bot_talks_to_everybody_but_not_for_ever(fake: FakeTelegram, start: Start) -> None:
+    await start(echo, access="open", owners=(), rate_user="1/60")
+    eve = fake.user(66, "Eve", language_code="en")
+    for text in ("one", "two", "three"):
+        eve.say(text)
+    await fake.until(lambda: len(answers(fake, 66)) == 2 and not fake.bot.updates)
+    slower, said = sorted(answers(fake, 66))
+    assert "too fast" in slower
+    assert said == "you said one"
 
 
 # ---------------------------------------------------------------- commands and buttons
@@ -219,19 +249,21 @@ async def test_in_a_group_only_what_is_meant_for_the_bot_is_heard(
 ) -> None:
     fake.bot.privacy = False
     await start(echo)
-    eve = fake.user(66, "Eve")
+    eve = fake.user(66, "Eve", language_code="en")
     group = fake.group(members=[ada, fake.bot, eve])
     ada.say("nobody in particular", group)
     ada.say("@other_bot hello", group)
     ada.say("/nothing", group)
     eve.say("@duihua_bot and me?", group)
     ada.say("@Duihua_bot, one", group)
-    await fake.until(lambda: len(answers(fake, group.id)) == 1)
-    ada.say("/ask two", group)
     await fake.until(lambda: len(answers(fake, group.id)) == 2)
-    ada.say("three", group, reply_to=fake.chat(group.id).last)
+    ada.say("/ask two", group)
     await fake.until(lambda: len(answers(fake, group.id)) == 3)
-    said = [text.rpartition("\n")[2].removeprefix("you said ") for text in answers(fake, group.id)]
+    ada.say("three", group, reply_to=fake.chat(group.id).last)
+    await fake.until(lambda: len(answers(fake, group.id)) == 4)
+    stranger, *heard = answers(fake, group.id)
+    assert "Write to me alone first" in stranger
+    said = [text.rpartition("\n")[2].removeprefix("you said ") for text in heard]
     assert [text.removeprefix("Ada: ") for text in said] == ["one", "two", "three"]
 
 

@@ -50,7 +50,7 @@ async def test_messages_of_a_chat_are_answered_in_order(fake: FakeTelegram, ada:
 
 
 async def test_chats_do_not_wait_for_each_other(fake: FakeTelegram, ada: User, start: Start) -> None:
-    life = await start(echo, open=True)
+    life = await start(echo, access="open")
     submit, held = life.engine.accept, asyncio.Event()
 
     async def accept(input: Any) -> Any:

@@ -50,7 +50,8 @@ def test_without_the_extra_one_line_names_it(
     [
         ({"TELEGRAM_BOT_TOKEN": "no token"}, (), "TELEGRAM_BOT_TOKEN"),
         ({"TELEGRAM_API_URL": "nowhere"}, (), "TELEGRAM_API_URL"),
-        ({"TELEGRAM_OWNERS": "ada"}, (), "TELEGRAM_OWNERS"),
+        ({"DUIHUA_ACCESS": "ajar"}, (), "DUIHUA_ACCESS"),
+        ({"TELEGRAM_STREAM": "slowly"}, (), "TELEGRAM_STREAM"),
         ({"TELEGRAM_WEBHOOK_SECRET": "sécret"}, (), "TELEGRAM_WEBHOOK_SECRET"),
         ({}, ("--listen", "8080"), "--listen"),
         ({}, ("--webhook", "example.com"), "--webhook"),
@@ -114,7 +115,8 @@ async def test_the_program_runs_and_ends_when_it_is_deaf(
     for name, value in {
         "TELEGRAM_BOT_TOKEN": f" {fake.token} , ",
         "TELEGRAM_API_URL": fake.url,
-        "TELEGRAM_OWNERS": "42",
+        "DUIHUA_OWNERS": "telegram/42",
+        "TELEGRAM_STREAM": "final",
         "DUIHUA_SKILLS": "calculator",
     }.items():
         monkeypatch.setenv(name, value)
@@ -123,6 +125,7 @@ async def test_the_program_runs_and_ends_when_it_is_deaf(
     await fake.until(lambda: fake.bot.confirmed and fake.chat(42).answers and fake.bot.waiting)
     told = capsys.readouterr().err
     assert "@duihua_bot is ready" in told
+    assert not fake.calls.counts["sendMessageDraft"]
     health = next(word for line in told.splitlines() for word in line.split() if word.endswith("/healthz"))
     async with aiohttp.ClientSession() as http, http.get(health) as answer:
         assert answer.status == 200

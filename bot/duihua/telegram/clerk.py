@@ -31,7 +31,8 @@ from duihua.commands import (
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
 from duihua.messages import Address, TurnRef, text_of
 from duihua.plain import explain
-from duihua.telegram.access import Door, Hush
+from duihua.telegram.place import FRONT
+from duihua.telegram.porter import DECLINE, LET_IN, Porter
 from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ STOP = "stop"
 CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
 KEPT = 1_000
-"""Questions that wait, at most."""
+"""Questions that wait, and albums that are known, at most."""
 TRIES = 3
 """Of telling the answer to a command; the turns' own answers are in the outbox instead."""
 ONCE = frozenset({"undo"})
@@ -78,13 +79,12 @@ class Clerk:
         me: the bot.
         voice: how people hear of what was done.
         languages: in which words; learns of those who speak.
-        door: who may talk.
     """
 
-    def __init__(self, engine: ChatEngine, me: Me, voice: Voice, languages: Languages, door: Door) -> None:
-        self._engine, self._me, self._voice, self._door = engine, me, voice, door
-        self._languages = languages
-        self._strangers, self._albums = Hush(), Hush(many=1_000)
+    def __init__(self, engine: ChatEngine, me: Me, voice: Voice, languages: Languages) -> None:
+        self._engine, self._me, self._voice, self._languages = engine, me, voice, languages
+        self._porter = Porter(engine.access, me, voice, languages)
+        self._albums: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
         self._telling: dict[str, asyncio.Timeout] = {}  # commands that tell one thing after the other
 
@@ -111,7 +111,7 @@ class Clerk:
                 return False
             case _:
                 pass
-        if event.address is None or not self._admits(event):
+        if event.address is None or not await self._knows(event):
             return False
         if (telling := self._telling.get(event.address.key)) is not None and not telling.expired():
             telling.reschedule(asyncio.get_running_loop().time())
@@ -120,7 +120,7 @@ class Clerk:
 
     async def stopped(self, event: Said | Stopped, done: bool) -> None:
         """Tells what came of a stop."""
-        if isinstance(event, Said) and self._admits(event):
+        if isinstance(event, Said) and await self._knows(event):
             words = self._words(event.who)
             await self._tell(event, words.t("command.stop.done" if done else "command.stop.nothing"))
 
@@ -131,10 +131,9 @@ class Clerk:
             StorageError: it is to be done once more.
         """
         words, said = self._words(event.who), ""
-        if event.address is not None and self._admits(event):
-            session = self._session(event.address, event.who)
+        if event.address is not None:
             try:
-                said = await self._button(event.data, session, words, (self._me.source, key), stopped)
+                said = await self._button(event, event.address, words, (self._me.source, key), stopped)
             except StorageError:
                 raise
             except DuihuaError as e:
@@ -142,18 +141,25 @@ class Clerk:
         await self._heard(lambda: self._voice.answer(str(self._me.id), event.query, said))
 
     async def _button(
-        self, data: str, session: Session, words: Catalogue, key: tuple[str, str], stopped: bool
+        self, event: Pressed, address: Address, words: Catalogue, key: tuple[str, str], stopped: bool
     ) -> str:
-        name, number = _number(data)
+        name, number = _number(event.data)
+        if name == STOP:
+            code = "done" if stopped else "nothing"
+            return words.t(f"command.stop.{code}") if await self._knows(event) else ""
+        if name in (LET_IN, DECLINE):
+            return await self._porter.decided(event, number, words, yes=name == LET_IN)
+        verdict = await self._porter.admit(address, event.who, "")
+        if not verdict.allowed:
+            return words.t(verdict.tell.code, **verdict.tell.values) if verdict.tell else ""
+        session = self._session(address, event.who)
         match name:
-            case "stop":
-                return words.t("command.stop.done" if stopped else "command.stop.nothing")
             case "again" if number:
                 await session.again(number, key=key)
             case "continue":
                 await session.go_on(key=key)
             case "yes" | "no":
-                await session.decide(data.partition(":")[2], name == "yes")
+                await session.decide(event.data.partition(":")[2], name == "yes")
             case _:
                 pass
         return ""
@@ -164,12 +170,18 @@ class Clerk:
         Raises:
             StorageError: it is to be done once more.
         """
-        if not self._admits(event):
-            await self._stranger(event)
-            return
+        if not (event.called or isinstance(TABLE.parse(event.text), Invocation)):
+            return  # a command of another bot
         words = self._words(event.who)
-        session = self._session(event.address, event.who)
         self._languages.note(event.address, event.who.lang)
+        verdict = await self._porter.admit(event.address, event.who, event.text)
+        if verdict.tell:
+            await self._tell(event, words.t(verdict.tell.code, **verdict.tell.values))
+        if verdict.asked:
+            await self._porter.announce(verdict.asked)
+        if not verdict.allowed:
+            return
+        session = self._session(event.address, event.who)
         try:
             await self._said(event, session, words, key, settle)
         except StorageError:
@@ -189,7 +201,7 @@ class Clerk:
             if isinstance(what, Input) and said.text.strip() and said.called:
                 await self._edited(said, what.text, session, key)
             return
-        if said.media and said.called and (not said.album or self._albums.may((said.address, said.album))):
+        if said.media and said.called and self._begins(said):
             told = words.t("telegram.media_words" if said.text.strip() else "telegram.media")
             await self._tell(said, told, reply=True)
         match what:
@@ -280,14 +292,21 @@ class Clerk:
 
     # ------------------------------------------------------------ who speaks
 
-    def _admits(self, event: Event) -> bool:
-        if isinstance(event, Stopped):  # only a private chat has drafts, and its id is the person's
-            return self._door.admits(int(event.address.chat))
-        return self._door.admits(event.who.id)
+    async def _knows(self, event: Event) -> bool:
+        # Only a private chat has drafts, and its id is the person's.
+        who = event.address.chat if isinstance(event, Stopped) else str(event.who.id)
+        return await self._engine.access.knows(FRONT, who)
 
-    async def _stranger(self, said: Said) -> None:
-        if not said.address.shared and self._strangers.may(said.who.id):
-            await self._tell(said, self._words(said.who).t("telegram.closed", id=said.who.id))
+    def _begins(self, said: Said) -> bool:
+        """Whether it is no further part of an album."""
+        album = said.address.key, said.album
+        if said.album and album in self._albums:
+            return False
+        if said.album:
+            self._albums[album] = None
+            while len(self._albums) > KEPT:
+                self._albums.popitem(last=False)
+        return True
 
     async def _owns(self, said: Said) -> bool:
         """Whether who speaks owns the conversation; in a private chat they do."""

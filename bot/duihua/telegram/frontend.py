@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
+from duihua.access import noticed
 from duihua.errors import Gone, NotSent, SendUnknown
 from duihua.events import AnyEvent, TurnFailed
 from duihua.messages import Address, Media, TurnRef
@@ -118,7 +119,7 @@ class TelegramFront:
         await book.load()
         place, words = place_of(send.address), self._words(send.address)
         if send.kind == "notice":
-            texts, files, buttons = [Formatted(sentence(reminded(send, self._engine.clock()), words))], (), ()
+            texts, files, buttons = [Formatted(self._notice(send, words))], (), ()
         elif send.kind == "delete":
             texts, files, buttons = [], (), ()
         else:
@@ -130,6 +131,11 @@ class TelegramFront:
             log.warning("a message to chat %s may come twice: %s", place.chat, e)
             raise NotSent(str(e), LATER) from None
         return str(book.ids.get(0, ""))
+
+    def _notice(self, send: Send, words: Catalogue) -> str:
+        if (line := noticed(send)) is not None:
+            return words.t(line.code, **line.values)
+        return sentence(reminded(send, self._engine.clock()), words)
 
     async def _wanted(
         self, send: Send, words: Catalogue, live: Live | None

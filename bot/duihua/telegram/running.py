@@ -9,14 +9,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from duihua.errors import ConfigError
+from duihua.errors import ConfigError, StorageError
 from duihua.telegram.abreast import abreast
-from duihua.telegram.access import Door
-from duihua.telegram.clerk import Clerk
+from duihua.telegram.clerk import TABLE, Clerk
 from duihua.telegram.desk import Desk
 from duihua.telegram.health import Pulse, report
 from duihua.telegram.intake import UNAUTHORIZED, Deaf, Patience, Poller
 from duihua.telegram.lease import Lease, LeaseLost
+from duihua.telegram.menu import set_menus
+from duihua.telegram.porter import staff
 from duihua.telegram.serving import health_app, listening, webhook_app
 from duihua.telegram.updates import Me
 from duihua.telegram.webhook import Receiver, register, secret_of
@@ -47,8 +48,6 @@ class Plan:
         listen: host and port for that.
         secret: of the webhooks; None: one for each bot that only its token tells.
         health: port of `/healthz`; None: it is not served (beside a webhook it always is).
-        owners: may talk in any case.
-        open: anybody may.
         patience: of the pollers.
     """
 
@@ -59,8 +58,6 @@ class Plan:
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     secret: SecretStr | None = None
     health: int | None = None
-    owners: frozenset[int] = frozenset()
-    open: bool = False
     patience: Patience = field(default_factory=Patience)
 
 
@@ -139,10 +136,10 @@ class Running:
             Deaf: a bot hears nothing, and waiting does not help.
             ConfigError: Telegram does not want the webhook.
         """
-        door = Door(self.plan.owners, open=self.plan.open)
 
         async def one(bot: Met) -> None:
-            clerk = Clerk(engine, bot.me, voice, languages, door)
+            await _menus(bot, engine, languages)
+            clerk = Clerk(engine, bot.me, voice, languages)
             await self._bot(bot, engine, clerk, lambda: engine.attach(front, live=True))
 
         await abreast(stop.wait(), *(one(bot) for bot in self.bots))
@@ -191,6 +188,13 @@ class Running:
             ) from None
         bot.pulse.succeeded()
         await asyncio.Event().wait()
+
+
+async def _menus(bot: Met, engine: ChatEngine, languages: Languages) -> None:
+    try:
+        await set_menus(bot.wire, engine.store, TABLE, languages.words, await staff(engine.access))
+    except StorageError as e:
+        log.warning("bot %s: its menus are not set: %s", bot.wire.id, e)
 
 
 async def _insist(wire: Wire, pulse: Pulse, call: Callable[[], Any]) -> Any:

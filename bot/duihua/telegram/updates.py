@@ -96,12 +96,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """A button was pressed; `query` must be answered, or the button goes on spinning."""
+    """A button under `message` was pressed; `query` must be answered, or the button goes on spinning."""
 
     address: Address | None
     who: Person
     query: str
     data: str
+    message: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ def _pressed(query: CallbackQuery, me: Me) -> Pressed:
         address = _address(message.chat, None, me)
     elif message is not None:
         address = _address(message.chat, _topic(message), me)
-    return Pressed(address, _person(query.from_user), query.id, query.data or "")
+    under = message.message_id if message is not None else 0
+    return Pressed(address, _person(query.from_user), query.id, query.data or "", under)
 
 
 def _said(message: Message, me: Me, *, edited: bool) -> Said | None:

@@ -10,7 +10,7 @@ from aiogram.methods import AnswerCallbackQuery
 
 from duihua.commands import Document
 from duihua.messages import Address, Attachment
-from duihua.telegram.api import Api
+from duihua.telegram.api import Api, Buttons
 from duihua.telegram.place import place_of
 from duihua.telegram.text import Formatted, split
 
@@ -32,16 +32,29 @@ class Voice:
     def __init__(self, bots: Mapping[str, Api]) -> None:
         self._bots = bots
 
-    async def say(self, place: Address, text: str, reply_to: int = 0) -> None:
-        """Says a text, in as many messages as it takes.
+    async def say(self, place: Address, text: str, reply_to: int = 0, buttons: Buttons = ()) -> int:
+        """Says a text, in as many messages as it takes; returns the id of the last, which gets the buttons.
 
         Raises:
             DeliveryError: it was not, or not surely, said.
         """
         api, at = self._bots[place.bot], place_of(place)
-        for part in split(Formatted(text)):
+        parts, message = split(Formatted(text)), 0
+        for number, part in enumerate(parts, 1):
             async with api.turn(at):
-                await api.send(at, part, reply_to=reply_to)
+                under = buttons if number == len(parts) else ()
+                message = await api.send(at, part, reply_to=reply_to, buttons=under)
+        return message
+
+    async def amend(self, place: Address, message: int, text: str) -> None:
+        """Makes a short message say something else, without buttons; nothing if it is no more.
+
+        Raises:
+            DeliveryError: as `say`.
+        """
+        api, at = self._bots[place.bot], place_of(place)
+        async with api.turn(at):
+            await api.edit(at, message, split(Formatted(text))[0])
 
     async def give(self, place: Address, document: Document, reply_to: int = 0) -> None:
         """Sends a file with a word about it.
