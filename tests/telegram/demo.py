@@ -229,7 +229,8 @@ def faults(fake: FakeTelegram) -> list[str]:
     gauges = fake.bot.budget.gauges.as_dict()
     passed = [f"the limit {name} was passed" for name, gauge in gauges.items() if gauge["refused"]]
     waiting = [f"{len(fake.bot.updates)} updates were not taken"] if fake.bot.updates else []
-    return [*waiting, *passed, *(f"refused: {text}" for text in fake.calls.refused)]
+    refused = [c for c in fake.calls if c.error and c.method != "setMyCommands"]  # an owner who never wrote
+    return [*waiting, *passed, *(f"refused: {c.method}: {c.error}" for c in refused)]
 
 
 async def play(tell: Callable[[str], None]) -> list[str]:

@@ -37,6 +37,7 @@ from duihua.skills import results
 from duihua.skills.complaint import clipped
 from duihua.skills.contract import AskUser, BadArguments, Context, SkillError
 from duihua.skills.files import Files, Room
+from duihua.skills.offspring import inside
 from duihua.skills.threads import THREADS
 
 log = logging.getLogger(__name__)
@@ -187,7 +188,7 @@ async def _outcome(skill: Skill, arguments: Mapping[str, Any], context: Context,
 
 async def _within(timeout: float, skill: Skill, work: Callable[[], Awaitable[Any]]) -> _Ended:
     """Awaits a skill's own code in a task of its own, no longer than that."""
-    task = asyncio.get_running_loop().create_task(_contained(skill, work))
+    task = asyncio.get_running_loop().create_task(_contained(skill, work), context=inside())
     try:
         await asyncio.wait((task,), timeout=timeout)
         late = not task.done()
