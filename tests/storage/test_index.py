@@ -107,7 +107,7 @@ async def play(store: SqlStore, random: Random, steps: int) -> None:
         for asked in {owner, random.choice(list(known))}:
             terms = [random.choice([*WORDS, "nobody"]) for _ in range(random.randint(0, 5))]
             rows = random.choice([0, 1, 3, 8, 100])
-            start = random.randint(-5, time + 5)
+            start = random.randint(-5, max(time, 0) + 5)
             between = random.choice([None, (start, start + random.randint(0, 30))])
             got = await store.match(asked, terms, rows=rows, between=between)
             assert got == expected(known[asked], terms, rows, between)

@@ -119,6 +119,16 @@ class Stage:
         self._tell_up_to(line, clip)
         return self.fake.chat(chat).messages[line.message]
 
+    async def heard(self, user: User, words: str) -> None:
+        """Waits until the bot has told a person something that they did not ask for."""
+
+        def found() -> Any:
+            lines = (line for line in self.fake.transcript.after(0) if line.chat == user.id)
+            return next((line for line in lines if line.bot and words in line.text), None)
+
+        line: Line = await self._wait(found, f"{user.id} was not told of {words!r}")
+        self._tell_up_to(line)
+
     async def _wait(self, condition: Callable[[], Any], missing: str) -> Any:
         try:
             return await self.fake.until(condition, PATIENCE)
@@ -143,7 +153,7 @@ class Stage:
         sign = {"pressed": "☞ ", "stopped": "⏹ ", "deleted": "✗ "}.get(line.kind, "✎ " if again else "")
         if line.bot:
             self._final.add(key)
-        text = line.text if line.kind != "stopped" else ""
+        text = _CODE.sub("ABCD-2345", line.text) if line.kind != "stopped" else ""
         text = text[:clip] + "…" if clip and line.bot and len(text) > clip else text
         rows = [one_line(row, WIDTH) for row in text.splitlines() if row.strip()]
         rows = [*rows[:ROWS], "…"] if len(rows) > ROWS else rows or [""]
@@ -152,6 +162,9 @@ class Stage:
         self._tell(f"{head}{rows[0]}{'' if rows[1:] else buttons}".rstrip())
         for row in rows[1:]:
             self._tell(f"    {row}{buttons if row is rows[-1] else ''}")
+
+
+_CODE = re.compile(r"\b[2-9A-Z]{4}-[2-9A-Z]{4}\b")  # of a stranger: another one each time
 
 
 def _finished(line: Line) -> bool:
@@ -172,6 +185,8 @@ async def converse(stage: Stage) -> None:
     await stage.say(ming, "你好，我叫小明。", "小明")
     await stage.say(ada, _TABLE, "is not code")
     await stage.say(eve, "May I, too?", "Pass this code on")
+    await stage.heard(ming, "Eve")
+    await stage.heard(ada, "Eve")
     asked = await stage.say(ming, "北京今天天气怎么样？", "北京")
 
     ada.say(f"{_STORY} !slow 60")

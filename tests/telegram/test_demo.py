@@ -17,8 +17,9 @@ async def test_the_documents_show_what_the_demo_prints(
     monkeypatch.setattr("duihua.telegram.live.EVERY", {"edit": 0.0, "draft": 0.0, "final": 0.0})
     said: list[str] = []
     async with Simulator(clock=lambda: demo.TODAY) as simulator:
-        engine = simulated_engine(simulator, skills=None)
-        async with living(fake, engine=engine, streaming="auto", owners=demo.OWNERS):
+        owners = [f"telegram/{owner}" for owner in demo.OWNERS]
+        engine = simulated_engine(simulator, skills=None, owners=owners)
+        async with living(fake, engine=engine, streaming="auto"):
             await demo.converse(demo.Stage(fake, said.append))
     assert demo.faults(fake) == []
     for path in demo.DOCUMENTS:
