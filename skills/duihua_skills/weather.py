@@ -121,8 +121,7 @@ async def _get(url: str, path: str, query: Mapping[str, str], kind: type[Answer]
                     break
         if response.status_code == 429:
             raise _error(ctx, "天气服务太忙，请稍后再试。", "The weather service is busy; try later.")
-        good = response.is_success and len(body) <= _LARGEST
-        return kind.model_validate_json(bytes(body) if good else b"")
+        return kind.model_validate_json(bytes(body) if response.is_success and len(body) <= _LARGEST else b"")
     except httpx.HTTPError:
         zh = "连不上天气服务，请稍后再试。"
         raise _error(ctx, zh, "The weather service cannot be reached; try later.") from None
