@@ -207,14 +207,18 @@ class Clerk:
         match what:
             case Input(text):
                 if text.strip() and said.called:
-                    await session.submit(said.asks(text), key=(self._me.source, said.key))
+                    await self._submit(said, text, session)
             case UnknownCommand():
                 if said.called:
                     await self._tell(said, what.line(words))
             case Invocation(command, args) if command is ASK and (args or said.quote):
-                await session.submit(said.asks(args), key=(self._me.source, said.key))
+                await self._submit(said, args, session)
             case Invocation(command, args):
                 await self._command(what, said, session, words, key, settle)
+
+    async def _submit(self, said: Said, text: str, session: Session) -> None:
+        """Asks the model; `text` is what was said without a command."""
+        await session.submit(said.asks(text), key=(self._me.source, said.key))
 
     async def _edited(self, said: Said, text: str, session: Session, key: str) -> None:
         """The turn of a message that was changed is done anew, with what it says now."""
