@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from duihua.messages import Address, Turn, TurnRef, Usage
@@ -119,11 +120,12 @@ Place = tuple[int, int]
 
 
 class Found(NamedTuple):
-    """A document that holds some of the terms asked for: how often each (by its number among them)."""
+    """A document that holds some of the terms asked for: bit n of `terms` is set if it holds the nth."""
 
     at: int
     length: int  # terms in all, repeated ones counted each time
-    counts: Mapping[int, int]
+    terms: int = 0
+    often: Mapping[int, int] = MappingProxyType({})  # how often, of terms that stand there more than once
     tells: bool = False  # see `Document`
 
 
@@ -133,7 +135,7 @@ class Matches:
 
     `documents` and `length` are of the whole index (their number, and the sum of their lengths); `holding[i]`
     is the number of documents that hold term i. `found` may leave out documents that hold only the most
-    common of the terms. `turns` are those that were read with it.
+    common of the terms. `turns` and `book` are what was read with it.
     """
 
     documents: int
@@ -141,6 +143,7 @@ class Matches:
     holding: Sequence[int]
     found: Mapping[Place, Found]
     turns: Sequence[Turn] = ()
+    book: FactBook | None = None
 
 
 Choice = Callable[[Matches], Sequence[TurnRef]]
@@ -316,6 +319,7 @@ class MemoryStore(Protocol):
         rows: int = 400,
         between: tuple[int, int] | None = None,
         choose: Choice | None = None,
+        facts: bool = False,
     ) -> Matches:
         """The documents that hold the terms, and with `choose` the turns that it wants of them.
 
@@ -325,6 +329,7 @@ class MemoryStore(Protocol):
             rows: (term, document) pairs at most: the most common terms are left out first.
             between: only documents from the first to before the second time (ms UTC), also without terms.
             choose: which turns to read with it, in the same transaction.
+            facts: reads the owner's facts with it, as `facts` does; `choose` gets them.
         """
         ...
 

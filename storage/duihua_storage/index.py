@@ -18,6 +18,7 @@ from sqlalchemy import bindparam, case, delete, insert, null, select, union_all,
 from duihua.memories import Choice, Document, Matches, Place
 from duihua_storage.cache import SegmentCache
 from duihua_storage.expressions import const, number, numbers
+from duihua_storage.facts import book
 from duihua_storage.history import said
 from duihua_storage.segments import Segment, build, decode, encode, merge, search
 from duihua_storage.statement import Op, Statement, Tx
@@ -243,6 +244,8 @@ def match(
     rows: int,
     between: tuple[int, int] | None,
     choose: Choice | None,
+    *,
+    facts: bool = False,
 ) -> Tx[Matches]:
     """The documents that hold the terms: see `MemoryStore.match`. Only for a transaction that reads."""
     ids = [row[0] for row in (yield _IDS, {"o": owner})]
@@ -252,6 +255,8 @@ def match(
         cache.put(read)
         found.update(read)
     matches = search([found[id_] for id_ in ids], terms, rows, between)
+    if facts:
+        matches = replace(matches, book=(yield from book(owner, False)))
     wanted = choose(matches) if choose else ()
     return replace(matches, turns=(yield from said(wanted))) if wanted else matches
 

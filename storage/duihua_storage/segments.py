@@ -22,12 +22,12 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, compress, count, islice, repeat
 from operator import ne
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from duihua.memories import Document, Found, Matches, Place
 
@@ -37,7 +37,7 @@ SMALL = 32
 """Documents up to which the terms of a segment are kept as a set: it takes ten times the bytes."""
 LATELY = 1_024
 """Terms of which a segment keeps where their postings stand."""
-Run = tuple["array[int]", int, int]
+Postings = tuple["array[int]", int, int]
 _CODES: tuple[Literal["q", "I", "H"], ...] = ("q", "q", "I", "I", "I", "H", "I", "I", "H")
 _NOTHING = array("I"), array("I"), array("H")
 _COUNTS = struct.Struct("<4I")
@@ -60,7 +60,9 @@ class Segment:
     postings: array[int]
     length: int  # sum of `lengths`
     names: set[int] = field(default_factory=set[int])  # the terms of a small segment that was searched
-    found: dict[int, Run | None] = field(default_factory=dict[int, "Run | None"])  # what was asked for lately
+    found: dict[int, Postings | None] = field(
+        default_factory=dict[int, "Postings | None"]
+    )  # what was asked for lately
 
     def __len__(self) -> int:
         return len(self.at)
@@ -84,7 +86,7 @@ class Segment:
             self.names.update(self.singles, self.shared)
         return wanted & self.names
 
-    def find(self, term: int) -> Run | None:
+    def find(self, term: int) -> Postings | None:
         """The postings of a hashed term: where they stand, from one place to before another.
 
         Kept, for people come back to the same words, and a look into large arrays misses the caches.
@@ -97,7 +99,7 @@ class Segment:
             run = self.found[term] = self._find(term)
             return run
 
-    def _find(self, term: int) -> Run | None:
+    def _find(self, term: int) -> Postings | None:
         names = self.shared
         i = bisect_left(names, term)
         if i < len(names) and names[i] == term:
@@ -273,13 +275,8 @@ def _little(column: array[int]) -> array[int]:
 # ---------------------------------------------------------------- searching
 
 
-class _Run(NamedTuple):
-    """Postings of the `nth` segment, from one place to before another."""
-
-    nth: int
-    postings: Sequence[int]
-    start: int
-    end: int
+_Run = tuple[int, Sequence[int], int, int]
+"""Postings of the nth segment, from one place to before another."""
 
 
 def search(
@@ -292,10 +289,10 @@ def search(
     """
     names = list(map(hashed, terms))
     holding = dict.fromkeys(names, 0)
-    found_in: dict[int, list[_Run]] = {name: [] for name in names}
-    wanted = found_in.keys()
+    sizes = dict(holding)  # of those postings that may be wanted
+    runs_of: dict[int, list[_Run]] = {name: [] for name in names}
     for nth, segment in enumerate(segments):
-        for name in wanted & segment.names if segment.names else segment.held(wanted):
+        for name in segment.held(holding.keys()):
             place = segment.find(name)
             if place is None:
                 continue
@@ -306,52 +303,67 @@ def search(
                 start = bisect_left(postings, first << 4, start, end)
                 end = bisect_left(postings, last << 4, start, end)
             if start < end:
-                found_in[name].append(_Run(nth, postings, start, end))
-    held: list[tuple[int, int, list[_Run]]] = [  # how many postings are wanted, of which term
-        (sum(run.end - run.start for run in found_in[name]), i, found_in[name])
-        for i, name in enumerate(names)
-        if found_in[name]
-    ]
+                sizes[name] += end - start
+                runs_of[name].append((nth, postings, start, end))
+    held = [(sizes[name], i, runs_of[name]) for i, name in enumerate(names) if sizes[name]]
     if between and not terms:
         spans = [segment.between(*between) for segment in segments]
-        everything = [_Run(i, range(0, b << 4, 16), a, b) for i, (a, b) in enumerate(spans) if a < b]
-        held.append((sum(run.end - run.start for run in everything), -1, everything))
-    counts = [defaultdict[int, dict[int, int]](dict) for _ in segments]  # of a number's terms
+        everything: list[_Run] = [(i, range(0, b << 4, 16), a, b) for i, (a, b) in enumerate(spans) if a < b]
+        held.append((sum(b - a for a, b in spans), -1, everything))
+    held_by: list[dict[int, int]] = [{} for _ in segments]  # terms as bits, by the document's number
+    often: dict[tuple[int, int], dict[int, int]] = {}
     left = rows
     for wanted, i, runs in sorted(held, key=lambda one: one[:2]):
         if wanted > left < rows:
             break
         left -= wanted
+        bit = 1 << i if i >= 0 else 0
         for nth, postings, start, end in _newest(segments, runs, rows) if wanted > rows else runs:
-            documents = counts[nth]
+            documents = held_by[nth]
             for posting in postings[start:end]:
-                documents[posting >> 4][i] = (posting & 15) + 1
-    found = {
-        (s.sessions[n], s.seqs[n]): Found(
-            s.at[n], s.lengths[n] & _LENGTH, held if terms else {}, s.lengths[n] > _LENGTH
-        )
-        for s, documents in zip(segments, counts, strict=True)
-        for n, held in documents.items()
-    }
+                number = posting >> 4
+                documents[number] = documents.get(number, 0) | bit
+                if posting & 15 and bit:
+                    often.setdefault((nth, number), {})[i] = (posting & 15) + 1
+    found: dict[Place, Found] = {}
+    for nth, (s, documents) in enumerate(zip(segments, held_by, strict=True)):
+        for number, bits in documents.items():
+            length = s.lengths[number]
+            found[s.sessions[number], s.seqs[number]] = _found(
+                (
+                    s.at[number],
+                    length & _LENGTH,
+                    bits,
+                    often.get((nth, number), _ONCE) if often else _ONCE,
+                    length > _LENGTH,
+                )
+            )
     return Matches(
         sum(map(len, segments)), sum(s.length for s in segments), [holding[name] for name in names], found
     )
+
+
+_ONCE: Mapping[int, int] = {}
+_found: Callable[[tuple[int, int, int, Mapping[int, int], bool]], Found] = partial(tuple.__new__, Found)
+"""A named tuple of a tuple: its own constructor takes three times as long, and each hit needs one."""
 
 
 def _newest(segments: Sequence[Segment], runs: list[_Run], rows: int) -> list[_Run]:
     """The postings of the newest documents, `rows` of them at most."""
 
     def when(run: _Run) -> int:
-        return segments[run.nth].at[run.postings[run.end - 1] >> 4]
+        nth, postings, _, end = run
+        return segments[nth].at[postings[end - 1] >> 4]
 
     pool: list[tuple[int, int, int, int, int]] = []
     for run in sorted(runs, key=when, reverse=True):
         if len(pool) >= rows and (not pool or when(run) < pool[-1][0]):
             break  # and so are all that follow
-        s = segments[run.nth]
-        for posting in run.postings[max(run.start, run.end - rows) : run.end]:
+        nth, postings, start, end = run
+        s = segments[nth]
+        for posting in postings[max(start, end - rows) : end]:
             n = posting >> 4
-            pool.append((s.at[n], s.sessions[n], s.seqs[n], run.nth, posting))
+            pool.append((s.at[n], s.sessions[n], s.seqs[n], nth, posting))
         pool.sort(reverse=True)
         del pool[rows:]
-    return [_Run(nth, (posting,), 0, 1) for *_, nth, posting in pool]
+    return [(nth, (posting,), 0, 1) for *_, nth, posting in pool]

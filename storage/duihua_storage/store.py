@@ -292,9 +292,12 @@ class SqlStore:
         rows: int = 400,
         between: tuple[int, int] | None = None,
         choose: Choice | None = None,
+        facts: bool = False,
     ) -> Matches:
         """The documents of an owner that hold the terms, of `rows` pairs at most, the rarest terms first."""
-        return await self._db.read(lambda: index.match(self._segments, owner, terms, rows, between, choose))
+        return await self._db.read(
+            lambda: index.match(self._segments, owner, terms, rows, between, choose, facts=facts)
+        )
 
     async def said(self, refs: Sequence[TurnRef]) -> Sequence[Turn]:
         """These turns with their steps, as far as they are still there."""

@@ -38,18 +38,20 @@ class PlainIndex:
         rows: int = 400,
         between: tuple[int, int] | None = None,
         choose: Choice | None = None,
+        facts: bool = False,
     ) -> Matches:
         found: dict[Place, Found] = {}
         for place, document in self.documents.items():
             counts = {i: document.terms[term] for i, term in enumerate(terms) if term in document.terms}
             within = between is None or between[0] <= document.at < between[1]
             if within and (counts or not terms):
-                found[place] = Found(document.at, sum(document.terms.values()), counts, document.tells)
+                found[place] = held(document.at, sum(document.terms.values()), counts, document.tells)
         if not terms:
             found = dict(sorted(found.items(), key=lambda item: (item[1].at, item[0]))[-rows:])
         length = sum(sum(document.terms.values()) for document in self.documents.values())
         holding = Counter(term for document in self.documents.values() for term in document.terms)
-        matches = Matches(len(self.documents), length, [holding[term] for term in terms], found)
+        book = self.book if facts else None
+        matches = Matches(len(self.documents), length, [holding[term] for term in terms], found, (), book)
         return replace(matches, turns=await self.said(choose(matches))) if choose else matches
 
     async def facts(self, owner: int, *, superseded: bool = False) -> FactBook:
@@ -65,6 +67,12 @@ class PlainIndex:
 
     async def put_vectors(self, owner: int, model: str, given: Mapping[Place, bytes]) -> None:
         self.embedded |= {(place, model): vector for place, vector in given.items()}
+
+
+def held(at: int, length: int, counts: Mapping[int, int], tells: bool = False) -> Found:
+    """A document that was found, of how often each term stands in it."""
+    often = {term: count for term, count in counts.items() if count > 1}
+    return Found(at, length, sum(1 << term for term in counts), often, tells)
 
 
 def turn(seq: int, text: str, reply: str = "", *, session: int = 1, name: str = "", **fields: Any) -> Turn:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from duihua.memories import Found, Matches
 from duihua.memory.questions import Question
 from duihua.memory.scoring import AROUND, lexical, rank
+from tests.memory.plain_index import held
 
 WORDS = ("red", "green", "blue")
 
@@ -19,7 +20,7 @@ def asked(words: int = 3, **fields: str) -> Question:
 
 def matches(found: dict[tuple[int, int], dict[int, int]], lengths: int = 10, documents: int = 100) -> Matches:
     holding = [sum(i in counts for counts in found.values()) for i in range(3)]
-    places = {place: Found(1, lengths, counts) for place, counts in found.items()}
+    places = {place: held(1, lengths, counts) for place, counts in found.items()}
     return Matches(documents, documents * 10, holding, places)
 
 
@@ -48,26 +49,26 @@ def test_all_words_once_with_neighbours_that_say_them_too_is_one() -> None:
 
 
 def test_who_asks_for_next_to_nothing_gets_little() -> None:
-    common = Matches(100, 1_000, [60], {(1, n * 10): Found(1, 10, {0: 1}) for n in range(1, 61)})
-    rare = Matches(100, 1_000, [1], {(1, 10): Found(1, 10, {0: 1})})
+    common = Matches(100, 1_000, [60], {(1, n * 10): Found(1, 10, 1) for n in range(1, 61)})
+    rare = Matches(100, 1_000, [1], {(1, 10): Found(1, 10, 1)})
     assert lexical(common, 1)[1, 10] < 0.1 < 0.5 < lexical(rare, 1)[1, 10]
 
 
 def test_what_no_turn_says_lowers_the_score() -> None:
     held = {(1, 1): {0: 1}}
-    few = Matches(100, 1_000, [1], {(1, 1): Found(1, 10, {0: 1})})
+    few = Matches(100, 1_000, [1], {(1, 1): Found(1, 10, 1)})
     assert lexical(matches(held))[1, 1] < lexical(few)[1, 1]
 
 
 def test_a_day_that_was_asked_for_goes_before_other_days() -> None:
     found = matches({(1, 10): {0: 1, 1: 1}, (2, 10): {0: 1, 2: 1}})
-    day = {(2, 10): Found(1, 10, {}), (2, 20): Found(1, 10, {})}
+    day = {(2, 10): Found(1, 10), (2, 20): Found(1, 10)}
     assert [place for place, _ in rank(asked(), found, day)][:2] == [(2, 10), (1, 10)]
     assert (2, 20) in dict(rank(asked(), found, day))
 
 
 def test_of_a_day_alone_the_turns_in_which_most_was_said_come_first() -> None:
-    day = {(1, 1): Found(1, 3, {}), (1, 2): Found(1, 30, {}), (1, 3): Found(1, 20, {})}
+    day = {(1, 1): Found(1, 3), (1, 2): Found(1, 30), (1, 3): Found(1, 20)}
     ranked = rank(asked(0), Matches(0, 0, (), {}), day)
     assert [place for place, _ in ranked] == [(1, 2), (1, 3), (1, 1)]
 

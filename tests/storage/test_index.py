@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import bindparam, update
 
-from duihua.memories import Document, Found, Matches, Place
+from duihua.memories import Document, Matches, Place
 from duihua.messages import Author, TurnRef
 from duihua_storage import SqlStore, index
 from duihua_storage.segments import build, decode, encode, merge, search
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import sessions
 from tests.leftovers import files, run
+from tests.memory.plain_index import held
 from tests.storage.talk import talk
 
 WORDS = ["天气", "气真", "weather", "\ud800", "🙂", "café", "的", ""]
@@ -52,17 +53,17 @@ def expected(docs: Docs, terms: Sequence[str], rows: int, between: tuple[int, in
         taken = {place: {} for place in inside[:rows]}
     places = {i: [p for p in inside if term in docs[p].terms] for i, term in enumerate(terms)}
     left = rows
-    for i, held in sorted(places.items(), key=lambda item: (len(item[1]), item[0])):
-        if not held:
+    for i, those in sorted(places.items(), key=lambda item: (len(item[1]), item[0])):
+        if not those:
             continue
-        if len(held) > left < rows:
+        if len(those) > left < rows:
             break
-        left -= len(held)
-        for place in held[:rows]:
+        left -= len(those)
+        for place in those[:rows]:
             taken.setdefault(place, {})[i] = min(docs[place].terms[terms[i]], 16)
     lengths = {place: sum(docs[place].terms.values()) for place in docs}
     holding = [sum(term in d.terms for d in docs.values()) for term in terms]
-    found = {p: Found(docs[p].at, lengths[p], counts) for p, counts in taken.items()}
+    found = {p: held(docs[p].at, lengths[p], counts) for p, counts in taken.items()}
     return Matches(len(docs), sum(lengths.values()), holding, found)
 
 
@@ -160,7 +161,7 @@ def test_the_other_order_of_bytes_changes_nothing(monkeypatch: pytest.MonkeyPatc
 def test_terms_of_one_hash_count_as_one() -> None:
     assert zlib.crc32(b"plumless") == zlib.crc32(b"buckeroo")
     found = search([build([document(1, 1, plumless=2, buckeroo=1)])], ["plumless"], 9, None)
-    assert found == Matches(1, 3, [1], {(1, 1): Found(0, 3, {0: 3})})
+    assert found == Matches(1, 3, [1], {(1, 1): held(0, 3, {0: 3})})
 
 
 def test_the_newest_are_found_in_segments_whose_times_overlap() -> None:

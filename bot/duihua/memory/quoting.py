@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
@@ -48,17 +47,19 @@ def extract(text: str, terms: Sequence[str], limit: int = LIMIT) -> str:
 def _densest(places: Sequence[tuple[int, int]], span: int) -> int:
     """The first place from which most terms stand within `span` characters; 0 if there is none."""
     start = most = last = 0
-    near: Counter[int] = Counter()  # of the places from this one to before the last one
+    near: dict[int, int] = {}  # how often each term stands from this place to before the last one
+    kinds = 0
     for at, number in places:
         while last < len(places) and places[last][0] < at + span:
-            near[places[last][1]] += 1
+            term = places[last][1]
+            often = near.get(term, 0)
+            near[term] = often + 1
+            kinds += not often
             last += 1
-        if len(near) > most:
-            start, most = at, len(near)
-        if near[number] == 1:
-            del near[number]
-        else:
-            near[number] -= 1
+        if kinds > most:
+            start, most = at, kinds
+        near[number] -= 1
+        kinds -= not near[number]
     return start
 
 
@@ -85,13 +86,13 @@ def quote(
     for turn, (words, answer) in turns:
         aside = found is not None and turn.ref != found
         name = " ".join(turn.author.name.split())[:40] if turn.author else ""
-        if words and not (aside and answer and not _holds(words, terms) and _holds(answer, terms)):
-            said.append(
-                f"{name or person}{colon}{extract(words, terms, _limit(words, LEAST if aside else 1))}"
-            )
-        if answer and (_holds(answer, terms) or not words or (not aside and asks(words))):
+        asked, answered = _held(words, terms), _held(answer, terms)
+        if words and not (aside and answer and not asked and answered):
+            limit = _limit(words, LEAST if aside else 1)
+            said.append(f"{name or person}{colon}{extract(words, asked, limit)}")
+        if answer and (answered or not words or (not aside and asks(words))):
             limit = _limit(answer, LEAST if aside else LESS)
-            said.append(f"{assistant}{colon}{extract(answer, terms, limit)}")
+            said.append(f"{assistant}{colon}{extract(answer, answered, limit)}")
     return f"{day(at, zone)} {' / '.join(said)}".strip()
 
 
@@ -99,6 +100,7 @@ def _limit(text: str, share: float) -> int:
     return int(LIMIT * share / (2 if _HAN.search(text, 0, LIMIT) else 1))
 
 
-def _holds(text: str, terms: Sequence[str]) -> bool:
+def _held(text: str, terms: Sequence[str]) -> list[str]:
+    """The terms that stand in a text."""
     lower = text[:READ].lower()
-    return any(term in lower for term in terms)
+    return [term for term in terms if term in lower]

@@ -37,7 +37,7 @@ SPARE = 6
 """Turns that are read beyond those wanted, for some that are gone or say the same."""
 APART = 0.5
 """A neighbour whose score is a larger share of a hit's than this is told as a hit of its own."""
-ASKED, UNASKED, REMARKED = 400, 200, 48
+ASKED, UNASKED, REMARKED = 300, 200, 48
 """Terms in documents that are looked at for a search; for a question that is no search; for a remark."""
 OF_DAYS = 500
 """Documents that are looked at for their day alone: the newest ones of a longer time."""
@@ -77,8 +77,7 @@ class LexicalRecall:
         self, owner: int, query: str, *, limit: int = 8, before: TurnRef | None = None
     ) -> Sequence[Hit]:
         """The best hits, the best one first: see `Recall.search`."""
-        book = await self._store.facts(owner)
-        return await self._search(owner, query, limit, before, book)
+        return await self._search(owner, query, limit, before)
 
     async def unasked(
         self,
@@ -92,7 +91,7 @@ class LexicalRecall:
     ) -> Sequence[Hit]:
         """The best hits that are worth telling unasked: see `RecallsUnasked`."""
         floor = asking.least(query)
-        return await self._search(owner, query, limit, before, book, floor, there)
+        return await self._search(owner, query, limit, before, floor, book, there)
 
     async def _search(
         self,
@@ -100,8 +99,8 @@ class LexicalRecall:
         query: str,
         limit: int,
         before: TurnRef | None,
-        book: FactBook,
         floor: float = 0.0,
+        book: FactBook | None = None,
         there: Callable[[Fact], bool] = lambda fact: False,
     ) -> Sequence[Hit]:
         if limit < 1 or not query.strip():
@@ -111,8 +110,10 @@ class LexicalRecall:
         rows = ASKED if not floor else REMARKED if floor == asking.REMARK else UNASKED
         plan = _Plan(asked, limit, before, floor, book, there, now, self._embed is None)
         if plan.plain and asked.terms and not asked.spans:  # all in one transaction
-            matches = await self._store.match(owner, asked.terms, rows=rows, choose=plan.choose)
+            lacks = book is None
+            matches = await self._store.match(owner, asked.terms, rows=rows, choose=plan.choose, facts=lacks)
         else:
+            plan.book = book or await self._store.facts(owner)
             matches, within = await self._look(owner, asked, now, rows)
             ranked = plan.ranked(matches, within)
             if self._embed and ranked:
@@ -210,14 +211,14 @@ class LexicalRecall:
     async def _quoted(self, plan: _Plan, matches: Matches) -> list[Hit]:
         """The best turns that are there, each text once, with the neighbours that add to the answer."""
         asked, limit, ranked = plan.asked, plan.limit, plan.turns
-        beside = plan.beside(ranked, matches.found)
         read = {(turn.ref.session, turn.ref.seq): turn for turn in matches.turns}
         hits: list[Hit] = []
         texts: set[tuple[str, str]] = set()
         for some in (ranked[:limit], ranked[limit:]):  # the others only if some of these tell nothing
-            wanted = {near for place, _ in some for near in (place, *beside[place])}
-            if not wanted or len(hits) == limit:
+            if not some or len(hits) == limit:
                 break
+            beside = plan.beside(some, matches.found)
+            wanted = {near for place, _ in some for near in (place, *beside[place])}
             turns = await self._store.said([TurnRef(*place) for place in sorted(wanted - read.keys())])
             read |= {(turn.ref.session, turn.ref.seq): turn for turn in turns}
             there = {place: (turn, said) for place, turn in read.items() if (said := _shown(turn))}
@@ -237,14 +238,15 @@ class LexicalRecall:
 class _Plan:
     """What is wanted of what the index finds, and then: the `facts` and the `turns` to tell, the best first.
 
-    `floor`: the least score of what nobody asked for, 0 if somebody did. `plain`: words alone decide.
+    `floor`: the least score of what nobody asked for, 0 if somebody did. `book`: None if it is to come with
+    what the index finds. `plain`: words alone decide.
     """
 
     asked: Question
     limit: int
     before: TurnRef | None
     floor: float
-    book: FactBook
+    book: FactBook | None
     there: Callable[[Fact], bool]
     now: int
     plain: bool
@@ -270,7 +272,8 @@ class _Plan:
 
     def told(self, matches: Matches, ranked: Sequence[tuple[Place, float]]) -> None:
         """Decides what is told of what answers: if nobody asked for it, only what is worth it."""
-        known = asking.known(self.book, self.asked, weights(matches), self.now)
+        book = self.book or matches.book or FactBook(0)
+        known = asking.known(book, self.asked, weights(matches), self.now)
         found: list[tuple[float, Fact | Place]] = []
         found += [(score, fact) for score, fact in known if not self.there(fact)][: self.limit]
         found += [(score, place) for place, score in ranked[: self.limit + SPARE]]
@@ -281,17 +284,17 @@ class _Plan:
         self.turns = [(one, score) for score, one in found if not isinstance(one, Fact)]
 
     def beside(
-        self, ranked: Sequence[tuple[Place, float]], found: Mapping[Place, Found]
+        self, some: Sequence[tuple[Place, float]], found: Mapping[Place, Found]
     ) -> dict[Place, list[Place]]:
         """The neighbours that are told together with a place: they hold other terms, and are no hits."""
-        scores = dict(ranked[: self.limit])
+        scores = dict(self.turns[: self.limit])
         return {
             place: [
                 near
                 for near in _beside(place, found)
                 if _past(near, self.before) and scores.get(near, 0.0) < score * APART
             ]
-            for place, score in ranked
+            for place, score in some
         }
 
 
@@ -316,12 +319,12 @@ def _shown(turn: Turn) -> tuple[str, str] | None:
 
 def _beside(place: Place, found: Mapping[Place, Found]) -> list[Place]:
     """The neighbours that hold terms which the turn lacks."""
-    held = set(found[place].counts) if place in found else set[int]()
+    held = found[place].terms if place in found else 0
     out: list[Place] = []
     for step in sorted(REACH, key=abs):
         near = (place[0], place[1] + step)
-        if near in found and not held.issuperset(found[near].counts):
-            held.update(found[near].counts)
+        if near in found and found[near].terms & ~held:
+            held |= found[near].terms
             out.append(near)
     return out
 

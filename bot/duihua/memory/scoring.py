@@ -7,8 +7,8 @@ nothing, and a turn that only its neighbours speak for is found through them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from heapq import nlargest
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from math import log
 
 from duihua.memories import Found, Matches, Place
@@ -72,62 +72,69 @@ def lexical(
     unit = 1 / best
     average = matches.length / matches.documents if matches.documents else 1.0
     base, slope = K1 * (1 - B), K1 * B / max(average, 1.0)
-    gains = [weight * (K1 + 1) * unit for weight in idf]
-    bits = [1 << term for term in range(len(idf))]
-    scores: dict[Place, float] = {}
-    masks: dict[Place, int] = {}
+    once = {0: 0.0}  # what terms say that stand there once, of those that were met
+    owns: dict[Place, float] = {}
+    terms: dict[int, dict[int, int]] = defaultdict(dict)  # of each turn, by session
     for place, found in matches.found.items():
-        counts = found.counts
-        if not counts:
+        held = found.terms
+        if not held:
             continue
+        if (said := once.get(held)) is None:
+            said = once[held] = _sum(held, idf)
         norm = base + slope * found.length
-        own, mask = 0.0, 0
-        for term, count in counts.items():
-            own += gains[term] * count / (count + norm)
-            mask |= bits[term]
-        scores[place] = own
-        masks[place] = mask
-    parts = dict(zip(bits, (weight * unit * AROUND for weight in idf), strict=True))
-    most = sum(parts.values())  # what neighbours can add
+        own = said / (1 + norm)
+        for term, count in found.often.items():
+            own += idf[term] * (count / (count + norm) - 1 / (1 + norm))
+        owns[place] = own * (K1 + 1) * unit
+        terms[place[0]][place[1]] = held
     if before is not None:
-        scores = {place: own for place, own in scores.items() if _past(place, before)}
-    if top < len(scores):
-        least = max(least, nlargest(top, scores.values())[-1] - ROUNDING)
-    around: dict[Place, int] = {}
-    if (
-        most < least
-    ):  # no neighbours alone can be as much: only for few of the places it matters what they say
-        scores = {place: own for place, own in scores.items() if own + most >= least}
-        for session, seq in scores:
-            mask = 0
-            for step in REACH:
-                mask |= masks.get((session, seq + step), 0)
-            around[session, seq] = mask
-    else:
-        for (session, seq), mask in masks.items():
-            for step in REACH:
-                beside = session, seq + step
-                around[beside] = around.get(beside, 0) | mask
-    shares = {mask: sum(parts[bit] for bit in _bits(mask)) for mask in set(around.values())}
-    for place, mask in around.items():
-        share = shares[mask]
-        if place in scores:
-            scores[place] += share
-        elif share >= least and (before is None or _past(place, before)):
-            scores[place] = share
+        owns = {place: own for place, own in owns.items() if _past(place, before)}
+    if top < len(owns):
+        least = max(least, sorted(owns.values())[-top] - ROUNDING)
+    beside = AROUND * unit
+    most = sum(idf) * beside  # what neighbours can add
+
+    # Of the turns in `REACH`, told one by one: nothing else of a search is done as often.
+    def around(seq: int, get: Callable[[int, int], int]) -> float:
+        held = get(seq - 2, 0) | get(seq - 1, 0) | get(seq + 1, 0) | get(seq + 2, 0)
+        if (said := once.get(held)) is None:
+            said = once[held] = _sum(held, idf)
+        return said * beside
+
+    scores = {
+        place: own + around(place[1], terms[place[0]].get)
+        for place, own in owns.items()
+        if own + most >= least
+    }
+    if most < least:
+        return scores
+    enough = (least - ROUNDING) / len(REACH)  # one of the neighbours of a turn without terms says as much
+    for session, those in terms.items():
+        for seq, held in those.items():
+            if once[held] * beside < enough:
+                continue
+            for near in (seq + step for step in REACH):
+                place = session, near
+                if near in those or place in scores or not (before is None or _past(place, before)):
+                    continue
+                if (share := around(near, those.get)) >= least:
+                    scores[place] = share
     return scores
+
+
+def _sum(terms: int, weights: Sequence[float]) -> float:
+    """The weights of some terms together."""
+    total = 0.0
+    while terms:
+        rest = terms & terms - 1
+        total += weights[(terms ^ rest).bit_length() - 1]
+        terms = rest
+    return total
 
 
 def _past(place: Place, before: Place) -> bool:
     """Whether a place is of another session, or earlier."""
     return place < before or place[0] != before[0]
-
-
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        bit = mask & -mask
-        yield bit
-        mask ^= bit
 
 
 def rank(
@@ -163,7 +170,7 @@ def rank(
         found = scores or dict.fromkeys(_earlier(matches.found, before), 0.5)
         scores = _by_age(found, question.order == "oldest")
     if len(scores) > top:
-        least = max(least, nlargest(top, scores.values())[-1])
+        least = max(least, sorted(scores.values())[-top])
     good = ((score, place) for place, score in scores.items() if score >= least)
     return [(place, score) for score, place in sorted(good, reverse=True)]
 
