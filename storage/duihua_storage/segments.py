@@ -12,7 +12,8 @@ newest come last, and a span of time is a span of numbers. All numbers are littl
     shared, ends                            32 + 32 bits: terms that several hold, and their postings' end
     postings                                16 bits each, of the shared terms one after the other
 
-with the terms in order. Most terms of natural text stand in one document of a segment: they take six bytes.
+with the terms in order, but those of a single document in any: each turn is written as one, and soon merged.
+Most terms of natural text stand in one document of a segment: they take six bytes.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ class Segment:
         if i < len(names) and names[i] == term:
             return self.postings, self.ends[i - 1] if i else 0, self.ends[i]
         names = self.singles
+        if len(self) == 1:
+            return (self.lone, i := names.index(term), i + 1) if term in names else None
         i = bisect_left(names, term)
         if i < len(names) and names[i] == term:
             return self.lone, i, i + 1
@@ -142,10 +145,10 @@ def build(documents: Iterable[Document]) -> Segment:
         names, counts = _counted(head[4])
         terms.extend(names)
         postings.extend([low | (n - 1 if 0 < n < _MOST else _MOST - 1) for n in counts])
-    terms, postings = _sorted(terms, postings)
-    if len(heads) == 1:  # as most are made: with each turn, one
-        return _segment(*_columns([heads[0][:4]]), terms, postings, *_NOTHING)
-    return _segment(*_columns([head[:4] for head in heads]), *_parted(terms, postings))
+    columns = _columns([head[:4] for head in heads])
+    if len(heads) == 1:
+        return _segment(*columns, terms, postings, *_NOTHING)
+    return _segment(*columns, *_parted(*_sorted(terms, postings)))
 
 
 def _counted(terms: Mapping[str, int]) -> tuple[Collection[int], Collection[int]]:
@@ -344,7 +347,7 @@ def search(
 
 
 _ONCE: Mapping[int, int] = {}
-_found: Callable[[tuple[int, int, int, Mapping[int, int], bool]], Found] = partial(tuple.__new__, Found)
+_found: Callable[[tuple[int, int, int, Mapping[int, int], bool]], Found] = partial(tuple.__new__, Found)  # pyright: ignore[reportUnknownMemberType] (of any tuple)
 """A named tuple of a tuple: its own constructor takes three times as long, and each hit needs one."""
 
 
