@@ -30,7 +30,7 @@ _TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/#?.]|[^/]*[./]")
 _TERMINATORS = re.compile(r"[\n!$&*:<\[\\\]_`~]")
 _PLAIN_LINES = re.compile(r"[^\W\d_][^\n]*(?:\n[^\W\d_][^\n]*)*")
 _PLAIN_ITEM = re.compile(r"([-*+]|\d{1,9}[.)]) {1,4}((?:\*\*)?[^\W\d_][^\n]*)")
-_PLAIN_HEADING = re.compile(r"#{1,6} +([^\s#][^\n#]*)")
+_PLAIN_HEADING = re.compile(r"(#{1,6}) +([^\s#][^\n#]*)")
 _AFTER_MATH = re.compile(r"[\s.,;:。，；：]*$")
 
 
@@ -240,8 +240,9 @@ def _simple(source: str) -> list[Token] | None:
             Token(f"{name}_close", "", -1),
         ]
     if found := _PLAIN_HEADING.fullmatch(source):
-        inner = Token("inline", "", 0, map=[0, 1], content=found[1].rstrip())
-        return [Token("heading_open", "", 1), inner, Token("heading_close", "", -1)]
+        inner = Token("inline", "", 0, map=[0, 1], content=found[2].rstrip())
+        tag = f"h{len(found[1])}"
+        return [Token("heading_open", tag, 1), inner, Token("heading_close", tag, -1)]
     return None
 
 

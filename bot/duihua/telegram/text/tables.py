@@ -1,15 +1,60 @@
-"""Tables as text: columns side by side where a phone is wide enough, else one record for each row."""
+"""Tables: read, and as text. Columns stand side by side where a phone is wide enough."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from markdown_it.rules_block.table import escapedSplit
+from markdown_it.token import Token
 from wcwidth import wcswidth
 
 WIDTH = 40
 """Columns of fixed-width text that a phone held upright shows without scrolling; wide characters take two."""
 COLUMN = 24
 """A cell wider than this is prose, and reads better as a record."""
+BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
+"""A new line in a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The Markdown of the cells, row by row, the head first.
+
+    `sides` holds `left`, `center`, `right` or nothing for each column, `end` is the place behind the tokens.
+    """
+
+    rows: list[list[str]]
+    sides: list[str]
+    end: int
+
+
+def read_table(tokens: Sequence[Token], at: int, lines: Sequence[str]) -> Table:
+    """The table that begins at a token; `lines` are the source."""
+    rows, sides, line = list[list[str]](), list[str](), -1
+    while tokens[at].type != "table_close":
+        token = tokens[at]
+        if token.type == "tr_open":
+            rows.append([])
+            line = token.map[0] if token.map else -1
+        elif token.type == "th_open":
+            sides.append(str(token.attrs.get("style", "")).removeprefix("text-align:"))
+        elif token.type == "inline":
+            rows[-1].append(token.content)
+        elif token.type == "tr_close" and 0 <= line < len(lines):
+            _surplus(rows[-1], lines[line].strip(" >"))
+        at += 1
+    return Table(rows, sides, at + 1)
+
+
+def _surplus(row: list[str], source: str) -> None:
+    """Puts the cells that a row has beyond the head into its last one: Markdown would leave them out."""
+    if row and source.count("|") >= len(row):
+        cells = escapedSplit(source)
+        cells = cells[1:] if cells and not cells[0].strip() else cells
+        more = [it.strip() for it in cells[len(row) :] if it.strip()]
+        row[-1] = " | ".join([row[-1], *more])
 
 
 def columns(text: str) -> int:

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from duihua.telegram.text.formatted import QUOTES, Entity, Formatted, Kind, ordered
+from duihua.telegram.text.formula import plain
 
 _ASTRAL = re.compile(r"[\U00010000-\U0010ffff]")
 
@@ -87,6 +88,14 @@ class Writer:
         self.raw(text)
         self._spans.append(("code", start, self._length, ""))
         self._resume()
+
+    def math(self, latex: str) -> None:
+        """A formula inside a line: as Unicode, or as it is written."""
+        text = plain(latex)
+        if text is None:
+            self.code(latex.strip())
+        else:
+            self.write(text)
 
     def pre(self, text: str, language: str = "") -> None:
         """A block of code; it must not stand in a quote or a link."""
