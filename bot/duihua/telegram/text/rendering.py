@@ -13,7 +13,7 @@ from duihua.telegram.text.formatted import Formatted
 from duihua.telegram.text.formula import plain
 from duihua.telegram.text.inlines import write_inline
 from duihua.telegram.text.mending import mended
-from duihua.telegram.text.parser import blocks, inline
+from duihua.telegram.text.parser import blocks, inline, is_paragraph
 from duihua.telegram.text.roll import Roll
 from duihua.telegram.text.sections import Section, Sections, fence_info
 from duihua.telegram.text.tables import BREAK, aligned, read_table
@@ -57,6 +57,10 @@ class Renderer:
         if section.kind == "line":
             return self._line(section.source, open_end)
         number, self.number = self.number, 0
+        if is_paragraph(section.source):
+            writer = Writer()
+            write_inline(writer, inline(mended(section.source) if open_end else section.source))
+            return writer.done()
         page = _Page(section.source.split("\n"), blocks(section.source), self.expandable, number, open_end)
         out = page.rendered()
         self.number = page.last

@@ -16,6 +16,8 @@ COLUMN = 24
 """A cell wider than this is prose, and reads better as a record."""
 BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 """A new line in a cell."""
+_PLAIN = re.compile(r"\|[^\n`\\]*\|\n\|(?: *:?-+:? *\|)+(?:\n\|[^\n`\\]*\|)*")
+_SIDES = {(False, False): "", (True, False): "left", (False, True): "right", (True, True): "center"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,27 @@ class Table:
     end: int
 
 
+def plain_table(source: str) -> list[Token] | None:
+    """Two tokens that hold a whole table, if it is one where a bar is a bar."""
+    if not _PLAIN.fullmatch(source):
+        return None
+    first, second, *rest = ([cell.strip() for cell in line[1:-1].split("|")] for line in source.split("\n"))
+    count = len(first)
+    if count != len(second):
+        return None
+    for row in rest:
+        more = [it for it in row[count:] if it]
+        row[count - 1 :] = [" | ".join([*row[count - 1 : count], *more])] if row[count - 1 :] else []
+        row += [""] * (count - len(row))
+    sides = [_SIDES[it[0] == ":", it[-1] == ":"] for it in second]
+    whole = Token("table_open", "table", 1, map=[0, len(rest) + 2], meta={"whole": ([first, *rest], sides)})
+    return [whole, Token("table_close", "table", -1)]
+
+
 def read_table(tokens: Sequence[Token], at: int, lines: Sequence[str]) -> Table:
     """The table that begins at a token; `lines` are the source."""
+    if whole := tokens[at].meta.get("whole"):
+        return Table(whole[0], whole[1], at + 2)
     rows, sides, line = list[list[str]](), list[str](), -1
     while tokens[at].type != "table_close":
         token = tokens[at]
