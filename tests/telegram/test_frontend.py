@@ -51,6 +51,20 @@ async def test_a_stream_by_edits_grows_one_message(make: Any, fake: FakeTelegram
     assert buttons == ["again:1"]
 
 
+async def test_what_came_since_the_last_frame_is_not_rendered_anew_at_the_end(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    go_on = asyncio.Event()
+    desk: Desk = await make([["one ", go_on, *(f"**{n}** " for n in range(50))]], streaming="edit")
+    monkeypatch.setattr("duihua.telegram.frontend.render", None)
+    fake.user(42, "Ada").say("hi")
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: fake.chat(42).answers)
+    go_on.set()
+    await talking
+    assert desk.texts(42) == ["one " + " ".join(map(str, range(50)))]
+
+
 async def test_a_stream_by_drafts_ends_in_one_message(make: Any, fake: FakeTelegram) -> None:
     go_on = asyncio.Event()
     desk: Desk = await make([["**one** ", go_on, "two"]], streaming="auto")

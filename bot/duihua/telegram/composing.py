@@ -12,7 +12,7 @@ from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramNetworkError
-from aiogram.methods import TelegramMethod
+from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
 from duihua.telegram.api import Api
@@ -20,11 +20,14 @@ from duihua.telegram.frontend import Streaming, TelegramFront
 from duihua.telegram.governor import Governor, Limits
 from duihua.telegram.running import Met, Plan
 from duihua.telegram.voice import Languages, Voice
+from duihua.telegram.wire import read_json
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
 
 
+_ECHO = ("text", "entities", "reply_markup", "link_preview_options")
+"""Fields of a message just sent that we know better."""
 _JSON = {"Content-Type": "application/json"}
 _PLAIN = frozenset({"text", "entities"})
 """Fields without files and without defaults of the bot, which may be anywhere else."""
@@ -39,14 +42,17 @@ class Connections(AiohttpSession):
     """
 
     def __init__(self, url: str, proxy: str | None = None) -> None:
-        super().__init__(api=TelegramAPIServer.from_base(url))
+        super().__init__(api=TelegramAPIServer.from_base(url), json_loads=_told)
         self._through = proxy
+        self._answers: dict[Any, type[Any]] = {}
 
     async def create_session(self) -> aiohttp.ClientSession:
         """The session, made when it is first needed."""
         if self._session is None or self._session.closed:
             connector = aiohttp.TCPConnector(**self._connector_init)
-            self._session = aiohttp.ClientSession(connector=connector, proxy=self._through)
+            self._session = aiohttp.ClientSession(
+                connector=connector, proxy=self._through, cookie_jar=aiohttp.DummyCookieJar()
+            )
         return self._session
 
     async def make_request(
@@ -66,6 +72,9 @@ class Connections(AiohttpSession):
             raise TelegramNetworkError(method=method, message="Request timeout error") from e
         except aiohttp.ClientError as e:
             raise TelegramNetworkError(method=method, message=f"{type(e).__name__}: {e}") from e
+        kind = method.__returning__
+        if kind not in self._answers:  # else it is gone with the next garbage, and takes 5 ms to make
+            self._answers[kind] = Response[kind]
         response = self.check_response(bot=bot, method=method, status_code=reply.status, content=told)
         return cast("TelegramType", response.result)
 
@@ -86,6 +95,17 @@ class Connections(AiohttpSession):
         """Ends it, without waiting for the other side."""
         if self._session is not None:
             await self._session.close()
+
+
+def _told(content: str) -> Any:
+    """What Telegram answers, without what it repeats of ours: to check that costs more than the call."""
+    answer = read_json(content)
+    if isinstance(answer, dict):
+        result = cast("dict[str, Any]", answer).get("result")
+        if isinstance(result, dict):
+            for name in _ECHO:
+                cast("dict[str, Any]", result).pop(name, None)
+    return cast("Any", answer)
 
 
 @asynccontextmanager

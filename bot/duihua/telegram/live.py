@@ -50,6 +50,9 @@ STATUS = 120
 """Characters of the line that tells what a skill does."""
 THOUGHT = 1_000
 """Characters of the latest thoughts that are shown."""
+CATCH_UP = 1.0
+"""Seconds in which the events that are there are read to their end when the view ends."""
+_LAST = (*END, Retracted)
 
 
 @dataclass(slots=True)
@@ -129,30 +132,42 @@ class Live:
         self._status, self._thought = "", ""
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
+        self._due = asyncio.Event()  # events are read while it is set, once for each frame
+        self._idle = asyncio.Event()  # nobody reads events
+        self._idle.set()
         self._calling = asyncio.Lock()
         self._last: Formatted | None = None  # of the draft
         self._visible = False  # whether there was anything to show
         self._begun = -math.inf  # when the last call was made
 
     async def follow(self, events: AsyncIterator[AnyEvent]) -> None:
-        """Shows a turn's events to their end, or until `finish`."""
+        """Shows a turn's events to their end.
+
+        They are read together when a frame is to be made of them: to wake up for each costs more than itself.
+        """
+        self._idle.clear()
         frames = asyncio.create_task(self._frames(), name="duihua telegram frames")
         try:
             async for event in events:
-                if self._ended.is_set():
-                    break
                 self._apply(event)
-                if isinstance(event, (*END, Retracted)):
+                if isinstance(event, _LAST):
                     break
+                if not self._due.is_set():
+                    await self._due.wait()
         finally:
+            self._idle.set()
             await self.finish()  # a call that is cut off may have been carried out
             frames.cancel()
             await asyncio.gather(frames, return_exceptions=True)
 
     async def finish(self) -> None:
-        """No frame is sent from now on; what is on its way is waited for."""
+        """No frame is sent from now on; events that are there are read, what is on its way is waited for."""
         self._ended.set()
         self._changed.set()
+        self._due.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP):
+                await self._idle.wait()
         async with self._calling:
             pass
 
@@ -203,8 +218,22 @@ class Live:
 
     # ------------------------------------------------------------ frames
 
+    async def _caught_up(self) -> None:
+        """All events that are there are read."""
+        self._due.set()
+        await asyncio.sleep(0)  # whoever waits for that goes first
+        if not self._ended.is_set():
+            self._due.clear()
+            self._changed.clear()
+
     async def _frames(self) -> None:
         """Sends what changed, one call at a time, until the end."""
+        try:
+            await self._call_by_call()
+        finally:
+            self._due.set()
+
+    async def _call_by_call(self) -> None:
         every = EVERY[self._transport]
         pause = 0.0
         while not self._ended.is_set():
@@ -213,11 +242,12 @@ class Live:
                     async with asyncio.timeout(pause):
                         await self._ended.wait()
                         return
+            self._due.set()
             timeout = KEEP_ALIVE if self._transport == "draft" and self._last else None
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._changed.wait()
-            self._changed.clear()
+            await self._caught_up()
             try:
                 pause = self._begun + every - self._clock() if await self._frame() else 0.0
             except NotSent as e:
@@ -244,6 +274,7 @@ class Live:
         if not self._visible:
             return False
         async with self._api.turn(self._place, "frame"), self._calling:
+            await self._caught_up()
             if self._ended.is_set():
                 return False
             self._begun = self._clock()

@@ -77,7 +77,7 @@ class Wire:
         """
         status, body = await self._post(method, dict(fields or {}), timeout)
         try:
-            answer = _read(body)
+            answer = read_json(body)
         except (ValueError, RecursionError):
             raise WireError(f"{method}: HTTP {status}, and the answer is no JSON") from None
         if not isinstance(answer, dict) or "ok" not in answer:
@@ -126,7 +126,7 @@ class Wire:
             raise WireError(f"{method}: {type(e).__name__}: {e}") from None
 
 
-def _read(body: bytes) -> Any:
+def read_json(body: bytes | str) -> Any:
     """JSON; what orjson refuses (half a surrogate pair) is read slowly: one text must not stop all."""
     try:
         return orjson.loads(body)

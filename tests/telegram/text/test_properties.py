@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +14,11 @@ MARKS = ["**", "*", "_", "__", "`", "```", "~~", "\n", "\n\n", "- ", "1. ", "> "
 MARKS += ["|---|---|\n", "$", "$$", "\\(", "\\[", "\\]", "![", "\t", "\\", "<", ">", "&amp;", "\r", "\u202e"]
 WORDS = ["中文", "字", "word", "é", "😀", "👨‍👩‍👧", "🇨🇳", " ", "。", "：", "\ud83d", "\ude00", "x", "7"]
 wild = st.lists(st.sampled_from(MARKS + WORDS), max_size=60).map("".join)
+MOST = ["**中文**", "**word**", "**（x）**", "**中文（**", "**，中**", "`code`", "中文", "word", "，", " "]
+MOST += ["**", "`", "1", ":", "://", "_", "*", "!", "&", "&lt;", "（", "）", "\n"]
+common = st.lists(st.sampled_from(MOST), max_size=12).map("".join)
+row = st.lists(st.sampled_from(["a", " 中文 ", "", "**x**", ":-:", "---", " :-- "]), min_size=1, max_size=3)
+table = st.lists(row.map(lambda cells: f"|{'|'.join(cells)}|"), max_size=5).map("\n".join)
 plain = st.lists(
     st.sampled_from(["**", "*", "~~", "`", "> ", "- ", "\n", "\n\n", " ", "中文", "词", "😀", "，"])
 )
@@ -45,3 +52,15 @@ def test_no_word_is_lost_in_any_prefix(pieces: list[str], limit: int) -> None:
         text = "".join(it.text for it in (*frame.sealed, *frame.open))
         assert "".join(char for char in text if char in "中文词😀，") == seen
     assert "".join(c for it in stream.finish() for c in it.text if c in "中文词😀，") == seen
+
+
+@settings(max_examples=300, deadline=None)
+@given(common | table, st.sampled_from(["", "- ", "2. ", "## ", "|a|b|\n|-|:-|\n"]))
+def test_what_is_read_fast_is_what_every_rule_would_read(source: str, mark: str) -> None:
+    fast = render(mark + source)
+    with (
+        patch("duihua.telegram.text.parser._simple", return_value=None),
+        patch("duihua.telegram.text.parser._simple_inline", return_value=None),
+        patch("duihua.telegram.text.rendering.is_paragraph", return_value=False),
+    ):
+        assert fast == render(mark + source)

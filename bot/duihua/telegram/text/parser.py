@@ -18,6 +18,8 @@ from markdown_it.rules_inline.state_inline import Scanned, StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
 
+from duihua.telegram.text.tables import plain_table
+
 FORMULA = 2000
 """Characters of the longest formula that is read as one."""
 
@@ -30,7 +32,13 @@ _TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/#?.]|[^/]*[./]")
 _TERMINATORS = re.compile(r"[\n!$&*:<\[\\\]_`~]")
 _PLAIN_LINES = re.compile(r"[^\W\d_][^\n]*(?:\n[^\W\d_][^\n]*)*")
 _PLAIN_ITEM = re.compile(r"([-*+]|\d{1,9}[.)]) {1,4}((?:\*\*)?[^\W\d_][^\n]*)")
-_PLAIN_HEADING = re.compile(r"#{1,6} +([^\s#][^\n#]*)")
+_PLAIN_HEADING = re.compile(r"(#{1,6}) +([^\s#][^\n#]*)")
+_PIECES = re.compile(
+    r"((?:[^\n!$&*:<\[\\\]_`~]+|:(?!//)|!(?!\[)|&(?![#\w])|(?<=[^\W_])_(?=[^\W_]))+)"  # as it stands
+    r"|\*\*([^\s!$&*:<\[\\\]_`~](?:[^\n!$&*:<\[\\\]_`~]*[^\s!$&*:<\[\\\]_`~])?)\*\*(?!\*)"  # bold
+    r"|`([^\s`](?:[^\n`]*[^\s`])?)`(?!`)"  # code
+    r"|(?<! )\n(?! )"
+)
 _AFTER_MATH = re.compile(r"[\s.,;:。，；：]*$")
 
 
@@ -64,17 +72,22 @@ class Marks(StateInline):
         end = start
         while end < self.posMax and self.src[end] == marker:
             end += 1
-        before = _kind(self.src[start - 1] if start else " ")
-        after = _kind(self.src[end] if end < self.posMax else " ")
-        opens = after not in ("space", "closing")
-        closes = before not in ("space", "opening")
-        between = before == "word" and after == "word"
-        if end - start == 1:
-            opens = opens and not between and not (before == "closing" and after == "word")
-            closes = closes and not between
-        elif between:
-            opens, closes = False, not self.src[end].isdigit()
-        return Scanned(opens, closes, end - start)
+        return Scanned(*_border(self.src, start, end, self.posMax), end - start)
+
+
+def _border(src: str, start: int, end: int, stop: int | None = None) -> tuple[bool, bool]:
+    """Whether the run of marks there opens emphasis, and whether it closes it."""
+    before = _kind(src[start - 1] if start else " ")
+    after = _kind(src[end] if end < (len(src) if stop is None else stop) else " ")
+    opens = after not in ("space", "closing")
+    closes = before not in ("space", "opening")
+    between = before == "word" and after == "word"
+    if end - start == 1:
+        opens = opens and not between and not (before == "closing" and after == "word")
+        closes = closes and not between
+    elif between:
+        opens, closes = False, not src[end].isdigit()
+    return opens, closes
 
 
 class _InlineParser(ParserInline):
@@ -226,9 +239,14 @@ def blocks(source: str) -> list[Token]:
     return tokens
 
 
+def is_paragraph(source: str) -> bool:
+    """Whether it is surely a paragraph and no more: lines that begin with letters."""
+    return bool(_PLAIN_LINES.fullmatch(source))
+
+
 def _simple(source: str) -> list[Token] | None:
     """The tokens of what most text is, found without asking each rule for each line."""
-    if _PLAIN_LINES.fullmatch(source):  # lines that begin with letters are a paragraph
+    if is_paragraph(source):
         return [Token("inline", "", 0, map=[0, source.count("\n") + 1], content=source)]
     if found := _PLAIN_ITEM.fullmatch(source):
         name = "bullet_list" if len(found[1]) == 1 else "ordered_list"
@@ -240,9 +258,10 @@ def _simple(source: str) -> list[Token] | None:
             Token(f"{name}_close", "", -1),
         ]
     if found := _PLAIN_HEADING.fullmatch(source):
-        inner = Token("inline", "", 0, map=[0, 1], content=found[1].rstrip())
-        return [Token("heading_open", "", 1), inner, Token("heading_close", "", -1)]
-    return None
+        inner = Token("inline", "", 0, map=[0, 1], content=found[2].rstrip())
+        tag = f"h{len(found[1])}"
+        return [Token("heading_open", tag, 1), inner, Token("heading_close", tag, -1)]
+    return plain_table(source) if source[:1] == "|" else None
 
 
 def inline(content: str) -> list[Token]:
@@ -250,5 +269,35 @@ def inline(content: str) -> list[Token]:
     tokens: list[Token] = []
     if not _TERMINATORS.search(content):
         return [Token("text", "", 0, content=content)]
+    if simple := _simple_inline(content):
+        return simple
     PARSER.inline.parse(content, PARSER, {}, tokens)
     return tokens
+
+
+def _simple_inline(content: str) -> list[Token] | None:
+    """The tokens where there is nothing but plain words that are bold or code, each for itself."""
+    out: list[Token] = []
+    at = 0
+    while at < len(content):
+        found = _PIECES.match(content, at)
+        if found is None:
+            return None
+        end = found.end()
+        text, bold, code = found.groups()
+        if text:
+            out.append(Token("text", "", 0, content=text))
+        elif code:
+            out.append(Token("code_inline", "code", 0, content=code))
+        elif bold:
+            if not (_border(content, at, at + 2)[0] and _border(content, end - 2, end)[1]):
+                return None
+            out += (
+                Token("strong_open", "strong", 1),
+                Token("text", "", 0, content=bold),
+                Token("strong_close", "strong", -1),
+            )
+        else:
+            out.append(Token("softbreak", "br", 0))
+        at = end
+    return out

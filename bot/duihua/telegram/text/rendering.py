@@ -6,30 +6,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from markdown_it.rules_block.table import escapedSplit
 from markdown_it.token import Token
 
 from duihua.telegram.text.cleaning import clean
-from duihua.telegram.text.formatted import Formatted, Kind
+from duihua.telegram.text.formatted import Formatted
 from duihua.telegram.text.formula import plain
+from duihua.telegram.text.inlines import write_inline
 from duihua.telegram.text.mending import mended
-from duihua.telegram.text.parser import blocks, inline
+from duihua.telegram.text.parser import blocks, inline, is_paragraph
 from duihua.telegram.text.roll import Roll
 from duihua.telegram.text.sections import Section, Sections, fence_info
-from duihua.telegram.text.tables import aligned
+from duihua.telegram.text.tables import BREAK, aligned, read_table
 from duihua.telegram.text.writer import Writer
 
 INDENT = "    "
 RULE = "———"
 LONG_QUOTE = 400
 """Characters from which a quote folds up, where folding is asked for."""
-ADDRESS = 2048
-"""Characters of the longest address a link may have."""
-_STYLES: dict[str, Kind] = {"strong": "bold", "em": "italic", "s": "strikethrough"}
-_IDENTIFIER = re.compile(r"\w+$", re.ASCII)
-_LINKABLE = re.compile(r"https?://[^\s/?#@]+\.[^\s/?#@.]+\.?(?:[/?#]\S*)?$|tg://\S+$", re.IGNORECASE)
-_TASK = re.compile(r"\[([ xX])\](?: +|$)")
-_BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
+TASK = re.compile(r"\[([ xX])\](?: +|$)")
+"""What makes a list item one that can be ticked off."""
 
 
 def render(markdown: str, *, expandable: bool = False) -> Formatted:
@@ -62,6 +57,10 @@ class Renderer:
         if section.kind == "line":
             return self._line(section.source, open_end)
         number, self.number = self.number, 0
+        if is_paragraph(section.source):
+            writer = Writer()
+            write_inline(writer, inline(mended(section.source) if open_end else section.source))
+            return writer.done()
         page = _Page(section.source.split("\n"), blocks(section.source), self.expandable, number, open_end)
         out = page.rendered()
         self.number = page.last
@@ -165,7 +164,7 @@ class _Page:
         self.end = end
 
     def _inline(self, token: Token, content: str, heading: bool) -> None:
-        if self.items and self.items[-1].mark and (task := _TASK.match(content)):
+        if self.items and self.items[-1].mark and (task := TASK.match(content)):
             item = self.items[-1]
             item.mark = item.mark[: -len("• ")] if item.mark.endswith("• ") else item.mark
             item.mark += "☐ " if task[1] == " " else "☑ "
@@ -243,22 +242,12 @@ class _Page:
 
     def _table(self, at: int) -> int:
         """Writes a table and returns the place behind it."""
-        lines, rows, sides, place = self.tokens[at].map, list[list[str]](), list[str](), -1
-        while self.tokens[at].type != "table_close":
-            token = self.tokens[at]
-            if token.type == "tr_open":
-                rows.append([])
-                place = token.map[0] if token.map else -1
-            elif token.type == "th_open":
-                sides.append(str(token.attrs.get("style", "")).removeprefix("text-align:"))
-            elif token.type == "inline":
-                rows[-1].append(_BREAK.sub(" ", token.content))
-            elif token.type == "tr_close":
-                self._surplus(rows[-1], place)
-            at += 1
+        lines = self.tokens[at].map
+        table = read_table(self.tokens, at, self.lines)
+        rows = [[BREAK.sub(" ", content) for content in row] for row in table.rows]
         cells = [[_cell(content) for content in row] for row in rows]
         linked = any("](" in content for row in rows for content in row)
-        text = None if linked else aligned(cells, sides)
+        text = None if linked else aligned(cells, table.sides)
         if text is None and len(rows) > 1:
             self._records(rows, lines)
         elif text is None:
@@ -266,16 +255,7 @@ class _Page:
             self._cells(rows[0])
         else:
             self._pre(text, "", lines)
-        return at + 1
-
-    def _surplus(self, row: list[str], line: int) -> None:
-        """Puts the cells that a row has beyond the head into its last one: Markdown would leave them out."""
-        source = self.lines[line].strip(" >") if 0 <= line < len(self.lines) else ""
-        if row and source.count("|") >= len(row):
-            cells = escapedSplit(source)
-            cells = cells[1:] if cells and not cells[0].strip() else cells
-            more = [it.strip() for it in cells[len(row) :] if it.strip()]
-            row[-1] = " | ".join([row[-1], *more])
+        return table.end
 
     def _cells(self, row: Sequence[str]) -> None:
         for i, content in enumerate(row):
@@ -310,79 +290,3 @@ def _cell(content: str) -> str:
     writer = Writer()
     write_inline(writer, inline(content))
     return " ".join(writer.done().text.split())
-
-
-def write_inline(writer: Writer, tokens: Sequence[Token]) -> None:
-    """Writes what stands inside a paragraph."""
-    links: list[str] = []
-    names: list[bool] = []
-    for i, token in enumerate(tokens):
-        kind = token.type
-        if kind in ("text", "text_special"):
-            writer.write(token.content)
-        elif kind in ("softbreak", "hardbreak"):
-            writer.write("\n")
-        elif kind == "code_inline":
-            writer.code(token.content)
-        elif kind == "math_inline":
-            _math(writer, token)
-        elif kind == "link_open":
-            links.append(_open_link(writer, "" if token.info == "auto" else str(token.attrs.get("href", ""))))
-        elif kind == "link_close":
-            _close_link(writer, links.pop())
-        elif kind == "image":
-            _image(writer, token)
-        elif token.markup == "__":
-            _underscores(writer, tokens, i, names)
-        elif style := _STYLES.get(kind.partition("_")[0]):
-            if token.nesting > 0:
-                writer.open(style)
-            else:
-                writer.close(style)
-
-
-def _underscores(writer: Writer, tokens: Sequence[Token], at: int, names: list[bool]) -> None:
-    """`__init__` is a name, not bold."""
-    if tokens[at].nesting > 0:
-        following = tokens[at + 1]
-        names.append(following.type == "text" and bool(_IDENTIFIER.match(following.content)))
-        if not names[-1]:
-            writer.open("bold")
-            return
-    elif not names.pop():
-        writer.close("bold")
-        return
-    writer.write("__")
-
-
-def _math(writer: Writer, token: Token) -> None:
-    text = plain(token.content)
-    if text is None:
-        writer.code(token.content.strip())
-    else:
-        writer.write(text)
-
-
-def _open_link(writer: Writer, address: str) -> str:
-    linked = bool(_LINKABLE.match(address)) and len(address) <= ADDRESS
-    writer.open("text_link", address if linked else "")
-    return address
-
-
-def _close_link(writer: Writer, address: str) -> None:
-    """Ends a link. What Telegram would not link is written behind the text, so that it is not lost."""
-    url, length = writer.close_link()
-    if address and not length:
-        writer.write(address)
-    elif address and not url:
-        writer.write(f" ({address})")
-
-
-def _image(writer: Writer, token: Token) -> None:
-    address = str(token.attrs.get("src", ""))
-    if writer.within("text_link"):
-        writer.write(token.content)
-        return
-    _open_link(writer, address)
-    writer.write(token.content)
-    _close_link(writer, address)

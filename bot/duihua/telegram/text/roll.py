@@ -33,15 +33,16 @@ class Roll:
     _text: str = ""
     _more: list[str] = field(default_factory=list[str])  # what was added behind it, not joined yet
     _at: int = 0  # characters of the text that are handed on
-    _base: int = 0  # units before them: entities count from the very beginning
-    _end: int = 0  # units of all that was ever added
-    _entities: deque[Entity] = field(default_factory=deque[Entity])
+    _end: int = 0  # units of what is left
+    _entities: deque[Entity] = field(default_factory=deque[Entity])  # they count from where that begins
+    _begun: bool = False
 
     def add(self, piece: Formatted, glue: str = "", *, resumed: bool = False) -> None:
         """Adds a text behind what is there; `resumed`: its code goes on in the block before."""
         if not piece.text and not resumed:
             return
-        glue = glue if self._end else ""
+        glue = glue if self._begun else ""
+        self._begun = True
         start = self._end + len(glue)
         self._more += (glue, piece.text)
         self._end = start + piece.units
@@ -59,9 +60,7 @@ class Roll:
     def whole(self) -> Formatted:
         """All that is left, as one."""
         self._join()
-        base = self._base
-        found = tuple(it.at(it.offset - base, it.end - base) for it in self._entities)
-        return Formatted(self._text[self._at :], found)
+        return Formatted(self._text[self._at :], tuple(self._entities))
 
     def parts(self) -> list[Formatted]:
         """The parts that are full and will never change."""
@@ -94,15 +93,21 @@ class Roll:
         """Passes over white space at the beginning of a part; the indent of code stays."""
         text, at, end = self._text, self._at, len(self._text)
         first = self._entities[0] if self._entities else None
-        stop = end if first is None else min(end, at + first.offset - self._base)
+        stop = end if first is None else min(end, at + first.offset)
         while at < stop and text[at] in " \n":
             at += 1
         if first and at >= stop:
             space = "\n" if first.type == "pre" else " \n"
             while at < end and text[at] in space:
                 at += 1
-        self._base += at - self._at
-        self._at = at
+        self._pass(at, at - self._at)
+
+    def _pass(self, place: int, count: int) -> None:
+        """What is left begins at a place in the text, so many units further on."""
+        self._at = place
+        self._end -= count
+        if count and self._entities:
+            self._entities = deque(it.at(it.offset - count, it.end - count) for it in self._entities)
 
     def _cut(self) -> int | None:
         """Where a full part ends, as a place in the text; None while all that is there fits in one."""
@@ -112,7 +117,7 @@ class Roll:
             window = window.encode("utf-16-le")[: 2 * self.limit].decode("utf-16-le", "ignore")
         end = at + len(window)
         if len(self._entities) > self.most:
-            end = min(end, at + self._characters(window, self._entities[self.most].offset - self._base))
+            end = min(end, at + self._characters(window, self._entities[self.most].offset))
         if end == at + len(window) and not text[end : end + self.limit].strip(" \n"):
             return None if not text[end + self.limit :].strip(" \n") else end
         return self._best(at, max(end, at + 1))
@@ -154,32 +159,33 @@ class Roll:
 
     def _around(self, place: int, at: int) -> int | None:
         """Where the block of code begins in which a place lies, if any."""
-        offset = self._base + units(self._text[at:place])
+        offset = units(self._text[at:place])
         for it in self._entities:
             if it.offset >= offset:
                 break
             if it.type == "pre" and it.end > offset:
-                begin = it.offset - self._base
-                return at + self._characters(self._text[at:place], begin) if begin > 0 else at
+                return at + self._characters(self._text[at:place], it.offset) if it.offset > 0 else at
         return None
 
     def _taken(self, cut: int) -> Formatted:
         """Hands on the text up to a place, without white space at its end."""
         raw = self._text[self._at : cut]
         text = raw.rstrip(" \n")
-        base, cut_units = self._base, self._base + units(raw)
-        end = base + units(text)
+        passed, end = units(raw), units(text)
         found: list[Entity] = []
         carried: list[Entity] = []
-        while self._entities and self._entities[0].offset < cut_units:
+        while self._entities and self._entities[0].offset < passed:
             it = self._entities.popleft()
-            if it.end > cut_units:
-                carried.append(it.at(cut_units, it.end))
-            start, stop = max(it.offset, base), min(it.end, end)
+            start, stop = it.offset, it.offset + it.length
+            if stop > passed:
+                carried.append(it.at(passed, stop))
+            if start < 0 or stop > end:
+                start, stop = max(start, 0), min(stop, end)
+                it = it.at(start, stop)
             if start < stop:
-                found.append(it.at(start - base, stop - base))
+                found.append(it)
         self._entities.extendleft(reversed(carried))
-        self._at, self._base = cut, cut_units
+        self._pass(cut, passed)
         if all(char.isspace() or char in _INVISIBLE for char in text):
             return Formatted()
         return Formatted(text, tuple(found))

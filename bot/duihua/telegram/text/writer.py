@@ -7,6 +7,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from duihua.telegram.text.formatted import QUOTES, Entity, Formatted, Kind, ordered
+from duihua.telegram.text.formula import plain
 
 _ASTRAL = re.compile(r"[\U00010000-\U0010ffff]")
 
@@ -88,6 +89,14 @@ class Writer:
         self._spans.append(("code", start, self._length, ""))
         self._resume()
 
+    def math(self, latex: str) -> None:
+        """A formula inside a line: as Unicode, or as it is written."""
+        text = plain(latex)
+        if text is None:
+            self.code(latex.strip())
+        else:
+            self.write(text)
+
     def pre(self, text: str, language: str = "") -> None:
         """A block of code; it must not stand in a quote or a link."""
         start = self._length
@@ -98,6 +107,8 @@ class Writer:
     def done(self) -> Formatted:
         """All that was written."""
         text = "".join(self._parts)
+        if not self._spans:
+            return Formatted(text)
         found = [it for span in reversed(self._spans) if (it := _trimmed(text, span))]
         spans = dict.fromkeys(found)  # a style that closes later is the outer one, and comes first
         astral = [found.start() for found in _ASTRAL.finditer(text)] if not text.isascii() else []
@@ -107,7 +118,7 @@ class Writer:
                 start, end = start + bisect_left(astral, start), end + bisect_left(astral, end)
             url, language = ("", more) if kind == "pre" else (more, "")
             entities.append(Entity(kind, start, end - start, url, language))
-        return Formatted(text, ordered(entities))
+        return Formatted(text, ordered(entities) if len(entities) > 1 else tuple(entities))
 
     def _span(self, kind: Kind, start: int, url: str = "") -> None:
         if self._length > start and (url or kind != "text_link"):
@@ -128,9 +139,9 @@ class Writer:
 def _trimmed(text: str, span: tuple[Kind, int, int, str]) -> tuple[Kind, int, int, str] | None:
     """Without white space at its ends: Telegram cuts that off, and an entity must not be empty."""
     kind, start, end, more = span
-    inner = text[start:end]
-    if kind == "pre":
+    if kind == "pre" or not (text[start].isspace() or text[end - 1].isspace()):
         return span
+    inner = text[start:end]
     start += len(inner) - len(inner.lstrip())
     end -= len(inner) - len(inner.rstrip())
     return (kind, start, end, more) if start < end else None

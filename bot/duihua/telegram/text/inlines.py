@@ -1,0 +1,117 @@
+"""What stands inside a paragraph, a heading, a cell: one reading, whoever writes it down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from markdown_it.token import Token
+
+from duihua.telegram.text.formatted import Kind
+
+ADDRESS = 2048
+"""Characters of the longest address a link may have."""
+_STYLES: dict[str, Kind] = {"strong": "bold", "em": "italic", "s": "strikethrough"}
+_IDENTIFIER = re.compile(r"\w+$", re.ASCII)
+_LINKABLE = re.compile(r"https?://[^\s/?#@]+\.[^\s/?#@.]+\.?(?:[/?#]\S*)?$|tg://\S+$", re.IGNORECASE)
+
+
+class Pen(Protocol):
+    """Writes text with styles, in the order of reading."""
+
+    def write(self, text: str) -> None:
+        """Text as it is."""
+        ...
+
+    def code(self, text: str) -> None:
+        """Code inside a line."""
+        ...
+
+    def math(self, latex: str) -> None:
+        """A formula inside a line."""
+        ...
+
+    def open(self, kind: Kind, url: str = "") -> None:
+        """A style begins; a link without an address is none."""
+        ...
+
+    def close(self, kind: Kind) -> None:
+        """The innermost style of that kind ends."""
+        ...
+
+    def close_link(self) -> tuple[str, int]:
+        """The link ends; its address, and how long its text is."""
+        ...
+
+    def within(self, *kinds: Kind) -> bool:
+        """Whether such a style is open."""
+        ...
+
+
+def write_inline(writer: Pen, tokens: Sequence[Token]) -> None:
+    """Writes what stands inside a paragraph."""
+    links: list[str] = []
+    names: list[bool] = []
+    for i, token in enumerate(tokens):
+        kind = token.type
+        if kind in ("text", "text_special"):
+            writer.write(token.content)
+        elif kind in ("softbreak", "hardbreak"):
+            writer.write("\n")
+        elif kind == "code_inline":
+            writer.code(token.content)
+        elif kind == "math_inline":
+            writer.math(token.content)
+        elif kind == "link_open":
+            links.append(_open_link(writer, "" if token.info == "auto" else str(token.attrs.get("href", ""))))
+        elif kind == "link_close":
+            _close_link(writer, links.pop())
+        elif kind == "image":
+            _image(writer, token)
+        elif token.markup == "__":
+            _underscores(writer, tokens, i, names)
+        elif style := _STYLES.get(kind.partition("_")[0]):
+            if token.nesting > 0:
+                writer.open(style)
+            else:
+                writer.close(style)
+
+
+def _underscores(writer: Pen, tokens: Sequence[Token], at: int, names: list[bool]) -> None:
+    """`__init__` is a name, not bold."""
+    if tokens[at].nesting > 0:
+        following = tokens[at + 1]
+        names.append(following.type == "text" and bool(_IDENTIFIER.match(following.content)))
+        if not names[-1]:
+            writer.open("bold")
+            return
+    elif not names.pop():
+        writer.close("bold")
+        return
+    writer.write("__")
+
+
+def _open_link(writer: Pen, address: str) -> str:
+    linked = bool(_LINKABLE.match(address)) and len(address) <= ADDRESS
+    writer.open("text_link", address if linked else "")
+    return address
+
+
+def _close_link(writer: Pen, address: str) -> None:
+    """Ends a link. What Telegram would not link is written behind the text, so that it is not lost."""
+    url, length = writer.close_link()
+    if address and not length:
+        writer.write(address)
+    elif address and not url:
+        writer.write(f" ({address})")
+
+
+def _image(writer: Pen, token: Token) -> None:
+    address = str(token.attrs.get("src", ""))
+    if writer.within("text_link"):
+        writer.write(token.content)
+        return
+    _open_link(writer, address)
+    writer.write(token.content)
+    _close_link(writer, address)
