@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     telegram_stream: Literal["auto", "draft", "edit", "final"] = Field(
         "auto", validation_alias=_named("TELEGRAM_STREAM")
     )
+    telegram_rich: Literal["auto", "always", "never"] = Field(
+        "auto", validation_alias=_named("TELEGRAM_RICH")
+    )
     telegram_proxy: SecretStr | None = Field(None, validation_alias=_named("TELEGRAM_PROXY"))
 
     qianfan_api_key: SecretStr | None = Field(None, validation_alias=_named("QIANFAN_API_KEY"))

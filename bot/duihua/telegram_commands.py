@@ -72,7 +72,9 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
                 return 0
             bots = running.bots
             engine = await make_engine(given.model, settings, words, stack)
-            fronting = fronted(engine, bots, plan, streaming=settings.telegram_stream)
+            fronting = fronted(
+                engine, bots, plan, streaming=settings.telegram_stream, rich=settings.telegram_rich
+            )
             front, voice, languages = await stack.enter_async_context(fronting)
             await stack.enter_async_context(engine)
             for bot in bots:

@@ -17,7 +17,7 @@ from duihua.dialect import ChatDialect
 from duihua.ports import Skill
 from duihua.simulator.telegram import NO_LIMITS, FakeTelegram, Limits, User
 from duihua.telegram.api import Api
-from duihua.telegram.frontend import Streaming, TelegramFront
+from duihua.telegram.frontend import Richness, Streaming, TelegramFront
 from duihua.telegram.governor import Governor
 from duihua.telegram.governor import Limits as Allowed
 from duihua.telegram.place import Place, address_of
@@ -86,6 +86,7 @@ async def make(
             skills: Sequence[Skill] = (),
             dialect: ChatDialect = STRICT,
             streaming: Streaming = "final",
+            rich: Richness = "auto",
             limits: Allowed = FAST,
             **settings: Any,
         ) -> Desk:
@@ -109,7 +110,11 @@ async def make(
             stack.push_async_callback(close)
             words = Catalogue("en")
             front = TelegramFront(
-                engine, {str(bot.id): Api(bot, Governor(limits))}, lambda address: words, streaming=streaming
+                engine,
+                {str(bot.id): Api(bot, Governor(limits))},
+                lambda address: words,
+                streaming=streaming,
+                rich=rich,
             )
             engine.attach(front, live=True)
             return Desk(engine, model, fake, front)

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from duihua import ChatEngine
 from duihua.simulator.telegram import FakeTelegram
 from duihua.telegram.composing import Connections, fronted
-from duihua.telegram.frontend import Streaming
+from duihua.telegram.frontend import Richness, Streaming
 from duihua.telegram.governor import Limits
 from duihua.telegram.intake import Patience
 from duihua.telegram.running import Plan, Running
@@ -45,6 +45,7 @@ async def living(
     *,
     engine: ChatEngine | None = None,
     streaming: Streaming = "final",
+    rich: Richness = "auto",
     **given: Any,
 ) -> AsyncIterator[Life]:
     """The program on a script, unless an engine is given; fields of `Plan` and settings of the engine."""
@@ -60,7 +61,13 @@ async def living(
         bots = await running.meet()
         engine = engine or scripted_engine(script, **given)
         front = fronted(
-            engine, bots, running.plan, connections=connections, limits=UNLIMITED, streaming=streaming
+            engine,
+            bots,
+            running.plan,
+            connections=connections,
+            limits=UNLIMITED,
+            streaming=streaming,
+            rich=rich,
         )
         parts = await stack.enter_async_context(front)
         await stack.enter_async_context(engine)

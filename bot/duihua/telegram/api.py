@@ -38,6 +38,7 @@ from aiogram.methods import (
     SendMessage,
     SendMessageDraft,
     SendPhoto,
+    SendRichMessage,
     TelegramMethod,
 )
 from aiogram.types import (
@@ -45,8 +46,10 @@ from aiogram.types import (
     CopyTextButton,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputRichMessage,
     LinkPreviewOptions,
     MessageEntity,
+    MessageId,
     ReplyParameters,
 )
 
@@ -55,7 +58,7 @@ from duihua.messages import Attachment
 from duihua.redact import redact
 from duihua.telegram.governor import Governor, Kind
 from duihua.telegram.place import Place
-from duihua.telegram.text import Entity, Formatted
+from duihua.telegram.text import Entity, Formatted, Rich
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -67,6 +70,11 @@ PATIENCE = 5.0
 LATER = 2.0
 """Seconds until what was put back is tried again."""
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_SAME = "not modified"
+_LOST = ("message to edit not found", "can't be edited")
+"""What Telegram says of a message that is no more, or not ours."""
+_NO_BLOCKS = ("text is empty", "rich message must be non-empty")
+"""What older servers answer to blocks, which they do not know."""
 _PHOTO = 10 << 20  # bytes; a larger one goes as a document
 _CAPTION = 1_024
 
@@ -81,6 +89,8 @@ class Button:
 
 
 Buttons = Sequence[Sequence[Button]]
+Content = Formatted | Rich
+"""What a message says."""
 
 
 class Api:
@@ -125,12 +135,30 @@ class Api:
 
     # ------------------------------------------------------------ messages
 
-    async def send(self, place: Place, what: Formatted, *, reply_to: int = 0, buttons: Buttons = ()) -> int:
+    @property
+    def rich(self) -> bool:
+        """Whether this server may know rich messages."""
+        return "rich" not in self._off
+
+    async def send(self, place: Place, what: Content, *, reply_to: int = 0, buttons: Buttons = ()) -> int:
         """Sends a message; returns its id.
 
         Raises:
-            NotSent, SendUnknown, Gone: as the module says.
+            NotRich: it is to go as text. NotSent, SendUnknown, Gone: as the module says.
         """
+        if isinstance(what, Rich):
+            content = _content(what)
+            sent = await self._enriched(
+                place,
+                lambda at: _SendRich(
+                    chat_id=at.chat,
+                    message_thread_id=at.topic or None,
+                    rich_message=content,
+                    reply_markup=_keyboard(buttons),
+                    reply_parameters=_reply(reply_to),
+                ),
+            )
+            return sent.message_id
 
         def method(text: Formatted, at: Place) -> SendMessage:
             return SendMessage(
@@ -146,11 +174,12 @@ class Api:
 
         return (await self._sent(place, what, method)).message_id
 
-    async def edit(self, place: Place, message: int, what: Formatted, *, buttons: Buttons = ()) -> bool:
+    async def edit(self, place: Place, message: int, what: Content, *, buttons: Buttons = ()) -> bool:
         """Makes a message say something else; False: it is no more, or cannot be changed.
 
         Raises:
-            NotSent, Gone: as the module says. As the same edit twice is one edit, nothing is unknown.
+            NotRich: it is to become a text. NotSent, Gone: as the module says. As the same edit twice is one
+                edit, nothing is unknown.
         """
 
         def method(text: Formatted, at: Place) -> EditMessageText:
@@ -165,13 +194,27 @@ class Api:
             )
 
         try:
-            await self._sent(place, what, method)
+            if isinstance(what, Rich):
+                content = _content(what)
+                await self._enriched(
+                    place,
+                    lambda at: _EditRich(
+                        chat_id=at.chat,
+                        message_id=message,
+                        rich_message=content,
+                        reply_markup=_keyboard(buttons),
+                        parse_mode=None,
+                        disable_web_page_preview=None,
+                    ),
+                )
+            else:
+                await self._sent(place, what, method)
         except SendUnknown as e:
             raise NotSent(str(e), LATER) from None
         except _Refused as e:
-            if "not modified" in e.reason:
+            if _SAME in e.reason:
                 return True
-            if "message to edit not found" in e.reason or "can't be edited" in e.reason:
+            if any(words in e.reason for words in _LOST):
                 return False
             raise
         return True
@@ -274,6 +317,18 @@ class Api:
             log.warning("a text was sent plain: %s", e.reason)
             return await self._call(place, lambda at: method(Formatted(what.text), at))
 
+    async def _enriched(self, place: Place, method: Callable[[Place], TelegramMethod[T]]) -> T:
+        """A rich message, which may not be wanted: as such, or as it is."""
+        try:
+            return await self._call(place, method)
+        except _Refused as e:
+            if any(words in e.reason for words in (_SAME, *_LOST)):
+                raise
+            if isinstance(e, _Unsupported) or any(words in e.reason for words in _NO_BLOCKS):
+                self._off.add("rich")
+            log.warning("a rich message goes as text: %s", e.reason)
+            raise NotRich(str(e)) from None
+
     async def _call(self, place: Place, method: Callable[[Place], TelegramMethod[T]]) -> T:
         """A call; once more where a topic is gone, or where the group has moved to."""
         at = Place(self._chat(place), place.topic)
@@ -321,6 +376,10 @@ class Api:
         return self._new.get(place.chat, place.chat)
 
 
+class NotRich(NotSent):
+    """A rich message was certainly not sent, and will not be: it is to go as text."""
+
+
 class _Refused(DeliveryError):
     """Telegram does not want it as it is (400)."""
 
@@ -339,6 +398,22 @@ class _Moved(DeliveryError):
     def __init__(self, chat: int) -> None:
         super().__init__("the group has moved")
         self.chat = chat
+
+
+class _SendRich(SendRichMessage):
+    """Of what comes back the number alone is read: new kinds of blocks must not make a message seem lost."""
+
+    __returning__ = MessageId
+
+
+class _EditRich(EditMessageText):
+    """As `_SendRich`."""
+
+    __returning__ = MessageId
+
+
+def _content(what: Rich) -> InputRichMessage:
+    return InputRichMessage.model_construct(blocks=list(what.blocks))
 
 
 def _reason(error: TelegramAPIError) -> str:

@@ -16,7 +16,7 @@ from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
 from duihua.telegram.api import Api
-from duihua.telegram.frontend import Streaming, TelegramFront
+from duihua.telegram.frontend import Richness, Streaming, TelegramFront
 from duihua.telegram.governor import Governor, Limits
 from duihua.telegram.running import Met, Plan
 from duihua.telegram.voice import Languages, Voice
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _ECHO = ("text", "entities", "reply_markup", "link_preview_options")
 """Fields of a message just sent that we know better."""
 _JSON = {"Content-Type": "application/json"}
-_PLAIN = frozenset({"text", "entities"})
+_PLAIN = frozenset({"text", "entities", "rich_message"})
 """Fields without files and without defaults of the bot, which may be anywhere else."""
 
 
@@ -117,6 +117,7 @@ async def fronted(
     connections: Connections | None = None,
     limits: Limits | None = None,
     streaming: Streaming = "auto",
+    rich: Richness = "auto",
 ) -> AsyncGenerator[tuple[TelegramFront, Voice, Languages]]:
     """The front end of these bots; to be entered before the engine, which sends to the last."""
     session = connections or Connections(plan.url, plan.proxy)
@@ -126,7 +127,7 @@ async def fronted(
     }
     languages = Languages(engine.settings.lang)
     try:
-        front = TelegramFront(engine, apis, languages.of, streaming=streaming)
+        front = TelegramFront(engine, apis, languages.of, streaming=streaming, rich=rich)
         yield front, Voice(apis), languages
     finally:
         await session.close()

@@ -22,10 +22,10 @@ from duihua.events import AnyEvent, TurnFailed
 from duihua.messages import Address, Media, TurnRef
 from duihua.reminding import told as reminded
 from duihua.shown import cleared, end_of, sentence
-from duihua.telegram.api import LATER, Api, Button, Buttons
+from duihua.telegram.api import LATER, Api, Button, Buttons, Content, NotRich
 from duihua.telegram.live import Ledger, Live, Transport
 from duihua.telegram.place import FRONT, Place, place_of
-from duihua.telegram.text import Formatted, joined, render, split
+from duihua.telegram.text import Formatted, Rich, enriched, has_cjk, joined, render, split
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Streaming = Literal["auto", "draft", "edit", "final"]
+Richness = Literal["auto", "always", "never"]
 
 WHILE = 15.0
 """Seconds after which a long answer lets others send before it goes on."""
@@ -50,6 +51,8 @@ class TelegramFront:
         bots: by their ids.
         words: the words for an address.
         streaming: how running turns are shown; `auto`: by drafts in private chats, else by edits.
+        rich: whether answers that text can only imitate become rich messages; `auto`: if nothing in them is
+            Chinese, Japanese or Korean, which some apps garble there.
     """
 
     def __init__(
@@ -59,10 +62,12 @@ class TelegramFront:
         words: Callable[[Address], Catalogue],
         *,
         streaming: Streaming = "auto",
+        rich: Richness = "auto",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._bots, self._words = engine, bots, words
         self._streaming: Streaming = streaming
+        self._rich: Richness = rich
         self._clock = clock
         self._live: dict[tuple[int, TurnRef], Live] = {}
 
@@ -118,14 +123,19 @@ class TelegramFront:
         book = live.ledger if live is not None else Ledger(ledger, send.ref)
         await book.load()
         place, words = place_of(send.address), self._words(send.address)
+        rich: Rich | None = None
         if send.kind == "notice":
             texts, files, buttons = [Formatted(self._notice(send, words))], (), ()
         elif send.kind == "delete":
             texts, files, buttons = [], (), ()
         else:
             texts, files, buttons = await self._wanted(send, words, live)
+            rich = self._enriched(send, texts, book) if api.rich else None
         try:
-            await self._settle(api, place, book, texts, buttons)
+            try:
+                await self._settle(api, place, book, [rich] if rich else texts, buttons)
+            except NotRich:
+                await self._settle(api, place, book, texts, buttons)
             await self._attach(api, place, book, send, files)
         except SendUnknown as e:  # rather twice than never
             log.warning("a message to chat %s may come twice: %s", place.chat, e)
@@ -164,8 +174,23 @@ class TelegramFront:
             texts = split(whole) if whole.text.strip() else []
         return texts, end.attachments, buttons if end.finish != "flagged" else ()
 
+    def _enriched(self, send: Send, texts: Sequence[Formatted], book: Ledger) -> Rich | None:
+        """The answer as one rich message, where the setting allows it and text would be worse."""
+        end = end_of(send)
+        if self._rich == "never" or isinstance(end, TurnFailed):
+            return None
+        if self._rich == "auto" and has_cjk(end.text):
+            return None
+        if sum(part < _FILES for part in book.ids) > 1:  # readers have them: none is to vanish
+            return None
+        made = enriched(end.text)
+        if made is None or not (made.needed or len(texts) > 1):
+            return None
+        # What stands beside the answer, such as a note, has its place in the text alone.
+        return made if list(texts) == split(render(end.text)) else None
+
     async def _settle(
-        self, api: Api, place: Place, book: Ledger, texts: Sequence[Formatted], buttons: Buttons
+        self, api: Api, place: Place, book: Ledger, texts: Sequence[Content], buttons: Buttons
     ) -> None:
         until = self._clock() + WHILE
         for part, text in enumerate(texts):

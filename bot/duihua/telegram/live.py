@@ -33,7 +33,7 @@ from duihua.messages import TurnRef
 from duihua.redact import where
 from duihua.showing import ShownStore
 from duihua.shown import Shown
-from duihua.telegram.api import Api, Button, Buttons
+from duihua.telegram.api import Api, Button, Buttons, Content
 from duihua.telegram.place import Place
 from duihua.telegram.text import Formatted, Stream, joined, quoted, units
 
@@ -62,7 +62,7 @@ class Ledger:
     store: ShownStore
     ref: TurnRef
     ids: dict[int, int] = field(default_factory=dict[int, int])
-    said: dict[int, tuple[Formatted, Buttons]] = field(default_factory=dict[int, tuple[Formatted, Buttons]])
+    said: dict[int, tuple[Content, Buttons]] = field(default_factory=dict[int, tuple[Content, Buttons]])
     _first: bool = False
 
     async def load(self) -> None:
@@ -76,7 +76,7 @@ class Ledger:
         self._first = self._first or not await self.store.owed_before(self.ref)
         return self._first
 
-    async def put(self, api: Api, place: Place, part: int, text: Formatted, buttons: Buttons = ()) -> None:
+    async def put(self, api: Api, place: Place, part: int, text: Content, buttons: Buttons = ()) -> None:
         """Makes a part's message say this: it is changed or sent, whichever it takes, in one call.
 
         Raises:
@@ -97,7 +97,7 @@ class Ledger:
         self.ids[part] = message
         self.said[part] = text, buttons
 
-    def says(self, part: int, text: Formatted, buttons: Buttons = ()) -> bool:
+    def says(self, part: int, text: Content, buttons: Buttons = ()) -> bool:
         """Whether a part's message is known to say this."""
         return part in self.ids and self.said.get(part) == (text, tuple(buttons))
 

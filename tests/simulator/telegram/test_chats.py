@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import pytest
 from aiogram import Bot
-from aiogram.exceptions import TelegramForbiddenError, TelegramMigrateToChat
+from aiogram.exceptions import TelegramForbiddenError, TelegramMigrateToChat, TelegramNotFound
 from aiogram.types import (
     BotCommand,
     BotCommandScopeAllPrivateChats,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputRichBlockBlockQuotation,
     InputRichBlockList,
     InputRichBlockListItem,
     InputRichBlockParagraph,
+    InputRichBlockPreformatted,
     InputRichBlockSectionHeading,
     InputRichBlockTable,
     InputRichMessage,
     ReactionTypeEmoji,
     RichBlockTableCell,
     RichTextBold,
+    RichTextUrl,
 )
 
 from duihua.simulator.telegram import FakeTelegram, ManualClock, User
@@ -217,3 +220,28 @@ async def test_rich_limits(bot: Bot, ada: User) -> None:
         deep = InputRichBlockList(items=[InputRichBlockListItem(blocks=[deep])])
     assert await refusal(send(deep)) == "rich message is nested too deeply"
     assert "heading size" in await refusal(send(InputRichBlockSectionHeading(text="x", size=7)))
+    link = RichTextUrl(text="x", url="./x")
+    assert await refusal(send(InputRichBlockParagraph(text=link))) == "RICH_MESSAGE_URL_INVALID"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        InputRichBlockSectionHeading(text=" ", size=1),
+        InputRichBlockPreformatted(text=""),
+        InputRichBlockBlockQuotation(blocks=[]),
+        InputRichBlockList(items=[InputRichBlockListItem(blocks=[])]),
+    ],
+)
+async def test_a_block_without_content_is_refused(bot: Bot, ada: User, block: object) -> None:
+    assert await refusal(bot.send_rich_message(42, rich(block))) == "RICH_MESSAGE_CONTENT_REQUIRED"
+
+
+async def test_an_older_server_has_no_rich_messages(fake: FakeTelegram, bot: Bot, ada: User) -> None:
+    fake.world.rich = False
+    line = InputRichBlockParagraph(text="x")
+    with pytest.raises(TelegramNotFound):
+        await bot.send_rich_message(42, rich(line))
+    sent = await bot.send_message(42, "y")
+    edit = bot.edit_message_text(chat_id=42, message_id=sent.message_id, rich_message=rich(line))
+    assert await refusal(edit) == "message text is empty"

@@ -8,7 +8,7 @@ from duihua.simulator.telegram.ask import Ask
 from duihua.simulator.telegram.chats import Chat
 from duihua.simulator.telegram.messages import Draft
 from duihua.simulator.telegram.methods import method
-from duihua.simulator.telegram.refusals import bad
+from duihua.simulator.telegram.refusals import NO_METHOD, bad
 from duihua.simulator.telegram.rich import rich_message
 
 Json = dict[str, Any]
@@ -29,6 +29,8 @@ def send_message_draft(ask: Ask) -> bool:
 @method("sendRichMessageDraft", f"{_FIELDS} rich_message")
 def send_rich_message_draft(ask: Ask) -> bool:
     """One frame of a rich draft."""
+    if not ask.world.rich:
+        raise NO_METHOD
     chat = _private(ask)
     return _show(ask, chat, "", [], rich_message(ask, draft=True))
 

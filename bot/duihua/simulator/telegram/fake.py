@@ -40,6 +40,7 @@ class FakeTelegram:
         kept: messages that each chat remembers.
         kept_edits: earlier contents that each message remembers; a draft remembers ten times as many.
         kept_calls: calls that `calls` remembers.
+        rich: whether it knows rich messages; False is a server of Bot API 10.0.
         log: gets every call as a line of JSON.
     """
 
@@ -53,10 +54,11 @@ class FakeTelegram:
         kept: int = 200,
         kept_edits: int = 50,
         kept_calls: int = KEPT,
+        rich: bool = True,
         log: io.BufferedIOBase | None = None,
     ) -> None:
         self.clock: Clock = clock or RealClock()
-        self.world = World(self.clock, limits or Limits(), kept, kept_edits)
+        self.world = World(self.clock, limits or Limits(), kept, kept_edits, rich=rich)
         self.faults = Faults(seed)
         self.calls = Calls(kept_calls, log)
         self.bot = self.add_bot(TOKEN, "duihua_bot", "对话")

@@ -1,18 +1,20 @@
 """Rich messages: blocks of text, lists, tables and the like, within their limits.
 
 Telegram's words for the limits are not known; those here say what is wrong. Only `blocks` are taken: what
-`html` and `markdown` would be parsed to is Telegram's secret.
+`html` and `markdown` would be parsed to is Telegram's secret. A block without content is refused; an empty
+paragraph inside an item is taken.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
 from duihua.simulator.telegram.ask import Ask
 from duihua.simulator.telegram.log import LONGEST_TEXT
 from duihua.simulator.telegram.methods import SEND, method
-from duihua.simulator.telegram.refusals import bad
+from duihua.simulator.telegram.refusals import NO_METHOD, bad
 
 Json = dict[str, Any]
 
@@ -63,12 +65,18 @@ _BLOCKS: dict[str, tuple[str, ...]] = {
     "thinking": ("text",),
 }
 """Fields that each kind of block must have. Blocks with media, maps and buttons are not taken."""
+_FILLED = frozenset({"heading", "pre", "footer", "pullquote", "expandable_blockquote"})
+"""Blocks whose text may not be empty."""
+_LINK = re.compile(r"(?:https?|tg|ton|mailto|tel):\S+$", re.IGNORECASE)
+EMPTY = bad("RICH_MESSAGE_CONTENT_REQUIRED")
 _PIECES = ("text", "expression", "alternative_text", "summary", "credit", "caption")
 
 
 @method("sendRichMessage", "rich_message", SEND)
 def send_rich_message(ask: Ask) -> Any:
     """A rich message."""
+    if not ask.world.rich:
+        raise NO_METHOD
     chat = ask.chat()
     rich = rich_message(ask)
     buttons, place = ask.buttons(chat), ask.place(chat)
@@ -84,17 +92,15 @@ def rich_message(ask: Ask, *, draft: bool = False) -> Json:
     """
     given = ask.json("rich_message", "rich message")
     if not isinstance(given, dict):
-        raise bad("RICH_MESSAGE_CONTENT_REQUIRED")
+        raise EMPTY
     rich = {k: v for k, v in cast(Json, given).items() if v is not None}
     ways = [name for name in ("html", "markdown", "blocks") if name in rich]
     if len(ways) != 1:
-        raise bad("RICH_MESSAGE_CONTENT_REQUIRED")
+        raise EMPTY
     if ways != ["blocks"]:
         ask.call.parse_mode = ways[0]
         raise bad("can't parse rich message: the fake Bot API takes blocks only")
     blocks = _list(rich["blocks"], "blocks")
-    if not blocks:
-        raise bad("RICH_MESSAGE_CONTENT_REQUIRED")
     check = _Check(draft)
     shown = [check.block(block, 1) for block in blocks]
     if check.characters > MOST_CHARACTERS:
@@ -155,6 +161,8 @@ class _Check:
         for name in _PIECES:
             if name in block:
                 self.text(block[name], level + 1)
+        if kind in _FILLED and not _flat(block["text"]).strip():
+            raise EMPTY
         if kind == "heading" and block["size"] not in range(1, 7):
             raise bad("can't parse InputRichBlock: heading size must be from 1 to 6")
         if kind == "list":
@@ -180,6 +188,8 @@ class _Check:
             if kind not in _TEXTS:
                 raise bad("can't parse RichText: Unsupported type specified")
             _fields(part, _TEXTS[kind], "RichText")
+            if kind == "url" and not _LINK.match(str(part["url"])):
+                raise bad("RICH_MESSAGE_URL_INVALID")
             for name in _PIECES:
                 if name in part:
                     self.text(part[name], level + 1)
@@ -189,7 +199,7 @@ class _Check:
         _fields(item, ("blocks",), "InputRichBlockListItem")
         self.blocks += 1
         value = item.get("value")
-        label = "•" if value is None and "type" not in item else f"{value or number}."
+        label = "•" if value is None and "type" not in item else f"{number if value is None else value}."
         inner = [self.block(b, level + 1) for b in _list(item["blocks"], "blocks")]
         return {**item, "label": label, "blocks": inner}
 
@@ -217,6 +227,8 @@ def _object(given: Any, what: str) -> Json:
 def _list(given: Any, name: str) -> list[Any]:
     if not isinstance(given, list):
         raise bad(f'can\'t parse rich message: Field "{name}" must be of type Array')
+    if not given:
+        raise EMPTY
     return cast("list[Any]", given)
 
 

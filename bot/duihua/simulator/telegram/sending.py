@@ -57,7 +57,7 @@ def send_message(ask: Ask) -> Any:
 )
 def edit_message_text(ask: Ask) -> Any:
     """Another text for a message of the bot's own."""
-    if ask.json("rich_message", "rich message") is not None:
+    if ask.world.rich and ask.json("rich_message", "rich message") is not None:
         return _edit_rich(ask)
     if not ask.text("text"):
         raise bad("message text is empty")

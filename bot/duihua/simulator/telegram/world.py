@@ -31,10 +31,13 @@ class World:
         limits: of each bot.
         kept: messages that a chat remembers.
         kept_edits: earlier contents that a message remembers.
+        rich: whether there are rich messages; older servers have none.
     """
 
-    def __init__(self, clock: Clock, limits: Limits, kept: int, kept_edits: int) -> None:
-        self.clock, self.limits = clock, limits
+    def __init__(
+        self, clock: Clock, limits: Limits, kept: int, kept_edits: int, *, rich: bool = True
+    ) -> None:
+        self.clock, self.limits, self.rich = clock, limits, rich
         self.kept, self.kept_edits = kept, kept_edits
         self.bots: dict[str, Bot] = {}
         self.users: dict[int, Person] = {}
