@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from duihua.admission import Asked, Change, Pairing, Standing
-from duihua.arrivals import Arrival, Quarantined
+from duihua.arrivals import Arrival, Quarantined, Stalled
 from duihua.codec import encode
 from duihua.errors import StorageError
 from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
@@ -57,6 +57,7 @@ from duihua_storage import (
     served,
     sessions,
     shown,
+    stalled,
     tasks,
     upkeep,
     values,
@@ -512,6 +513,10 @@ class SqlStore:
     async def quarantine(self, *, limit: int = 50) -> Sequence[Quarantined]:
         """The newest in quarantine, the last one first."""
         return await self._db.read(lambda: arrivals.quarantine(limit))
+
+    async def stalled(self, source: str) -> Stalled:
+        """What waits longest of a source, and in the sessions that belong to it."""
+        return await self._db.read(lambda: stalled.stalled(source))
 
     async def show(self, ref: TurnRef, part: int, external: str = "") -> None:
         """Writes down that a part is about to be sent, or, with its id, that it was."""
