@@ -59,6 +59,7 @@ from duihua_storage import (
     shown,
     stalled,
     tasks,
+    undoing,
     upkeep,
     values,
     vectors,
@@ -412,6 +413,11 @@ class SqlStore:
         A turn that runs meanwhile does not move it again when it ends.
         """
         await self._db.write(lambda: sessions.move_head(session, head), "head")
+
+    async def undo(self, session: int, *, key: tuple[str, str] | None = None) -> bool:
+        """Takes the last turn of the path back, out of memory too, once for a key (source, id)."""
+        self._erased = True
+        return await self._db.write(lambda: undoing.undo(session, key), "erase")
 
     async def fork(self, session: int, head: int, to: Address) -> SessionInfo:
         """Copies the path of `head` into a new session. Raises SessionBusy if it exists with turns."""

@@ -51,8 +51,6 @@ KEPT = 1_000
 """Questions that wait, and albums that are known, at most."""
 TRIES = 3
 """Of telling the answer to a command; the turns' own answers are in the outbox instead."""
-ONCE = frozenset({"undo"})
-"""Commands that would do more the second time: they are settled before they are carried out."""
 
 Settle = Callable[[], Awaitable[None]]
 
@@ -251,8 +249,6 @@ class Clerk:
         if what.command.role == "owner" and not await self._owns(said):
             await self._tell(said, words.t("telegram.owner_only", name=what.command.name))
             return
-        if what.command.name in ONCE:
-            await settle()
         answer = await TABLE.run(what, session, self._engine, words, key=(self._me.source, key))
         await self._answer(answer, said, words)
 
