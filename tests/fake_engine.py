@@ -172,7 +172,7 @@ class FakeSession:
             raise NotFound("turn", "retry")
         return SimpleNamespace(inbox=6)
 
-    async def undo(self) -> bool:
+    async def undo(self, *, key: tuple[str, str] | None = None) -> bool:
         return bool(self.turns and self.turns.pop())
 
     async def new(self) -> None:

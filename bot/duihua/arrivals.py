@@ -31,6 +31,24 @@ class Quarantined:
     body: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """What of a source waits longest, in ms; 0: nothing does.
+
+    Attributes:
+        unread: id of the oldest open arrival.
+        unanswered: an input that is answered or comes next, since that could begin.
+        unsent: a message that nobody has tried to send, though it could have been since then.
+        refused: a message that was tried again and again, since it is owed. None that the platform has asked
+            to wait with.
+    """
+
+    unread: int = 0
+    unanswered: int = 0
+    unsent: int = 0
+    refused: int = 0
+
+
 class ArrivalStore(Protocol):
     """What a store keeps for intake: one method, one transaction. `source`: for example `telegram/42`."""
 
@@ -68,4 +86,8 @@ class ArrivalStore(Protocol):
 
     async def quarantine(self, *, limit: int = 50) -> Sequence[Quarantined]:
         """The newest in quarantine, the last one first."""
+        ...
+
+    async def stalled(self, source: str) -> Stalled:
+        """What waits longest of a source, and in the sessions that belong to it."""
         ...

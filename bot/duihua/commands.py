@@ -82,7 +82,7 @@ async def _retry(scene: Scene) -> Answer:
 
 
 async def _undo(scene: Scene) -> Answer:
-    done = await scene.session.undo()
+    done = await scene.session.undo(key=scene.key)
     return Show(scene.words.t("command.undo.done" if done else "command.undo.nothing"))
 
 

@@ -651,6 +651,13 @@ class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, P
         """Points the session at another turn of its own (0: an empty path). Raises NotFound."""
         ...
 
+    async def undo(self, session: int, *, key: tuple[str, str] | None = None) -> bool:
+        """Takes the last turn of the path back, out of memory too; False: there is none.
+
+        With a key (source, id) as of an input, once: asked for again, it was done already.
+        """
+        ...
+
     async def written(self, call: str, name: str) -> Sequence[Call]:
         """The writes `name` that other answers to the input of this call's turn have done, oldest first.
 

@@ -122,6 +122,7 @@ class Running:
         self.remembered: Remembered = NOTHING
         self.shown: tuple[Hit, ...] = ()  # what was recalled for the model
         self.ending: list[AnyEvent] = []  # told once the end is stored
+        self.forgotten: dict[str, Any] = {}  # what was cleared before the turn could go on
         self.attached: dict[str, Media] = {}  # what skills brought for the user, by id
         self._pictures: dict[str, Attachment] = {}
         self._scope: asyncio.Timeout | None = None
@@ -348,6 +349,8 @@ class Running:
             "error": error,
             "values": dict(values or {}),
         }
+        if self.forgotten and state != "cleared":
+            body["cleared"] = self.forgotten
         if files:
             body["attachments"] = [asdict(file) for file in files]
         sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)

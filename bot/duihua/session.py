@@ -309,18 +309,17 @@ class Session(MemorySession):
 
     # ------------------------------------------------------------ the path
 
-    async def undo(self) -> bool:
-        """Takes the last turn back (a running one is stopped first); it stays stored as a branch."""
+    async def undo(self, *, key: tuple[str, str] | None = None) -> bool:
+        """Takes the last turn back (a running one is stopped first); it stays stored as a branch.
+
+        Args:
+            key: as of `submit`: with the same one it is taken back once.
+        """
         engine = await self._here()
         if await self.stop():
             await self._idle()
         info = await engine.store.session(self.address)
-        if info is None or not info.head:
-            return False
-        turn = await engine.store.turn(TurnRef(info.id, info.head))
-        await engine.store.move_head(info.id, turn.parent if turn else 0)
-        await engine.store.withdraw([TurnRef(info.id, info.head)])  # what was taken back was not said
-        return True
+        return info is not None and await engine.store.undo(info.id, key=key)
 
     async def new(self) -> None:
         """Starts an empty path; the old one stays stored."""

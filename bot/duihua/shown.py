@@ -126,10 +126,11 @@ def end_of(send: Send) -> TurnFinished | TurnFailed:
 
 
 def cleared(send: Send) -> HistoryCleared | None:
-    """What an outbox row tells of flagged content that was cleared; None: it tells of something else."""
+    """What was cleared because of flagged content, in place of an answer or before it; None: nothing."""
     body: dict[str, Any] = orjson.loads(send.body)
-    values: dict[str, Any] = body.get("values") or {}
-    if body.get("finish") != "flagged" or not values:
+    flagged = body.get("finish") == "flagged"
+    values: dict[str, Any] = body.get("values" if flagged else "cleared") or {}
+    if not values:
         return None
     return HistoryCleared(session=send.address.key, turn=send.ref.seq, **values)
 

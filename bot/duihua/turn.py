@@ -400,7 +400,8 @@ class _Answer(Calling):
         self.start = 0 if self.start in seqs else self.start
         await self._read_past()
         await self._remember(recall=False)
-        self._emit(HistoryCleared, policy=self.rules.policy, side=flag.side, turns=count)
+        self.forgotten = {"policy": self.rules.policy, "side": flag.side, "turns": count}
+        self._emit(HistoryCleared, **self.forgotten)
 
     async def _cleared(self, flag: Flagged, erase: Literal["session"] | tuple[int, ...]) -> Outcome:
         if erase == "session":  # the window may be shorter than what goes

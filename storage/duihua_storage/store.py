@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from duihua.admission import Asked, Change, Pairing, Standing
-from duihua.arrivals import Arrival, Quarantined
+from duihua.arrivals import Arrival, Quarantined, Stalled
 from duihua.codec import encode
 from duihua.errors import StorageError
 from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
@@ -57,7 +57,9 @@ from duihua_storage import (
     served,
     sessions,
     shown,
+    stalled,
     tasks,
+    undoing,
     upkeep,
     values,
     vectors,
@@ -415,6 +417,11 @@ class SqlStore:
         """
         await self._db.write(lambda: sessions.move_head(session, head), "head")
 
+    async def undo(self, session: int, *, key: tuple[str, str] | None = None) -> bool:
+        """Takes the last turn of the path back, out of memory too, once for a key (source, id)."""
+        self._erased = True
+        return await self._db.write(lambda: undoing.undo(session, key), "erase")
+
     async def fork(self, session: int, head: int, to: Address) -> SessionInfo:
         """Copies the path of `head` into a new session. Raises SessionBusy if it exists with turns."""
         return await self._db.write(lambda: fork.fork(session, head, to), "fork")
@@ -515,6 +522,10 @@ class SqlStore:
     async def quarantine(self, *, limit: int = 50) -> Sequence[Quarantined]:
         """The newest in quarantine, the last one first."""
         return await self._db.read(lambda: arrivals.quarantine(limit))
+
+    async def stalled(self, source: str) -> Stalled:
+        """What waits longest of a source, and in the sessions that belong to it."""
+        return await self._db.read(lambda: stalled.stalled(source))
 
     async def show(self, ref: TurnRef, part: int, external: str = "") -> None:
         """Writes down that a part is about to be sent, or, with its id, that it was."""

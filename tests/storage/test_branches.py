@@ -119,6 +119,19 @@ async def test_undo_moves_the_head_back(store: SqlStore) -> None:
     assert (await say(store, "c")).turn.parent == 1
 
 
+async def test_a_turn_is_taken_back_once_for_a_key(store: SqlStore) -> None:
+    await talk(store, "a", "b")
+    key = "telegram/7", "1"
+    for _ in range(2):
+        assert await store.undo(1, key=key)
+        assert await history(store) == ["a"]
+    assert await store.undo(1)
+    assert await head(store) == 0
+    assert await store.undo(1, key=key)
+    assert not await store.undo(1)
+    assert not await store.undo(1, key=("telegram/7", "2"))
+
+
 async def test_the_head_is_a_turn_of_the_session(store: SqlStore) -> None:
     await talk(store, "a")
     await talk(store, "b", "c", chat="other")

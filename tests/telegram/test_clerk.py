@@ -11,9 +11,10 @@ import pytest
 from pydantic import SecretStr
 
 from duihua.errors import StorageError
-from duihua.messages import Address
+from duihua.messages import Address, text_of
 from duihua.simulator.telegram import FakeTelegram, User
 from duihua.telegram.lease import Lease, LeaseLost
+from duihua.telegram.place import Place, address_of
 from duihua_prompts import Catalogue
 from duihua_storage import SqlStore
 from tests.telegram.life import living
@@ -295,6 +296,30 @@ async def test_a_crash_between_saying_and_settling_says_nothing_twice(
         await settled.wait()
         assert await second.engine.store.arrived(SOURCE) == []
         assert answers(fake) == ["hi"]
+
+
+async def test_undo_that_a_crash_cut_off_is_done_once(
+    fake: FakeTelegram, ada: User, database_url: str
+) -> None:
+    script = ["one", "two"]
+    async with living(fake, script, database_url=database_url) as first:
+        for number, text in enumerate(("hello", "hello again"), 1):
+            ada.say(text)
+            await fake.until(lambda number=number: len(answers(fake)) == number)
+        undone = asyncio.Event()
+
+        async def never(ids: Any, *, error: str = "") -> None:
+            undone.set()
+            await asyncio.Event().wait()
+
+        first.engine.store.settle_arrivals = never
+        ada.say("/undo")
+        await undone.wait()
+    async with living(fake, (), database_url=database_url) as second:
+        await fake.until(lambda: len(answers(fake)) == 4)  # it is told again, rather than not at all
+        (turn,) = await second.engine.session(address_of(700000001, Place(42))).history()
+        assert text_of(turn.input) == "hello"
+    assert answers(fake)[2] == answers(fake)[3]
 
 
 async def test_a_webhook_from_end_to_end(fake: FakeTelegram, ada: User, start: Start) -> None:

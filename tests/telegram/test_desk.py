@@ -88,6 +88,27 @@ async def test_stop_passes_a_lane_that_is_held_up(fake: FakeTelegram, ada: User,
     assert not begun.is_set()
 
 
+async def test_the_app_s_own_stop_ends_an_answer_in_private_chats_alone(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    go_on = asyncio.Event()
+    group = fake.group(-1_001_000_000_001, "Tea", members=[ada, fake.bot])
+    life = await start(
+        [["Tea ", go_on, "is ready"], ["It was ", asyncio.Event()]], streaming="auto", access="open"
+    )
+    ada.say("/ask tea?", group)
+    await fake.until(lambda: answers(fake, group.id) == ["Tea"])
+    fake.inject({"stopped_message_generation": {"chat": fake.chat(group.id).json(), "draft_id": 1}})
+    ada.say("tell me a story")
+    await fake.until(lambda: fake.chat(42).draft(fake.world.clock.now()))
+    ada.stop()
+    await fake.until(lambda: answers(fake))
+    assert "It was" in answers(fake)[0]
+    go_on.set()
+    await fake.until(lambda: answers(fake, group.id) == ["Tea is ready"])
+    assert await life.engine.store.arrived(SOURCE) == []
+
+
 async def test_an_update_nobody_can_read_is_put_aside(fake: FakeTelegram, ada: User, start: Start) -> None:
     life = await start(echo)
     fake.inject({"message": {"message_id": "no number"}})

@@ -219,8 +219,9 @@ class Api:
             raise
         return True
 
-    async def delete(self, place: Place, messages: Sequence[int]) -> None:
-        """Deletes messages; what is gone or too old for it stays as it is."""
+    async def delete(self, place: Place, messages: Sequence[int]) -> bool:
+        """Deletes messages; False: some are too old for it, or not to be deleted for another reason."""
+        done = True
         for start in range(0, len(messages), 100):
             some = list(messages[start : start + 100])
             try:
@@ -231,6 +232,8 @@ class Api:
                 raise NotSent(str(e), LATER) from None
             except _Refused as e:
                 log.info("messages could not be deleted: %s", e.reason)
+                done = False
+        return done
 
     async def draft(self, place: Place, draft: int, what: Formatted) -> bool:
         """Shows a draft, with the button that stops it; False: this place or this server has none."""

@@ -51,10 +51,6 @@ KEPT = 1_000
 """Questions that wait, and albums that are known, at most."""
 TRIES = 3
 """Of telling the answer to a command; the turns' own answers are in the outbox instead."""
-ONCE = frozenset({"undo"})
-"""Commands that would do more the second time: they are settled before they are carried out."""
-
-Settle = Callable[[], Awaitable[None]]
 
 
 async def _start(scene: Scene) -> Answer:
@@ -164,7 +160,7 @@ class Clerk:
                 pass
         return ""
 
-    async def act(self, event: Said, key: str, settle: Settle) -> None:
+    async def act(self, event: Said, key: str) -> None:
         """Does what a message asks for. `key` is that of its update.
 
         Raises:
@@ -183,7 +179,7 @@ class Clerk:
             return
         session = self._session(event.address, event.who)
         try:
-            await self._said(event, session, words, key, settle)
+            await self._said(event, session, words, key)
         except StorageError:
             raise
         except DuihuaError as e:
@@ -195,7 +191,7 @@ class Clerk:
 
     # ------------------------------------------------------------ what was said
 
-    async def _said(self, said: Said, session: Session, words: Catalogue, key: str, settle: Settle) -> None:
+    async def _said(self, said: Said, session: Session, words: Catalogue, key: str) -> None:
         what = TABLE.parse(said.text)
         if said.edited:
             if isinstance(what, Input) and said.text.strip() and said.called:
@@ -214,7 +210,7 @@ class Clerk:
             case Invocation(command, args) if command is ASK and (args or said.quote):
                 await self._submit(said, args, session)
             case Invocation(command, args):
-                await self._command(what, said, session, words, key, settle)
+                await self._command(what, said, session, words, key)
 
     async def _submit(self, said: Said, text: str, session: Session) -> None:
         """Asks the model; `text` is what was said without a command."""
@@ -238,7 +234,7 @@ class Clerk:
         await session.edit(taken.seq, parts, key=(source, key))
 
     async def _command(
-        self, what: Invocation, said: Said, session: Session, words: Catalogue, key: str, settle: Settle
+        self, what: Invocation, said: Said, session: Session, words: Catalogue, key: str
     ) -> None:
         waiting = self._asked.pop((said.address.key, said.who.id), None)
         if waiting and waiting[1] > asyncio.get_running_loop().time() and not what.args:
@@ -251,8 +247,6 @@ class Clerk:
         if what.command.role == "owner" and not await self._owns(said):
             await self._tell(said, words.t("telegram.owner_only", name=what.command.name))
             return
-        if what.command.name in ONCE:
-            await settle()
         answer = await TABLE.run(what, session, self._engine, words, key=(self._me.source, key))
         await self._answer(answer, said, words)
 

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from duihua.arrivals import Arrival, ArrivalStore
 from duihua.errors import StorageError
 from duihua.redact import where
-from duihua.telegram.clerk import Clerk, Settle
+from duihua.telegram.clerk import Clerk
 from duihua.telegram.updates import Event, Me, Pressed, Said, read
 
 log = logging.getLogger(__name__)
@@ -159,23 +159,14 @@ class Desk:
 
     async def _done(self, job: _Job, *, stopped: bool = False) -> None:
         """Acts and settles. What the database refuses is tried until it takes it: the lane waits."""
-        pause, settled = PAUSE, False
-
-        async def settle() -> None:
-            nonlocal settled
-            await self._store.settle_arrivals([job.arrival])
-            settled = True
-
+        pause = PAUSE
         while True:
             try:
-                await self._act(job, settle, stopped=stopped)
-                if not settled:
-                    await settle()
+                await self._act(job, stopped=stopped)
+                await self._store.settle_arrivals([job.arrival])
                 return
             except StorageError as e:
                 log.warning("update %s waits: %s", job.key, e)
-                if settled:
-                    return
             except Exception as e:
                 log.error("update %s could not be worked on: %s", job.key, where(e))
                 await self._settle(job.arrival, f"not worked on: {type(e).__name__}")
@@ -191,12 +182,12 @@ class Desk:
             except Exception as e:  # the lane goes on with the next one
                 log.error("nor could that be told: %s", where(e))
 
-    async def _act(self, job: _Job, settle: Settle, *, stopped: bool) -> None:
+    async def _act(self, job: _Job, *, stopped: bool) -> None:
         match job.event:
             case Pressed():
                 await self._clerk.pressed(job.event, job.key, stopped)
             case Said() if not self._clerk.urgent(job.event):
-                await self._clerk.act(job.event, job.key, settle)
+                await self._clerk.act(job.event, job.key)
             case _:
                 await self._clerk.stopped(job.event, stopped or await self._clerk.stop(job.event))
 

@@ -92,6 +92,7 @@ class TelegramFront:
             self._transport(place),
             status=lambda name, arguments: _status(words, name, arguments),
             stop=words.t("telegram.stop"),
+            gone=words.t("telegram.gone"),
             clock=self._clock,
         )
         key = id(ledger), ref
@@ -132,8 +133,11 @@ class TelegramFront:
             texts, files, buttons = await self._wanted(send, words, live)
             rich = self._enriched(send, texts, book) if api.rich else None
         try:
+            contents: Sequence[Content] = [rich] if rich else texts
+            if live is not None and live.drafted and len(contents) - 1 in book.ids:
+                await book.drop(api, place, [len(contents) - 1])  # sent anew, it takes the draft's place
             try:
-                await self._settle(api, place, book, [rich] if rich else texts, buttons)
+                await self._settle(api, place, book, contents, buttons)
             except NotRich:
                 await self._settle(api, place, book, texts, buttons)
             await self._attach(api, place, book, send, files)
@@ -153,12 +157,12 @@ class TelegramFront:
         """The messages that an answer comes to, its files, and the buttons under it."""
         from duihua_prompts import error_line
 
-        end = end_of(send)
+        end, gone = end_of(send), cleared(send)
+        notes = [error_line(words, end) if isinstance(end, TurnFailed) else sentence(end, words)]
+        if gone is not None:
+            notes.append(sentence(gone, words))
         if isinstance(end, TurnFailed):
-            return split(Formatted(error_line(words, end))), (), _again(words, send.ref)
-        notes = [sentence(end, words)]
-        if (gone := cleared(send)) is not None:
-            notes = [sentence(gone, words)]
+            return split(Formatted("\n\n".join(notes))), (), _again(words, send.ref)
         buttons: Buttons = _again(words, send.ref)
         if end.finish == "approval":
             for held in await self._engine.session(send.address).held():
@@ -202,11 +206,7 @@ class TelegramFront:
             async with api.turn(place):
                 await book.put(api, place, part, text, under)
         extra = sorted(part for part in book.ids if len(texts) <= part < _FILES)
-        if extra:
-            await api.delete(place, [book.ids[part] for part in extra])
-            await book.store.unshow(book.ref, extra)
-            for part in extra:
-                del book.ids[part]
+        await book.drop(api, place, extra)
 
     async def _attach(self, api: Api, place: Place, book: Ledger, send: Send, files: Sequence[Media]) -> None:
         session = self._engine.session(send.address)

@@ -14,7 +14,8 @@ SILENT = 90.0
 class Pulse:
     """One bot's: what it does, and when it last heard from Telegram.
 
-    `standby` is well: another process works for this bot.
+    `standby` is well: another process works for this bot. `stuck` says what does not move although the bot
+    hears; empty: all does.
 
     Args:
         bot: its id.
@@ -25,7 +26,7 @@ class Pulse:
     def __init__(self, bot: str, *, polls: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self.bot, self._polls, self._clock = bot, polls, clock
         self.state: State = "starting"
-        self.problem, self._ill = "", False
+        self.problem, self._ill, self.stuck = "", False, ""
         self._since = clock()
 
     def turn(self, state: State, problem: str = "") -> None:
@@ -46,7 +47,8 @@ class Pulse:
         if self.state == "standby":
             return True
         quiet = self._clock() - self._since
-        return self.state == "working" and not self._ill and not (self._polls and quiet > SILENT)
+        deaf = self._ill or (self._polls and quiet > SILENT)
+        return self.state == "working" and not deaf and not self.stuck
 
     def facts(self) -> dict[str, Any]:
         """For `/healthz`."""
@@ -56,7 +58,7 @@ class Pulse:
             "ok": self.well,
             "state": self.state,
             "quiet": quiet,
-            "problem": self.problem,
+            "problem": self.problem or self.stuck,
         }
 
 

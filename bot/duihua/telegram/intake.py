@@ -33,7 +33,10 @@ Kept = tuple[str, str, bytes]
 
 
 class Deaf(DuihuaError):
-    """This bot gets no updates, and waiting does not help. `code` names the sentence that says why."""
+    """This bot hears nothing, or acts on nothing, and waiting does not help.
+
+    `code` names the sentence that says why.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

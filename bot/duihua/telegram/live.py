@@ -11,7 +11,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -28,6 +28,7 @@ from duihua.events import (
     TextDelta,
     ThinkingDelta,
     TurnRestarted,
+    TurnSnapshot,
 )
 from duihua.messages import TurnRef
 from duihua.redact import where
@@ -48,11 +49,18 @@ KEEP_ALIVE = 25.0
 LIMIT = 4_096
 STATUS = 120
 """Characters of the line that tells what a skill does."""
+GRACE = 0.3
+"""Seconds in which a turn may end after something was taken back: its end then says more than we do."""
 THOUGHT = 1_000
 """Characters of the latest thoughts that are shown."""
+LOOK = 0.5
+"""Seconds after which events are read between two frames: something may have been taken back."""
 CATCH_UP = 1.0
 """Seconds in which the events that are there are read to their end when the view ends."""
-_LAST = (*END, Retracted)
+
+
+EMPTY = Formatted("…")
+"""What a message says that is not to be and cannot be deleted."""
 
 
 @dataclass(slots=True)
@@ -97,6 +105,22 @@ class Ledger:
         self.ids[part] = message
         self.said[part] = text, buttons
 
+    async def drop(self, api: Api, place: Place, parts: Sequence[int]) -> None:
+        """Deletes the messages of parts that are not to be, or empties them if they are too old for that.
+
+        Raises:
+            NotSent, Gone: as `Api` says.
+        """
+        if not parts:
+            return
+        messages = [self.ids[part] for part in parts]
+        if not await api.delete(place, messages):
+            for message in messages:
+                await api.edit(place, message, EMPTY)
+        await self.store.unshow(self.ref, parts)
+        for part in parts:
+            del self.ids[part]
+
     def says(self, part: int, text: Content, buttons: Buttons = ()) -> bool:
         """Whether a part's message is known to say this."""
         return part in self.ids and self.said.get(part) == (text, tuple(buttons))
@@ -108,6 +132,7 @@ class Live:
     Args:
         status: the line that tells what a skill does, of its name and arguments.
         stop: the word on the button that stops the answer.
+        gone: what stands where something was taken back until there is more to say.
         thoughts: whether what the model thinks is shown.
         clock: seconds.
     """
@@ -121,12 +146,14 @@ class Live:
         *,
         status: Callable[[str, str], str],
         stop: str,
+        gone: str,
         thoughts: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api, self._place, self.ledger, self._transport = api, place, ledger, transport
         self._describe, self._thoughts, self._clock = status, thoughts, clock
         self._buttons = ((Button(stop, data=f"stop:{ledger.ref.seq}"),),)
+        self._gone = Formatted(gone)
         self._shown, self._stream = Shown(), Stream()
         self._fresh: list[str] = []  # what came since the last frame: the stream reads it at once
         self._status, self._thought = "", ""
@@ -135,6 +162,8 @@ class Live:
         self._due = asyncio.Event()  # events are read while it is set, once for each frame
         self._idle = asyncio.Event()  # nobody reads events
         self._idle.set()
+        self._hurried = asyncio.Event()  # something cannot wait for its time
+        self._voiding = False  # what was shown is to vanish
         self._calling = asyncio.Lock()
         self._last: Formatted | None = None  # of the draft
         self._visible = False  # whether there was anything to show
@@ -150,7 +179,7 @@ class Live:
         try:
             async for event in events:
                 self._apply(event)
-                if isinstance(event, _LAST):
+                if isinstance(event, END):
                     break
                 if not self._due.is_set():
                     await self._due.wait()
@@ -164,12 +193,18 @@ class Live:
         """No frame is sent from now on; events that are there are read, what is on its way is waited for."""
         self._ended.set()
         self._changed.set()
+        self._hurried.set()
         self._due.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP):
                 await self._idle.wait()
         async with self._calling:
             pass
+
+    @property
+    def drafted(self) -> bool:
+        """Whether a draft may stand, which goes when a message comes."""
+        return self._last is not None
 
     def whole(self, text: str) -> tuple[Formatted, ...] | None:
         """The messages of the finished answer, if it is what was followed to its end; None: render it."""
@@ -193,11 +228,22 @@ class Live:
             case ThinkingDelta() if self._thoughts:
                 self._thought = (self._thought + event.text)[-THOUGHT:]
             case _:
-                if (change := self._shown.apply(event)) is not None:
+                if isinstance(event, (Retracted, TurnRestarted)):
+                    self._status = self._thought = ""
+                change = self._shown.apply(event)
+                # A snapshot stands for what a slow reader has missed, be it that something was taken back.
+                if isinstance(event, Retracted) or (isinstance(event, TurnSnapshot) and change):
+                    asyncio.get_running_loop().call_later(GRACE, self._void)
+                if change is not None:
                     if change.replaces or isinstance(event, TurnRestarted):
                         self._stream, self._fresh, self._visible = Stream(), [], False
                     self._fresh.append(change.text)
         self._changed.set()
+
+    def _void(self) -> None:
+        self._voiding = True
+        self._changed.set()
+        self._hurried.set()
 
     def _read(self) -> None:
         self._stream.feed("".join(self._fresh))
@@ -218,13 +264,27 @@ class Live:
 
     # ------------------------------------------------------------ frames
 
-    async def _caught_up(self) -> None:
+    async def _look(self) -> None:
         """All events that are there are read."""
         self._due.set()
         await asyncio.sleep(0)  # whoever waits for that goes first
         if not self._ended.is_set():
             self._due.clear()
+
+    async def _caught_up(self) -> None:
+        """All that has changed is known."""
+        await self._look()
+        if not self._ended.is_set():
             self._changed.clear()
+
+    async def _pause(self, seconds: float) -> None:
+        """Until the next frame, or something that cannot wait for it."""
+        until = self._clock() + seconds
+        while (left := until - self._clock()) > 0 and not self._hurried.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LOOK)):
+                    await self._hurried.wait()
+            await self._look()
 
     async def _frames(self) -> None:
         """Sends what changed, one call at a time, until the end."""
@@ -237,11 +297,10 @@ class Live:
         every = EVERY[self._transport]
         pause = 0.0
         while not self._ended.is_set():
-            if pause > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._ended.wait()
-                        return
+            await self._pause(pause)
+            if self._ended.is_set():
+                return
+            self._hurried.clear()
             self._due.set()
             timeout = KEEP_ALIVE if self._transport == "draft" and self._last else None
             with suppress(TimeoutError):
@@ -270,6 +329,9 @@ class Live:
             await self._api.typing(self._place)
             self._changed.set()
             return True
+        if self._voiding:
+            await self._take_back()
+            return True
         self._visible = self._visible or self._wanted() != ([], None)
         if not self._visible:
             return False
@@ -288,17 +350,40 @@ class Live:
                     return True
             if growing is None:
                 return False
-            if self._transport == "draft":
-                if await self._api.draft(self._place, self.ledger.ref.seq & 0x7FFFFFFF or 1, growing):
-                    self._last = growing
+            part = len(full)
+            if self._transport == "draft" and part not in self.ledger.ids:
+                if await self._draft(growing):
                     return True
                 self._transport = "edit"  # there are no drafts here
-            part = len(full)
             if self.ledger.says(part, growing, self._buttons):
                 return False
             await self._turn_to_send()
             await self.ledger.put(self._api, self._place, part, growing, self._buttons)
         return True
+
+    async def _take_back(self) -> None:
+        """Makes what was flagged vanish, before any frame: the draft first, by a call of its own."""
+        async with self._api.turn(self._place), self._calling:
+            if self._ended.is_set():
+                return  # what the turn comes to takes its place now
+            self._begun = self._clock()
+            full, growing = self._wanted()
+            if self._transport == "draft" and self._last not in (None, self._gone) and growing is None:
+                await self._draft(self._gone)
+                self._void()  # there may be messages, too
+                return
+            by_draft = self._last is not None
+            stay = len(full) + int(growing is not None and not by_draft)
+            if not (stay or by_draft) and 0 in self.ledger.ids:
+                await self.ledger.put(self._api, self._place, 0, self._gone)
+                stay = 1
+            await self.ledger.drop(self._api, self._place, [part for part in self.ledger.ids if part >= stay])
+            self._voiding = False
+
+    async def _draft(self, text: Formatted) -> bool:
+        shown = await self._api.draft(self._place, self.ledger.ref.seq & 0x7FFFFFFF or 1, text)
+        self._last = text if shown else None
+        return shown
 
     async def _turn_to_send(self) -> None:
         """Raises NotSent while an earlier answer waits to be sent: messages stand in the order of turns."""

@@ -20,6 +20,7 @@ from duihua.telegram.menu import set_menus
 from duihua.telegram.porter import staff
 from duihua.telegram.serving import health_app, listening, webhook_app
 from duihua.telegram.updates import Me
+from duihua.telegram.watch import Watch
 from duihua.telegram.webhook import Receiver, register, secret_of
 from duihua.telegram.wire import API, Wire, WireError
 
@@ -133,7 +134,7 @@ class Running:
         """Works until `stop` is set. The engine must be open, `front` is attached with the first lease.
 
         Raises:
-            Deaf: a bot hears nothing, and waiting does not help.
+            Deaf: a bot hears nothing or is stuck, and waiting does not help.
             ConfigError: Telegram does not want the webhook.
         """
 
@@ -161,8 +162,9 @@ class Running:
             pulse.turn("starting")
             leased()
             hear = self._called(bot) if self.plan.webhook else self._polls(bot, engine, desk)
+            watch = Watch(engine.store, source, pulse, turn=engine.settings.turn_timeout)
             try:
-                await lease.during(abreast(desk.run(), hear))
+                await lease.during(abreast(desk.run(), hear, watch.run()))
             except LeaseLost:
                 log.error("bot %s: another process works for it now", bot.wire.id)
                 pulse.turn("lost", "the lease was lost")

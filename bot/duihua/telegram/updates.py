@@ -123,6 +123,8 @@ def read(update: Update, me: Me) -> Event | None:
     if (pressed := update.callback_query) is not None:
         return _pressed(pressed, me)
     if (stopped := update.stopped_message_generation) is not None:
+        if not Place(stopped.chat.id).private:
+            return None  # nobody tells who it was, and only private chats have drafts
         return Stopped(_address(stopped.chat, stopped.message_thread_id, me), stopped.draft_id)
     return None
 
