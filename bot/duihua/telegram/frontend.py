@@ -123,17 +123,16 @@ class TelegramFront:
         book = live.ledger if live is not None else Ledger(ledger, send.ref)
         await book.load()
         place, words = place_of(send.address), self._words(send.address)
-        rich: Rich | None = None
         if send.kind == "notice":
             texts, files, buttons = [Formatted(self._notice(send, words))], (), ()
         elif send.kind == "delete":
             texts, files, buttons = [], (), ()
         else:
             texts, files, buttons = await self._wanted(send, words, live)
-            rich = self._enriched(send, texts, book) if api.rich else None
         try:
+            rich = self._enriched(send, texts, book) if api.rich else None
             try:
-                await self._settle(api, place, book, [rich] if rich else texts, buttons)
+                await self._settle(api, place, book, texts if rich is None else [rich], buttons)
             except NotRich:
                 await self._settle(api, place, book, texts, buttons)
             await self._attach(api, place, book, send, files)
@@ -176,8 +175,9 @@ class TelegramFront:
 
     def _enriched(self, send: Send, texts: Sequence[Formatted], book: Ledger) -> Rich | None:
         """The answer as one rich message, where the setting allows it and text would be worse."""
-        end = end_of(send)
-        if self._rich == "never" or isinstance(end, TurnFailed):
+        if self._rich == "never" or send.kind in ("notice", "delete"):
+            return None
+        if isinstance(end := end_of(send), TurnFailed):
             return None
         if self._rich == "auto" and has_cjk(end.text):
             return None
