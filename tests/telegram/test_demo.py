@@ -19,7 +19,7 @@ async def test_the_documents_show_what_the_demo_prints(
     async with Simulator(clock=lambda: demo.TODAY) as simulator:
         owners = [f"telegram/{owner}" for owner in demo.OWNERS]
         engine = simulated_engine(simulator, skills=None, owners=owners)
-        async with living(fake, engine=engine, streaming="auto"):
+        async with living(fake, engine=engine, streaming="auto", rich="never"):
             await demo.converse(demo.Stage(fake, said.append))
     assert demo.faults(fake) == []
     for path in demo.DOCUMENTS:

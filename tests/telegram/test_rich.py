@@ -10,8 +10,11 @@ import pytest
 from duihua.errors import NotSent
 from duihua.ports import Finish
 from duihua.simulator.telegram import FakeTelegram, User
+from duihua.simulator.telegram.messages import Message
 from duihua.simulator.telegram.rich import plain
 from duihua.telegram.frontend import TelegramFront
+from duihua.telegram.place import Place
+from duihua.telegram.text import enriched
 from tests.telegram.conftest import Desk
 
 TABLE = "Prices:\n\n| What | Cost |\n|---|--:|\n| `List<int>` | $395k |"
@@ -171,6 +174,27 @@ async def test_an_answer_that_is_begun_again_comes_once(
     assert len(shown(fake)) == (1 if server == "rich" else 2)
     assert len(fake.chat(42).answers) == len(shown(fake))
     assert len(fake.calls.of("sendRichMessage")) == 1
+
+
+@ONE_DATABASE
+async def test_kinds_of_blocks_to_come_do_not_make_a_message_seem_lost(
+    make: Any, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Message.json
+
+    def newer(self: Message, **more: Any) -> dict[str, Any]:
+        body = told(self, **more)
+        return {**body, "rich_message": {"blocks": [{"type": "hologram"}]}} if self.rich else body
+
+    monkeypatch.setattr(Message, "json", newer)
+    desk: Desk = await make()
+    (api,) = desk.front._bots.values()  # pyright: ignore[reportPrivateUsage]
+    one, other = enriched(TABLE), enriched(CHINESE)
+    assert one
+    assert other
+    number = await api.send(Place(42), one)
+    assert await api.edit(Place(42), number, other)
+    assert shown(fake) == ["rich: 价格：\n项目\n费用\n茶\n3"]
 
 
 async def test_a_button_under_a_rich_message_works(fake: FakeTelegram, ada: User, start: Any) -> None:

@@ -124,16 +124,15 @@ class TelegramFront:
         book = live.ledger if live is not None else Ledger(ledger, send.ref)
         await book.load()
         place, words = place_of(send.address), self._words(send.address)
-        rich: Rich | None = None
         if send.kind == "notice":
             texts, files, buttons = [Formatted(self._notice(send, words))], (), ()
         elif send.kind == "delete":
             texts, files, buttons = [], (), ()
         else:
             texts, files, buttons = await self._wanted(send, words, live)
-            rich = self._enriched(send, texts, book) if api.rich else None
         try:
-            contents: Sequence[Content] = [rich] if rich else texts
+            rich = self._enriched(send, texts, book) if api.rich else None
+            contents: Sequence[Content] = texts if rich is None else [rich]
             if live is not None and live.drafted and len(contents) - 1 in book.ids:
                 await book.drop(api, place, [len(contents) - 1])  # sent anew, it takes the draft's place
             try:
@@ -180,8 +179,9 @@ class TelegramFront:
 
     def _enriched(self, send: Send, texts: Sequence[Formatted], book: Ledger) -> Rich | None:
         """The answer as one rich message, where the setting allows it and text would be worse."""
-        end = end_of(send)
-        if self._rich == "never" or isinstance(end, TurnFailed):
+        if self._rich == "never" or send.kind in ("notice", "delete"):
+            return None
+        if isinstance(end := end_of(send), TurnFailed):
             return None
         if self._rich == "auto" and has_cjk(end.text):
             return None
