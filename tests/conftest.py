@@ -40,6 +40,21 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+_LONG = (
+    "tests/soak/",
+    "tests/processes/",
+    "tests/crash/",
+    "tests/test_tutorial.py",
+    "tests/storage/test_processes.py",
+)
+"""They mostly wait: begun last, they would keep one core idle at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the long tests first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
 @pytest.fixture(scope="session")
 def pg_url() -> Iterator[URL]:
     """A PostgreSQL server of this run's own, as the URL of its first database."""
