@@ -141,7 +141,7 @@ def test_imports_go_down_only() -> None:
             ours = module.startswith("duihua.") and module.split(".")[1][:1].islower()
             if ours and not 0 <= layer(module) <= mine:
                 wrong.append(f"{path} imports {module}, which stands above it")
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_core_loads_its_defaults_only_when_used() -> None:
@@ -152,7 +152,7 @@ def test_the_core_loads_its_defaults_only_when_used() -> None:
         for module, top in imports(path)
         if top and module.split(".")[0] in defaults
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("package", ["duihua_storage", "duihua_skills", "duihua_prompts"])
