@@ -173,6 +173,28 @@ def test_settings_can_be_replaced_by_their_names(tmp_path: Path) -> None:
     assert settings.of_skill("weather") == {"unit": "f", "url": "b"}
 
 
+@pytest.mark.parametrize(
+    ("environment", "written"),
+    [
+        ({"OPENAI_API_BASE": "http://e"}, {"OPENAI_BASE_URL": "http://f", "DUIHUA_LANG": "zh"}),
+        ({"OPENAI_BASE_URL": "http://e", "OPENAI_API_BASE": "http://o"}, {"OPENAI_API_BASE": "http://f"}),
+        ({"OPENAI_BASE_URL": "", "DUIHUA_SKILLS": "clock, weather"}, {"OPENAI_BASE_URL": "http://f"}),
+        ({"duihua_lang": "en"}, {"DUIHUA_LANG": "zh", "Duihua_Max_Steps": "3"}),
+    ],
+)
+def test_the_environment_is_read_as_pydantic_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], written: dict[str, str]
+) -> None:
+    before = Settings.load(None)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    env = tmp_path / ".env"
+    env.write_text("".join(f"{name}={value}\n" for name, value in written.items()))
+    settings = Settings.load(str(env))
+    assert settings == Settings(_env_file=str(env))  # type: ignore[call-arg]
+    assert settings != before
+
+
 # ---------------------------------------------------------------- .env.example
 
 

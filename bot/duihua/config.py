@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
@@ -226,11 +227,10 @@ class Settings(BaseSettings):
         """
         from dotenv import dotenv_values  # 30 ms that only this needs
 
-        values = {k: v for k, v in (dotenv_values(env_file) if env_file else {}).items() if v is not None}
-        values.update(os.environ)
-        overrides.setdefault("skill_settings", _skill_settings(values))  # by prefix, not by field
-        given = {_alias(k): v for k, v in overrides.items()}
-        return _checked(lambda: cls(_env_file=env_file, **given))  # pyright: ignore
+        written = {k: v for k, v in (dotenv_values(env_file) if env_file else {}).items() if v is not None}
+        overrides.setdefault("skill_settings", _skill_settings({**written, **os.environ}))  # by prefix
+        given = {**_given(written), **_given(os.environ), **{_alias(k): v for k, v in overrides.items()}}
+        return _checked(lambda: _only(given))
 
     def replaced(self, values: Mapping[str, str]) -> Settings:
         """These settings with others, named as in the environment, in their place.
@@ -242,14 +242,28 @@ class Settings(BaseSettings):
         merged = {field: getattr(self, field) for field in fields.values()}
         merged |= {fields[name]: value for name, value in values.items() if name in fields}
         merged["skill_settings"] = {**self.skill_settings, **_skill_settings(values)}
-        return _checked(lambda: _only(merged))
+        return _checked(lambda: _only({_alias(field): value for field, value in merged.items()}))
 
 
 def _only(values: Mapping[str, Any]) -> Settings:
-    """These values, by field, without a look into the environment: reading it takes several ms."""
+    """These values, by name, and no look into the environment, for which pydantic's own way takes 3 ms."""
     made = Settings.__new__(Settings)
-    BaseModel.__init__(made, **{_alias(field): value for field, value in values.items()})
+    BaseModel.__init__(made, **values)
     return made
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Every name of a setting -> the first of that setting's names, which stands behind its others."""
+    aliases = [field.validation_alias for field in Settings.model_fields.values()]
+    choices = [[str(name) for name in one.choices] for one in aliases if isinstance(one, AliasChoices)]
+    return {name: names[0] for names in choices for name in reversed(names) if name.isupper()}
+
+
+def _given(source: Mapping[str, str]) -> dict[str, str]:
+    """What a source says, by the first name of each setting; an empty value says nothing."""
+    found = {name.upper(): value for name, value in source.items() if value}
+    return {first: found[name] for name, first in _names().items() if name in found}
 
 
 def _checked(make: Callable[[], Settings]) -> Settings:

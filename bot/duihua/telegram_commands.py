@@ -55,6 +55,9 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
     plan = _plan(settings, tokens, given)
 
     async def run() -> int:
+        from duihua.telegram import schemas
+
+        schemas.load()
         from duihua.telegram.composing import fronted
         from duihua.telegram.intake import Deaf
         from duihua.telegram.place import FRONT

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-import zai
 
 from duihua.simulator import Simulator
 from duihua.simulator.drawing import png
@@ -33,6 +32,13 @@ TOOLS = [
 Use = Callable[[Callable[[Any], Any]], Any]
 
 
+def zai() -> Any:
+    """The SDK, which takes up to a second to import: not of everybody who collects tests."""
+    import zai
+
+    return zai
+
+
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
     async with Simulator() as simulator:
@@ -45,7 +51,7 @@ def use(simulator: Simulator, request: pytest.FixtureRequest) -> Use:
     settings = simulator.settings()
 
     def run(work: Callable[[Any], Any]) -> Any:
-        with zai.ZhipuAiClient(
+        with zai().ZhipuAiClient(
             api_key=settings["ZHIPU_API_KEY"],
             base_url=settings["ZHIPU_BASE_URL"],
             disable_token_cache=request.param == "bearer",
@@ -175,7 +181,7 @@ async def test_moderation(use: Use) -> None:
 
 async def test_errors(use: Use) -> None:
     def fail(c: Any) -> Any:
-        with pytest.raises(zai.core.APIRequestFailedError) as caught:
+        with pytest.raises(zai().core.APIRequestFailedError) as caught:
             c.chat.completions.create(model="glm-4.7", messages=users("!flag"))
         return caught.value.response.json()
 
@@ -196,10 +202,10 @@ async def test_a_key_of_another_is_refused(simulator: Simulator) -> None:
         base = simulator.settings()["ZHIPU_BASE_URL"]
         for cached in (True, False):
             with (
-                zai.ZhipuAiClient(
+                zai().ZhipuAiClient(
                     api_key="other.key", base_url=base, disable_token_cache=cached, max_retries=0
                 ) as c,
-                pytest.raises(zai.core.APIAuthenticationError),
+                pytest.raises(zai().core.APIAuthenticationError),
             ):
                 c.chat.completions.create(model="glm-4.7", messages=users("你好"))
 

@@ -60,9 +60,9 @@ async def test_places_and_zones(place: str, zone: str) -> None:
     assert (await tell(place, timezone=ZoneInfo("Europe/Berlin")))["zone"] == zone
 
 
-@pytest.mark.parametrize("word", sorted(module._ZONES))
-def test_every_city_of_the_table_has_a_zone(word: str) -> None:
-    assert str(module.zone(word.replace("_", " ")))
+def test_every_city_of_the_table_has_a_zone() -> None:
+    cities = [word.replace("_", " ") for word in module._ZONES]
+    assert [city for city in cities if not str(module.zone(city))] == []
 
 
 @pytest.mark.parametrize(

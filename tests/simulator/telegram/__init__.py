@@ -1,0 +1,3 @@
+from duihua.telegram import schemas
+
+schemas.load()  # before anything imports aiogram
