@@ -314,7 +314,8 @@ class Fence:
 class Input:
     """What comes in. (source, source_id) is unique for ever: the same pair again is a duplicate.
 
-    `reply_to`: the seq of the turn it continues from (message), re-runs (retry, edit), or None: the head.
+    `reply_to`: the seq of the turn it continues from (message, continue), re-runs (retry, edit), or None: the
+    head.
     """
 
     source: str
@@ -345,6 +346,7 @@ class Work:
     locale: str = ""
     memory: bool = True  # the owner's own switch of long-term memory
     version: int = 0  # of what is known about the owner: raised whenever their facts change
+    replaces: int = 0  # the turn in whose place an edit puts this one
 
     @property
     def asker(self) -> int:

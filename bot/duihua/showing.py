@@ -67,6 +67,10 @@ class ShownStore(Protocol):
         """The number of the turn that a message belongs to; 0: none."""
         ...
 
+    async def edited(self, ref: TurnRef) -> bool:
+        """Whether another turn stands in the place of this one, or will: see `Session.edit`."""
+        ...
+
     async def owed_before(self, ref: TurnRef) -> bool:
         """Whether something from before a turn of its session is still to be sent."""
         ...

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import and_, bindparam, delete, or_, select, update
 
 from duihua.codec import decode
-from duihua.messages import Attachment, Media, Part
+from duihua.messages import Attachment, Media, Part, TurnRef
 from duihua.showing import Taken
 from duihua_storage import files
 from duihua_storage.expressions import const, number, words
@@ -46,6 +46,16 @@ _EDIT = Statement(
         or_(B.turn_seq.is_(None), B.turn_seq > number("q")),
     )
     .order_by(B.id.desc())
+    .limit(const(1))
+)
+_EDITED = Statement(
+    select(B.id)
+    .where(
+        B.session_id == number("s"),
+        B.reply_to == number("q"),
+        B.kind == const("edit"),
+        B.state != const("cancelled"),
+    )
     .limit(const(1))
 )
 _LOCK = Statement(select(S.id).where(S.id == bindparam("s")).with_for_update())
@@ -83,6 +93,11 @@ def taken(tenant: str, source: str, source_id: str) -> Tx[Taken | None]:
     if row.state == "pending":
         return Taken(row.session, row.id, 0, decode(row.body))
     return Taken(row.session, row.id, row.seq or 0)
+
+
+def edited(ref: TurnRef) -> Tx[bool]:
+    """Whether another turn stands in the place of this one, or will."""
+    return bool((yield _EDITED, {"s": ref.session, "q": ref.seq}))
 
 
 def amend(

@@ -28,6 +28,10 @@ from duihua_storage.upkeep import withdraw
 S, B, T = sessions.c, inbox.c, turns.c
 
 
+CONTINUING = ("message", "continue")
+"""Kinds of inputs that may go on from another turn than the head."""
+
+
 class SessionRow(NamedTuple):
     """What a turn needs of its session's row. `now` is the time of the statement that read it."""
 
@@ -78,7 +82,7 @@ _AGAIN = Statement(
     .returning(T.seq, T.attempt, T.parent, T.input, T.partial, T.stop_by, T.started, T.author_id)
 )
 _TAKEN_BY = Statement(
-    select(B.id, B.kind, name_of(number("u")))
+    select(B.id, B.kind, name_of(number("u")), B.reply_to)
     .where(B.session_id == bindparam("s"), B.turn_seq == bindparam("q"), B.state == const("taken"))
     .order_by(B.id)
 )
@@ -170,7 +174,7 @@ def take(row: SessionRow, token: str) -> Tx[Work | None]:
         state="running",
         at=row.now,
     )
-    return work(row, token, turn, kind=kind, inbox=(id_,))
+    return work(row, token, turn, kind=kind, inbox=(id_,), reply_to=reply_to)
 
 
 def place(
@@ -179,10 +183,11 @@ def place(
     """Where on the tree of turns an input goes: its parent, what it says there, and its `turns.rerun_of`.
 
     A message continues the turn it replies to, if that is there, else the head. A retry and an edit stand
-    beside the turn they re-run; a retry says the same again, with its own options if it brings any.
+    beside the turn they re-run; a retry says the same again, with its own options if it brings any, and so
+    does an edit that brings nothing.
     """
     if kind not in ("retry", "edit"):
-        if reply_to and kind == "message" and (yield _TURN, {"s": row.id, "q": reply_to}):
+        if reply_to and kind in CONTINUING and (yield _TURN, {"s": row.id, "q": reply_to}):
             return reply_to, body, parts, None
         return row.head, body, parts, None
     replaced = row.head if reply_to is None else reply_to
@@ -191,7 +196,7 @@ def place(
         return row.head, body, parts, None
     yield from withdraw([TurnRef(row.id, replaced)], ())  # else it would be recalled beside the new one
     parent, same, first = found[0]
-    if kind == "edit":
+    if kind == "edit" and parts:
         return parent, body, parts, first
     if not parts:
         return parent, same, decode(same), first
@@ -221,6 +226,7 @@ def _resume(row: SessionRow, token: str, cut: tuple[Any, ...]) -> Tx[Work]:
         attempt=attempt,
         kind=taken[0][1] if taken else "message",
         inbox=tuple(t[0] for t in taken),
+        reply_to=taken[0][3] if taken else None,
         partial=(partial or b"").decode(),
         stop=stop_by is not None,
     )
@@ -233,6 +239,7 @@ def work(
     *,
     kind: InputKind,
     inbox: tuple[int, ...],
+    reply_to: int | None = None,
     attempt: int = 1,
     partial: str = "",
     stop: bool = False,
@@ -252,6 +259,7 @@ def work(
         row.locale or "",
         row.memory != "off",
         row.version,
+        (reply_to or 0) if kind == "edit" else 0,
     )
 
 

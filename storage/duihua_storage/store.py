@@ -545,6 +545,10 @@ class SqlStore:
         """What became of an input with this key; None: there is none, it was erased, or its key is swept."""
         return await self._db.read(lambda: editing.taken(tenant, source, source_id))
 
+    async def edited(self, ref: TurnRef) -> bool:
+        """Whether another turn stands in the place of this one, or will: see `Session.edit`."""
+        return await self._db.read(lambda: editing.edited(ref))
+
     async def amend(
         self,
         tenant: str,

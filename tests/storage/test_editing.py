@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from duihua.messages import Attachment, Text
+from duihua.messages import Attachment, Text, TurnRef
 from duihua.showing import Taken
 from duihua_storage import SqlStore
 from tests.leftovers import leftovers, run
@@ -64,6 +64,30 @@ async def test_the_latest_edit_stands_for_an_input(store: SqlStore) -> None:
     found = await store.taken(*KEY)
     assert found is not None
     assert found.seq == 4
+
+
+async def test_a_turn_knows_in_whose_place_it_stands(store: SqlStore) -> None:
+    """At once, after waiting, and after its process died; an edit without words says the same again."""
+    work = await say(store, "a")
+    await end(store, work)
+    work = await say(store, "b", kind="edit", reply_to=1)
+    assert (work.turn.parent, work.replaces) == (0, 1)
+    await queue(store, "", kind="edit", reply_to=2)
+    assert [await store.edited(TurnRef(1, seq)) for seq in (1, 2, 3)] == [True, True, False]
+    waited = await end(store, work)
+    assert waited is not None
+    assert (inputs(waited.turn), waited.turn.parent, waited.replaces) == ("b", 0, 2)
+    await store.release(1, waited.fence.token)
+    again = await store.claim(1, token(), lease=LEASE)
+    assert again is not None
+    assert (again.fence.attempt, again.replaces) == (2, 2)
+    await end(store, again)
+    assert (await say(store, "c", kind="retry", reply_to=3)).replaces == 0
+
+
+async def test_a_cut_answer_goes_on_from_where_it_stands(store: SqlStore) -> None:
+    await talk(store, "a", "b")
+    assert (await say(store, "on", kind="continue", reply_to=1)).turn.parent == 1
 
 
 async def test_an_input_says_something_else_while_it_waits(store: SqlStore, database_url: str) -> None:

@@ -37,6 +37,7 @@ from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
+    from duihua.ports import Store
     from duihua.session import Session
     from duihua.telegram.voice import Languages, Voice
     from duihua_prompts import Catalogue
@@ -107,6 +108,8 @@ class Clerk:
                 name, turn = _number(event.data)
                 if name != STOP:
                     return False
+            case Stopped():
+                turn = event.draft
             case Said() if not self.urgent(event):
                 return False
             case _:
@@ -154,15 +157,39 @@ class Clerk:
             return words.t(verdict.tell.code, **verdict.tell.values) if verdict.tell else ""
         session = self._session(address, event.who)
         match name:
-            case "again" if number:
-                await session.again(number, key=key)
-            case "continue":
-                await session.go_on(key=key)
+            case "again" | "continue" if number:
+                return await self._more(event, name, number, session, words, key)
             case "yes" | "no":
                 await session.decide(event.data.partition(":")[2], name == "yes")
             case _:
                 pass
         return ""
+
+    async def _more(
+        self, event: Pressed, name: str, turn: int, session: Session, words: Catalogue, key: tuple[str, str]
+    ) -> str:
+        """Lets the answer under which a button was pressed be given again, or go on.
+
+        The last answer is given again in its place; one further up stays, and the new one comes below.
+        """
+        store, info = await session.kept()
+        if info is None or await self._over(event, TurnRef(info.id, turn), store):
+            return words.t("telegram.replaced")
+        if name == "continue":
+            once = f"continue/{turn}/{info.address.chat}/{event.message}"  # pressed twice, it is meant once
+            await session.go_on(turn, key=(self._me.source, once))
+        elif turn == info.head and not info.pending:
+            await session.edit(turn, key=key)
+        else:
+            await session.again(turn, key=key)
+        return words.t(f"telegram.{name}_begun")
+
+    async def _over(self, event: Pressed, ref: TurnRef, store: Store) -> bool:
+        """Whether the message under which a button was pressed shows another answer now, or soon will."""
+        shows = await store.shown_in(ref.session, str(event.message))
+        if shows != ref.seq and (shows or store is not self._engine.store):
+            return True
+        return await store.edited(ref)
 
     async def act(self, event: Said, key: str, settle: Settle) -> None:
         """Does what a message asks for. `key` is that of its update.
