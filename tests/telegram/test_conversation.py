@@ -166,3 +166,49 @@ async def test_a_cut_off_program_goes_on_in_the_messages_it_took_over(
     async with living(fake, echo, **given):
         await fake.until(lambda: shown(fake) == ["you said good bye"] and data(fake) == ["again:2"])
     assert len(answers(fake)) == len(fake.calls.of("sendMessage")) == 1
+
+
+# ---------------------------------------------------------------- replies
+
+
+def path(request: Request) -> str:
+    """Says all that was said."""
+    return " > ".join(orjson.loads(message)["content"] for message in request.packed.messages)
+
+
+async def replies(fake: FakeTelegram, ada: User, *, to: int, chosen: str | None = None) -> str:
+    """What comes of a reply to the message with this place in the chat."""
+    before = len(answers(fake))
+    target = [m for m in fake.chat(42).messages.values() if not m.deleted][to]
+    ada.say("why", reply_to=target, quote=chosen)
+    await fake.until(lambda: len(answers(fake)) > before)
+    return answers(fake)[-1]
+
+
+async def test_a_reply_to_an_older_message_goes_on_from_there(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start(path)
+    for n, text in enumerate(("one", "two"), 1):
+        ada.say(text)
+        await fake.until(lambda n=n: len(answers(fake)) == n)
+    assert answers(fake)[1] == "one > one > two"
+    assert await replies(fake, ada, to=1) == "one > one > why"  # to an answer
+    assert await replies(fake, ada, to=0) == "one > one > why"  # to what was asked
+    assert await replies(fake, ada, to=-1) == "one > one > why > one > one > why > why"  # to the last one
+    assert (await replies(fake, ada, to=1, chosen="ne")).endswith("one > one > > 对话: ne\nwhy")
+    ada.say("/new")
+    await fake.until(lambda: len(answers(fake)) == 7)
+    assert await replies(fake, ada, to=1) == "one > one > why"
+    told = answers(fake)[6]
+    at = [m.text for m in fake.chat(42).messages.values()].index(told)
+    assert (await replies(fake, ada, to=at)).endswith(f"why > > 对话: {told}\nwhy")  # no turn has said that
+
+
+async def test_an_edited_reply_stays_where_it_is(fake: FakeTelegram, ada: User, start: Start) -> None:
+    await start(path)
+    for n, text in enumerate(("one", "two"), 1):
+        ada.say(text)
+        await fake.until(lambda n=n: len(answers(fake)) == n)
+    ada.edit(ada.say("why", reply_to=fake.chat(42).answers[0]), "how")
+    await fake.until(lambda: answers(fake)[-1] == "one > one > how")

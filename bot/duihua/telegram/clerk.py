@@ -33,6 +33,7 @@ from duihua.messages import Address, TurnRef, text_of
 from duihua.plain import explain
 from duihua.telegram.place import FRONT
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
+from duihua.telegram.replying import thread_of
 from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
 
 if TYPE_CHECKING:
@@ -245,22 +246,27 @@ class Clerk:
 
     async def _submit(self, said: Said, text: str, session: Session) -> None:
         """Asks the model; `text` is what was said without a command."""
-        await session.submit(said.asks(text), key=(self._me.source, said.key))
+        thread = await thread_of(said, session, self._me)
+        parts = thread.told(said, said.asks(text))
+        await session.submit(parts, reply_to=thread.after, key=(self._me.source, said.key))
 
     async def _edited(self, said: Said, text: str, session: Session, key: str) -> None:
         """The turn of a message that was changed is done anew, with what it says now."""
-        source, store = self._me.source, self._engine.store
+        source = self._me.source
+        store, _ = await session.kept()
         taken = await store.taken(said.address.tenant, source, said.key)
         if taken is None:
             return
-        parts = said.asks(text)
+        thread = await thread_of(said, session, self._me)
+        parts = thread.told(said, said.asks(text))
         if not taken.seq:
             if await session.amend(parts, key=(source, said.key)):
                 return
             if (taken := await store.taken(said.address.tenant, source, said.key)) is None or not taken.seq:
                 return
         turn = await store.turn(TurnRef(taken.session, taken.seq))
-        if turn is None or text_of(turn.input) == text_of(parts):
+        parts = thread.told(said, said.asks(text), turn.parent if turn else 0)
+        if turn is None or text_of(turn.input) == text_of(tuple(parts)):
             return  # a link's preview came, say: what it says is the same
         await session.edit(taken.seq, parts, key=(source, key))
 
