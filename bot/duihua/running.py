@@ -367,6 +367,7 @@ class Running:
             sends=sends,
             error=error,
             erase=erase,
+            inputs=max(1, len(self.work.inbox)),
         )
 
 

@@ -19,6 +19,7 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
+from duihua.joining import MEANWHILE, Meanwhile
 from duihua.memory_session import MemorySession
 from duihua.messages import (
     Address,
@@ -462,12 +463,21 @@ class Session(MemorySession):
         persona: str | None = None,
         options: ModelOptions | None = None,
         model: str | None = None,
+        meanwhile: Meanwhile | None = None,
     ) -> None:
         """Sets the session's own settings; what is None stays, an empty text or no options unsets.
 
+        Args:
+            persona: its name.
+            options: of the model.
+            model: `provider/model`, or several parted by commas.
+            meanwhile: what becomes of what is said while an answer is written. `queue`: it waits for its
+                turn; `join`: what waits is answered together; `interrupt`: that answer ends there, and what
+                waits is answered together.
+
         Raises:
             NotFound: no such persona.
-            InvalidOptions: an option outside of the model's range.
+            InvalidOptions: an option outside of the model's range, or no such value of `meanwhile`.
             ConfigError: no such platform, or its key is not set.
         """
         engine = await self._here()
@@ -481,6 +491,10 @@ class Session(MemorySession):
             values["model"] = model
         if options is not None:
             values["options"] = _plain(options)
+        if meanwhile is not None:
+            if meanwhile not in MEANWHILE:
+                raise InvalidOptions("meanwhile", meanwhile, "queue, join or interrupt")
+            values["meanwhile"] = "" if meanwhile == "queue" else meanwhile
         if model is not None or options is not None:
             _, _, dialect = engine.resolve_all(values.get("model") or engine.model)[0]
             dialect.check(ModelOptions.parse(values.get("options") or {}))
@@ -619,7 +633,18 @@ class Session(MemorySession):
             engine.drop(self.address, 0)
             engine = await self._here()
             accepted = await engine.accept(input)
-        return Ticket(accepted.session, accepted.inbox, accepted.new, engine is not self._home)
+        ticket = Ticket(accepted.session, accepted.inbox, accepted.new, engine is not self._home)
+        if kind == "message" and accepted.work is None:
+            await self._interrupt(engine, ticket)
+        return ticket
+
+    async def _interrupt(self, engine: ChatEngine, ticket: Ticket) -> None:
+        """Stops the answer that an input waits for, if the session is to have it so."""
+        if (await engine.session_settings(self.address)).get("meanwhile") != "interrupt":
+            return
+        ref = await engine.store.stop(ticket.session, waiting=ticket.inbox)
+        if ref is not None:
+            engine.lanes.stop(ref)
 
     async def _reply(self, events: AsyncIterator[AnyEvent]) -> Reply:
         async for event in events:

@@ -28,13 +28,15 @@ class Shown:
 class Taken:
     """An input as found by its key; if it was edited since, its latest edit.
 
-    `seq` is the turn that took it. 0: it waits, and `parts` are what it says so far.
+    `seq` is the turn that took it. 0: it waits, and `parts` are what it says so far. `place` is its place
+    among the inputs that are answered together, from 0: see `joining.amended`.
     """
 
     session: int
     inbox: int
     seq: int
     parts: tuple[Part, ...] = ()
+    place: int = 0
 
 
 class ShownStore(Protocol):

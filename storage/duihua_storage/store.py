@@ -166,9 +166,12 @@ class SqlStore:
         """(session, token) of all live leases, whoever holds them."""
         return await self._db.read(leases.live)
 
-    async def stop(self, session: int, by: int = 0, *, turn: int = 0) -> TurnRef | None:
-        """Asks the running turn to stop, or `turn` alone; its worker learns it when it renews."""
-        return await self._db.write(lambda: leases.stop(session, by, turn), "stop")
+    async def stop(self, session: int, by: int = 0, *, turn: int = 0, waiting: int = 0) -> TurnRef | None:
+        """Asks the running turn to stop, or `turn` alone; its worker learns it when it renews.
+
+        `waiting`: only if the input of this id still waits for its turn.
+        """
+        return await self._db.write(lambda: leases.stop(session, by, turn, waiting), "stop")
 
     async def sweep(self, older: int = THREE_DAYS) -> int:
         """Drops the keys of answered inputs older than `older` ms: the same input would be new again.

@@ -212,3 +212,45 @@ async def test_an_edited_reply_stays_where_it_is(fake: FakeTelegram, ada: User, 
         await fake.until(lambda n=n: len(answers(fake)) == n)
     ada.edit(ada.say("why", reply_to=fake.chat(42).answers[0]), "how")
     await fake.until(lambda: answers(fake)[-1] == "one > one > how")
+
+
+# ---------------------------------------------------------------- what is said meanwhile
+
+
+async def test_one_of_the_messages_that_are_answered_together_is_edited(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    go_on = asyncio.Event()
+
+    def script(request: Request) -> Any:
+        return ["one", go_on] if path(request) == "hello" else path(request)
+
+    await start(script)
+    ada.say("/while join")
+    await fake.until(lambda: len(answers(fake)) == 1)
+    _, *more = [ada.say(text) for text in ("hello", "a", "b", "c")]
+    await fake.until(lambda: not fake.bot.updates)
+    ada.edit(more[0], "A")  # it waits
+    await fake.until(lambda: not fake.bot.updates)
+    ada.say("/while")
+    await fake.until(lambda: "* join" in answers(fake)[-1])
+    go_on.set()
+    await fake.until(lambda: answers(fake)[-1] == "hello > one > A\n\nb\n\nc")
+    ada.edit(more[1], "B")
+    await fake.until(lambda: answers(fake)[-1] == "hello > one > A\n\nB\n\nc")
+    ada.edit(more[2], "C")
+    await fake.until(lambda: answers(fake)[-1] == "hello > one > A\n\nB\n\nC")
+
+
+async def test_an_answer_that_is_interrupted_keeps_what_was_said(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("duihua.telegram.live.EVERY", {"edit": 0.0})
+    await start([["one", asyncio.Event()], "two"], streaming="edit")
+    ada.say("/while interrupt")
+    await fake.until(lambda: len(answers(fake)) == 1)
+    ada.say("hello")
+    await fake.until(lambda: answers(fake)[1:] == ["one"])
+    ada.say("no, wait")
+    await fake.until(lambda: answers(fake)[2:] == ["two"])
+    assert answers(fake)[1] == f"one\n\n{WORDS.t('notice.stopped')}"

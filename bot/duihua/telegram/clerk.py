@@ -29,6 +29,7 @@ from duihua.commands import (
     persona_of,
 )
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
+from duihua.joining import amended
 from duihua.messages import Address, TurnRef, text_of
 from duihua.plain import explain
 from duihua.telegram.place import FRONT
@@ -258,15 +259,17 @@ class Clerk:
         if taken is None:
             return
         thread = await thread_of(said, session, self._me)
-        parts = thread.told(said, said.asks(text))
         if not taken.seq:
-            if await session.amend(parts, key=(source, said.key)):
+            parts = thread.told(said, said.asks(text))
+            if await session.amend(amended(taken.parts, taken.place, parts), key=(source, said.key)):
                 return
             if (taken := await store.taken(said.address.tenant, source, said.key)) is None or not taken.seq:
                 return
         turn = await store.turn(TurnRef(taken.session, taken.seq))
-        parts = thread.told(said, said.asks(text), turn.parent if turn else 0)
-        if turn is None or text_of(turn.input) == text_of(tuple(parts)):
+        if turn is None:
+            return
+        parts = amended(turn.input, taken.place, thread.told(said, said.asks(text), turn.parent))
+        if text_of(turn.input) == text_of(parts):
             return  # a link's preview came, say: what it says is the same
         await session.edit(taken.seq, parts, key=(source, key))
 
