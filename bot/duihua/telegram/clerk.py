@@ -32,6 +32,7 @@ from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
 from duihua.joining import amended
 from duihua.messages import Address, TurnRef, text_of
 from duihua.plain import explain
+from duihua.setting_handlers import THINKING
 from duihua.telegram.place import FRONT
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
 from duihua.telegram.replying import thread_of
@@ -71,7 +72,7 @@ async def _ask(scene: Scene) -> Answer:
 
 START = Command("start", _start, ("开始",))
 ASK = Command("ask", _ask, ("问",), takes=True)
-TABLE = CommandTable((*COMMON, ASK, START))
+TABLE = CommandTable((*COMMON, THINKING, ASK, START))
 
 
 class Clerk:
