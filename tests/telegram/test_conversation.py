@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+import pytest
 
 from duihua import Attachment, Context, skill
 from duihua.messages import Address
@@ -310,3 +311,31 @@ async def test_thinking_is_a_setting_of_the_chat(fake: FakeTelegram, ada: User, 
     assert told == [off, on, on, "hm", off, "yes"]
     assert "thinking" in [c["command"] for c in next(iter(fake.bot.commands.values()))]
     assert "thoughts" not in await life.engine.session(HOME).settings()
+
+
+# ---------------------------------------------------------------- a button that copies
+
+CODE = "```python\nprint('💡你好')\n```"
+
+
+@pytest.mark.parametrize(
+    ("answer", "copy"),
+    [
+        ("It is **42**.", "It is 42."),
+        (f"Try this:\n\n{CODE}\n\nIt prints a 💡.", "print('💡你好')"),
+        (f"{LONG}\n\n{CODE}", "print('💡你好')"),
+        (f"{CODE}\n\nor\n\n{CODE}", ""),
+        (CODE.replace("你好", "好" * 256), ""),
+        ("好" * 257, ""),
+        (["It was ", Finish("length")], ""),  # a sentence of ours stands below
+        (["`ls`", Finish("length")], ""),
+        ([CODE, Finish("length")], "print('💡你好')"),
+    ],
+)
+async def test_what_the_button_copies(answer: Any, copy: str, fake: FakeTelegram, make: Any) -> None:
+    desk: Desk = await make([answer])
+    fake.user(42, "Ada").say("hi")
+    await desk.say(42, "hi")
+    buttons = [b for row in fake.chat(42).last.buttons for b in row]
+    assert [b["copy_text"]["text"] for b in buttons if "copy_text" in b] == ([copy] if copy else [])
+    assert buttons[-1]["callback_data"] == "again:1"

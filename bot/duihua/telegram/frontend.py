@@ -23,6 +23,7 @@ from duihua.messages import Address, Media, TurnRef
 from duihua.reminding import told as reminded
 from duihua.shown import cleared, end_of, replaced, sentence, thoughts_of
 from duihua.telegram.api import LATER, Api, Button, Buttons
+from duihua.telegram.copying import copied
 from duihua.telegram.live import FILES, Ledger, Live, Transport
 from duihua.telegram.place import FRONT, Place, place_of
 from duihua.telegram.text import Formatted, joined, render, split
@@ -170,6 +171,8 @@ class TelegramFront:
             whole = joined([render(end.text), *(Formatted(note) for note in notes)])
             room = (BELOW, ENTITIES) if thoughts else ()
             texts = split(whole, *room) if whole.text.strip() else []
+        if end.finish in ("stop", "length", "stopped") and (copy := copied(texts, alone=not notes)):
+            buttons = (*buttons[:-1], (Button(words.t("telegram.copy"), copy=copy), *buttons[-1]))
         if thoughts:
             texts = above(quote_of(thoughts), texts)
         return texts, end.attachments, buttons if end.finish != "flagged" else ()
