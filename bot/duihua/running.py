@@ -57,6 +57,9 @@ from duihua.tokens import estimate
 
 log = logging.getLogger(__name__)
 
+THOUGHTS = 2_000
+"""Characters of the latest thoughts that a front end is owed where it is to show them."""
+
 PARTIAL = 1.0
 """Seconds between two writes of the text so far."""
 
@@ -311,6 +314,13 @@ class Running:
         parts = tuple(p for p in self.said.parts() if isinstance(p, Text))
         return Step(parts) if parts else None
 
+    def _thoughts(self, last: Step | None) -> str:
+        """What the model thought; of a step that was cut short only its words are stored."""
+        steps = (*self.steps, *((last,) if last else ()))
+        told = [part.text for step in steps for part in step.parts if isinstance(part, Thinking)]
+        cut = sound("".join(self.said.thinking))
+        return "\n".join(told if cut in told else [*told, cut])[-THOUGHTS:]
+
     def _end(
         self,
         state: Literal["done", "stopped", "failed", "cleared"],
@@ -351,6 +361,10 @@ class Running:
         }
         if self.forgotten and state != "cleared":
             body["cleared"] = self.forgotten
+        if self.work.settings.get("thoughts") and state != "cleared":
+            body["thoughts"] = self._thoughts(step)
+        if self.work.replaces:
+            body["replaces"] = self.work.replaces
         if files:
             body["attachments"] = [asdict(file) for file in files]
         sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)
@@ -368,6 +382,7 @@ class Running:
             sends=sends,
             error=error,
             erase=erase,
+            inputs=max(1, len(self.work.inbox)),
         )
 
 

@@ -29,14 +29,18 @@ from duihua.commands import (
     persona_of,
 )
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
+from duihua.joining import amended
 from duihua.messages import Address, TurnRef, text_of
 from duihua.plain import explain
+from duihua.setting_handlers import THINKING
 from duihua.telegram.place import FRONT
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
+from duihua.telegram.replying import thread_of
 from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
+    from duihua.ports import Store
     from duihua.session import Session
     from duihua.telegram.voice import Languages, Voice
     from duihua_prompts import Catalogue
@@ -64,7 +68,7 @@ async def _ask(scene: Scene) -> Answer:
 
 START = Command("start", _start, ("开始",))
 ASK = Command("ask", _ask, ("问",), takes=True)
-TABLE = CommandTable((*COMMON, ASK, START))
+TABLE = CommandTable((*COMMON, THINKING, ASK, START))
 
 
 class Clerk:
@@ -103,6 +107,8 @@ class Clerk:
                 name, turn = _number(event.data)
                 if name != STOP:
                     return False
+            case Stopped():
+                turn = event.draft
             case Said() if not self.urgent(event):
                 return False
             case _:
@@ -150,15 +156,39 @@ class Clerk:
             return words.t(verdict.tell.code, **verdict.tell.values) if verdict.tell else ""
         session = self._session(address, event.who)
         match name:
-            case "again" if number:
-                await session.again(number, key=key)
-            case "continue":
-                await session.go_on(key=key)
+            case "again" | "continue" if number:
+                return await self._more(event, name, number, session, words, key)
             case "yes" | "no":
                 await session.decide(event.data.partition(":")[2], name == "yes")
             case _:
                 pass
         return ""
+
+    async def _more(
+        self, event: Pressed, name: str, turn: int, session: Session, words: Catalogue, key: tuple[str, str]
+    ) -> str:
+        """Lets the answer under which a button was pressed be given again, or go on.
+
+        The last answer is given again in its place; one further up stays, and the new one comes below.
+        """
+        store, info = await session.kept()
+        if info is None or await self._over(event, TurnRef(info.id, turn), store):
+            return words.t("telegram.replaced")
+        if name == "continue":
+            once = f"continue/{turn}/{info.address.chat}/{event.message}"  # pressed twice, it is meant once
+            await session.go_on(turn, key=(self._me.source, once))
+        elif turn == info.head and not info.pending:
+            await session.edit(turn, key=key)
+        else:
+            await session.again(turn, key=key)
+        return words.t(f"telegram.{name}_begun")
+
+    async def _over(self, event: Pressed, ref: TurnRef, store: Store) -> bool:
+        """Whether the message under which a button was pressed shows another answer now, or soon will."""
+        shows = await store.shown_in(ref.session, str(event.message))
+        if shows != ref.seq and (shows or store is not self._engine.store):
+            return True
+        return await store.edited(ref)
 
     async def act(self, event: Said, key: str) -> None:
         """Does what a message asks for. `key` is that of its update.
@@ -214,22 +244,29 @@ class Clerk:
 
     async def _submit(self, said: Said, text: str, session: Session) -> None:
         """Asks the model; `text` is what was said without a command."""
-        await session.submit(said.asks(text), key=(self._me.source, said.key))
+        thread = await thread_of(said, session, self._me)
+        parts = thread.told(said, said.asks(text))
+        await session.submit(parts, reply_to=thread.after, key=(self._me.source, said.key))
 
     async def _edited(self, said: Said, text: str, session: Session, key: str) -> None:
         """The turn of a message that was changed is done anew, with what it says now."""
-        source, store = self._me.source, self._engine.store
+        source = self._me.source
+        store, _ = await session.kept()
         taken = await store.taken(said.address.tenant, source, said.key)
         if taken is None:
             return
-        parts = said.asks(text)
+        thread = await thread_of(said, session, self._me)
         if not taken.seq:
-            if await session.amend(parts, key=(source, said.key)):
+            parts = thread.told(said, said.asks(text))
+            if await session.amend(amended(taken.parts, taken.place, parts), key=(source, said.key)):
                 return
             if (taken := await store.taken(said.address.tenant, source, said.key)) is None or not taken.seq:
                 return
         turn = await store.turn(TurnRef(taken.session, taken.seq))
-        if turn is None or text_of(turn.input) == text_of(parts):
+        if turn is None:
+            return
+        parts = amended(turn.input, taken.place, thread.told(said, said.asks(text), turn.parent))
+        if text_of(turn.input) == text_of(parts):
             return  # a link's preview came, say: what it says is the same
         await session.edit(taken.seq, parts, key=(source, key))
 

@@ -18,14 +18,17 @@ import orjson
 
 from duihua.access import noticed
 from duihua.errors import Gone, NotSent, SendUnknown
-from duihua.events import AnyEvent, TurnFailed
+from duihua.events import AnyEvent, TurnFailed, TurnFinished
 from duihua.messages import Address, Media, TurnRef
 from duihua.reminding import told as reminded
-from duihua.shown import cleared, end_of, sentence
+from duihua.shown import cleared, end_of, replaced, sentence, thoughts_of
 from duihua.telegram.api import LATER, Api, Button, Buttons, Content, NotRich
-from duihua.telegram.live import Ledger, Live, Transport
+from duihua.telegram.copying import copied
+from duihua.telegram.live import FILES, Ledger, Live, Transport
 from duihua.telegram.place import FRONT, Place, place_of
 from duihua.telegram.text import Formatted, Rich, enriched, has_cjk, joined, render, split
+from duihua.telegram.thoughts import ENTITIES, above, quote_of
+from duihua.telegram.thoughts import LIMIT as BELOW
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -40,8 +43,6 @@ Richness = Literal["auto", "always", "never"]
 
 WHILE = 15.0
 """Seconds after which a long answer lets others send before it goes on."""
-_FILES = 1_000
-"""Parts from this number on are files."""
 
 
 class TelegramFront:
@@ -99,6 +100,8 @@ class TelegramFront:
         self._live[key] = live
         try:
             await book.load()
+            if (await self._engine.session(address).settings()).get("thoughts"):
+                live.show_thoughts()
             await live.follow(events)
         finally:
             # What it knows of the messages serves whoever sends what is owed, which happens soon.
@@ -121,6 +124,8 @@ class TelegramFront:
         live = self._live.pop((id(ledger), send.ref), None)
         if live is not None:
             await live.finish()
+        if send.kind == "message" and _cut(send) and await ledger.edited(send.ref):
+            return ""  # the answer that takes its place takes over what it shows
         book = live.ledger if live is not None else Ledger(ledger, send.ref)
         await book.load()
         place, words = place_of(send.address), self._words(send.address)
@@ -130,7 +135,9 @@ class TelegramFront:
             texts, files, buttons = [], (), ()
         else:
             texts, files, buttons = await self._wanted(send, words, live)
+            book.replaces = replaced(send)
         try:
+            await book.take_over(api, place)
             rich = self._enriched(send, texts, book) if api.rich else None
             contents: Sequence[Content] = texts if rich is None else [rich]
             if live is not None and live.drafted and len(contents) - 1 in book.ids:
@@ -171,10 +178,16 @@ class TelegramFront:
         if end.finish == "length":
             buttons = ((Button(words.t("telegram.continue"), data=f"continue:{send.ref.seq}"),), *buttons)
         notes = [note for note in notes if note]
+        thoughts = thoughts_of(send)
         texts = live.whole(end.text) if live is not None and not notes else None
         if texts is None:
             whole = joined([render(end.text), *(Formatted(note) for note in notes)])
-            texts = split(whole) if whole.text.strip() else []
+            room = (BELOW, ENTITIES) if thoughts else ()
+            texts = split(whole, *room) if whole.text.strip() else []
+        if end.finish in ("stop", "length", "stopped") and (copy := copied(texts, alone=not notes)):
+            buttons = (*buttons[:-1], (Button(words.t("telegram.copy"), copy=copy), *buttons[-1]))
+        if thoughts:
+            texts = above(quote_of(thoughts), texts)
         return texts, end.attachments, buttons if end.finish != "flagged" else ()
 
     def _enriched(self, send: Send, texts: Sequence[Formatted], book: Ledger) -> Rich | None:
@@ -185,7 +198,7 @@ class TelegramFront:
             return None
         if self._rich == "auto" and has_cjk(end.text):
             return None
-        if sum(part < _FILES for part in book.ids) > 1:  # readers have them: none is to vanish
+        if sum(part < FILES for part in book.ids) > 1:  # readers have them: none is to vanish
             return None
         made = enriched(end.text)
         if made is None or not (made.needed or len(texts) > 1):
@@ -205,13 +218,13 @@ class TelegramFront:
                 raise NotSent("a long answer goes on", 0.0)
             async with api.turn(place):
                 await book.put(api, place, part, text, under)
-        extra = sorted(part for part in book.ids if len(texts) <= part < _FILES)
+        extra = sorted(part for part in book.ids if len(texts) <= part < FILES)
         await book.drop(api, place, extra)
 
     async def _attach(self, api: Api, place: Place, book: Ledger, send: Send, files: Sequence[Media]) -> None:
         session = self._engine.session(send.address)
         for number, media in enumerate(files):
-            part = _FILES + number
+            part = FILES + number
             if part in book.ids or (file := await session.attachment(media.attachment)) is None:
                 continue
             async with api.turn(place):
@@ -223,6 +236,11 @@ class TelegramFront:
                     raise
                 await book.store.show(book.ref, part, str(message))
                 book.ids[part] = message
+
+
+def _cut(send: Send) -> bool:
+    end = end_of(send)
+    return isinstance(end, TurnFinished) and end.finish == "stopped"
 
 
 # ---------------------------------------------------------------- words

@@ -29,6 +29,7 @@ from duihua.events import (
     ThinkingDelta,
     TurnRestarted,
     TurnSnapshot,
+    TurnStarted,
 )
 from duihua.messages import TurnRef
 from duihua.redact import where
@@ -36,7 +37,9 @@ from duihua.showing import ShownStore
 from duihua.shown import Shown
 from duihua.telegram.api import Api, Button, Buttons, Content
 from duihua.telegram.place import Place
-from duihua.telegram.text import Formatted, Stream, joined, quoted, units
+from duihua.telegram.text import Formatted, Stream, joined, units
+from duihua.telegram.thoughts import ENTITIES, THOUGHT, above, quote_of
+from duihua.telegram.thoughts import LIMIT as BELOW
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +50,12 @@ EVERY = {"edit": 3.2, "draft": 1.0, "final": 5.0}
 KEEP_ALIVE = 25.0
 """Seconds after which a draft is shown again, for it lives thirty."""
 LIMIT = 4_096
+FILES = 1_000
+"""Parts from this number on are files."""
 STATUS = 120
 """Characters of the line that tells what a skill does."""
 GRACE = 0.3
 """Seconds in which a turn may end after something was taken back: its end then says more than we do."""
-THOUGHT = 1_000
-"""Characters of the latest thoughts that are shown."""
 LOOK = 0.5
 """Seconds after which events are read between two frames: something may have been taken back."""
 CATCH_UP = 1.0
@@ -65,12 +68,16 @@ EMPTY = Formatted("…")
 
 @dataclass(slots=True)
 class Ledger:
-    """The messages of one turn: what the store knows, and what each was last made to say."""
+    """The messages of one turn: what the store knows, and what each was last made to say.
+
+    `replaces`: the turn whose messages it takes over before it shows anything, 0 for none.
+    """
 
     store: ShownStore
     ref: TurnRef
     ids: dict[int, int] = field(default_factory=dict[int, int])
     said: dict[int, tuple[Content, Buttons]] = field(default_factory=dict[int, tuple[Content, Buttons]])
+    replaces: int = 0
     _first: bool = False
 
     async def load(self) -> None:
@@ -83,6 +90,22 @@ class Ledger:
         """Whether all that comes before this turn in the chat has been sent."""
         self._first = self._first or not await self.store.owed_before(self.ref)
         return self._first
+
+    async def take_over(self, api: Api, place: Place) -> None:
+        """Makes the messages of the turn that this one replaces its own; the files of that one go.
+
+        Nothing that comes before this turn may still be sent then. It may be cut off anywhere and done again.
+        """
+        if not self.replaces:
+            return
+        old = TurnRef(self.ref.session, self.replaces)
+        files = [it for it in await self.store.shown(old) if it.part >= FILES]
+        if files:
+            await api.delete(place, [int(it.external) for it in files if it.external])
+            await self.store.unshow(old, [it.part for it in files])
+        await self.store.reshow(old, self.ref)
+        await self.load()
+        self.replaces = 0
 
     async def put(self, api: Api, place: Place, part: int, text: Content, buttons: Buttons = ()) -> None:
         """Makes a part's message say this: it is changed or sent, whichever it takes, in one call.
@@ -133,7 +156,6 @@ class Live:
         status: the line that tells what a skill does, of its name and arguments.
         stop: the word on the button that stops the answer.
         gone: what stands where something was taken back until there is more to say.
-        thoughts: whether what the model thinks is shown.
         clock: seconds.
     """
 
@@ -147,16 +169,16 @@ class Live:
         status: Callable[[str, str], str],
         stop: str,
         gone: str,
-        thoughts: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api, self._place, self.ledger, self._transport = api, place, ledger, transport
-        self._describe, self._thoughts, self._clock = status, thoughts, clock
+        self._describe, self._thoughts, self._clock = status, False, clock
         self._buttons = ((Button(stop, data=f"stop:{ledger.ref.seq}"),),)
         self._gone = Formatted(gone)
-        self._shown, self._stream = Shown(), Stream()
+        self._shown, self._stream = Shown(), self._anew()
         self._fresh: list[str] = []  # what came since the last frame: the stream reads it at once
         self._status, self._thought = "", ""
+        self._above = Formatted()  # the quote of what was thought
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
         self._due = asyncio.Event()  # events are read while it is set, once for each frame
@@ -169,6 +191,11 @@ class Live:
         self._visible = False  # whether there was anything to show
         self._begun = -math.inf  # when the last call was made
 
+    def show_thoughts(self) -> None:
+        """What the model thinks is shown, above what it says; to be called before `follow`."""
+        self._thoughts = True
+        self._stream = self._anew()
+
     async def follow(self, events: AsyncIterator[AnyEvent]) -> None:
         """Shows a turn's events to their end.
 
@@ -178,6 +205,8 @@ class Live:
         frames = asyncio.create_task(self._frames(), name="duihua telegram frames")
         try:
             async for event in events:
+                if isinstance(event, (TurnStarted, TurnRestarted)) and event.replaces:
+                    self._replace(event.replaces)
                 self._apply(event)
                 if isinstance(event, END):
                     break
@@ -206,12 +235,21 @@ class Live:
         """Whether a draft may stand, which goes when a message comes."""
         return self._last is not None
 
+    def _anew(self) -> Stream:
+        return Stream(BELOW, ENTITIES) if self._thoughts else Stream()
+
     def whole(self, text: str) -> tuple[Formatted, ...] | None:
         """The messages of the finished answer, if it is what was followed to its end; None: render it."""
         if self._shown.text != text:
             return None
         self._read()
         return self._stream.finish()
+
+    def _replace(self, turn: int) -> None:
+        """The answer stands where another one is; a draft would stand below, and leave that one as it is."""
+        self.ledger.replaces = turn
+        if self._transport == "draft":
+            self._transport = "edit"
 
     # ------------------------------------------------------------ what there is to show
 
@@ -226,7 +264,7 @@ class Live:
             case SkillFinished():
                 self._status = ""
             case ThinkingDelta() if self._thoughts:
-                self._thought = (self._thought + event.text)[-THOUGHT:]
+                self._thought = (self._thought + event.text)[-2 * THOUGHT :]
             case _:
                 if isinstance(event, (Retracted, TurnRestarted)):
                     self._status = self._thought = ""
@@ -236,7 +274,7 @@ class Live:
                     asyncio.get_running_loop().call_later(GRACE, self._void)
                 if change is not None:
                     if change.replaces or isinstance(event, TurnRestarted):
-                        self._stream, self._fresh, self._visible = Stream(), [], False
+                        self._stream, self._fresh, self._visible = self._anew(), [], False
                     self._fresh.append(change.text)
         self._changed.set()
 
@@ -254,8 +292,10 @@ class Live:
         self._read()
         frame = self._stream.frame()
         full, growing = [*frame.sealed, *frame.open[:-1]], [*frame.open[-1:]]
-        if not (full or growing) and self._thought.strip():
-            growing = [quoted(Formatted(self._thought.strip()))]
+        if not full:  # a full message is not changed for every thought
+            self._above = quote_of(self._thought)
+        if self._above.text:
+            full, growing = above(self._above, full), growing if full else [joined([self._above, *growing])]
         if self._status:
             line = Formatted(self._status)
             if not growing or growing[0].units + units(self._status) + 2 <= LIMIT:
@@ -294,7 +334,6 @@ class Live:
             self._due.set()
 
     async def _call_by_call(self) -> None:
-        every = EVERY[self._transport]
         pause = 0.0
         while not self._ended.is_set():
             await self._pause(pause)
@@ -307,6 +346,7 @@ class Live:
                 async with asyncio.timeout(timeout):
                     await self._changed.wait()
             await self._caught_up()
+            every = EVERY[self._transport]
             try:
                 pause = self._begun + every - self._clock() if await self._frame() else 0.0
             except NotSent as e:
@@ -389,3 +429,4 @@ class Live:
         """Raises NotSent while an earlier answer waits to be sent: messages stand in the order of turns."""
         if not await self.ledger.next():
             raise NotSent("an earlier answer comes first", 0.5)
+        await self.ledger.take_over(self._api, self._place)

@@ -72,6 +72,8 @@ class Said:
         album: of the album that it belongs to.
         edited: it was said before, in other words.
         called: in a group: it is meant for this bot beyond doubt, and is no command that any bot may know.
+        reply: the message that it replies to, 0 for none.
+        chosen: who replies has chosen the part that `quote` is.
     """
 
     address: Address
@@ -83,6 +85,8 @@ class Said:
     album: str = ""
     edited: bool = False
     called: bool = True
+    reply: int = 0
+    chosen: bool = False
 
     def asks(self, text: str) -> tuple[Part, ...]:
         """For the model: `text`, which is what it says without a command."""
@@ -169,6 +173,8 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
         message.media_group_id or "",
         edited,
         called or not address.shared,
+        replied.message_id if replied is not None and not _opens_topic(replied) else 0,
+        message.quote is not None and bool(message.quote.is_manual),
     )
 
 
