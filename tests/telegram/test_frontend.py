@@ -57,6 +57,7 @@ async def test_what_came_since_the_last_frame_is_not_rendered_anew_at_the_end(
     go_on = asyncio.Event()
     desk: Desk = await make([["one ", go_on, *(f"**{n}** " for n in range(50))]], streaming="edit")
     monkeypatch.setattr("duihua.telegram.frontend.render", None)
+    monkeypatch.setattr("duihua.telegram.live.EVERY", {"edit": 60.0})
     fake.user(42, "Ada").say("hi")
     talking = asyncio.create_task(desk.say(42, "hi"))
     await fake.until(lambda: fake.chat(42).answers)

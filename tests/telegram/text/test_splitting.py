@@ -31,6 +31,22 @@ def test_blocks_come_before_lines_before_words() -> None:
     assert parts_of("一二三，" * 30)[0].text.endswith("，")
 
 
+@pytest.mark.parametrize(
+    ("sentence", "more"),
+    [
+        ("今天天气很好，我们出去走走。", "然后，在公园里坐一会儿，再回家"),
+        ("他说：“我们走吧！”", "大家都同意"),
+        ("所以呢……", "谁也不知道，也许"),
+        ("They went out, and it rained. ", "Then, well, they came"),
+        ('"Is pi 3.14?" ', "He asked, and went"),
+    ],
+)
+def test_sentences_come_before_words(sentence: str, more: str) -> None:
+    for times in range(60 // len(sentence) + 1, 100 // len(sentence) + 1):
+        text = sentence * times + more * 100
+        assert parts_of(text)[0].text == (sentence * times).strip()
+
+
 def test_code_is_opened_again_with_its_language_and_keeps_its_indent() -> None:
     code = "def f():\n" + "\n".join(f"    x{i} = {i}" for i in range(30))
     parts = parts_of(f"```python\n{code}\n```")

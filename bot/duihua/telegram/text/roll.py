@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,9 @@ LIMIT = 4096
 ENTITIES = 100
 """Entities of a message that Telegram heeds."""
 _MARKS = "，。；：！？、）」』】》…—"
+_SENTENCE = re.compile(
+    r"""(?:[。！？；…][”’」』）》】)"']*|[.!?;][”’)\]"']*(?=\s))(?![。！？；…”’」』）》】])""",
+)
 _JOINERS = "\u200d\ufe0f\ufe0e\u20e3"
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u3164\u115f\u1160\ufe0e\ufe0f"
 CLUSTER = 64
@@ -129,7 +133,7 @@ class Roll:
         return len(window.encode("utf-16-le")[: 2 * count].decode("utf-16-le", "ignore"))
 
     def _best(self, at: int, end: int) -> int:
-        """The last good place to cut: between blocks, lines, words, or characters."""
+        """The last good place to cut: between blocks, lines, sentences, words, or characters."""
         text = self._text
         least = at + (end - at) // 2
         block = self._free(text.rfind("\n\n", least, end + 2), at, least)
@@ -139,6 +143,9 @@ class Roll:
         if line >= least:
             pre = self._around(line, at)
             return pre if pre is not None and pre >= least and pre > at else max(line, at + 1)
+        for found in reversed(list(_SENTENCE.finditer(text, least, end + 1))):
+            if found.end() <= end and (whole := _between(text, found.end(), at)) > least:
+                return whole
         for place in range(end, least, -1):
             if text[place - 1] in _MARKS or text[place - 1].isspace() or (_wide(text, place)):
                 if (whole := _between(text, place, at)) > least:
