@@ -183,7 +183,7 @@ class _Reader:
         return {"type": "paragraph", "text": [formula, token.info]} if token.info else formula
 
     def _table(self) -> Json:
-        table = read_table(self._tokens, self._at, self._lines)
+        table = read_table(self._tokens, self._at - 1, self._lines)
         self._at = table.end
         self._page.needed = True
         self._page.columns = max(self._page.columns, len(table.sides))
