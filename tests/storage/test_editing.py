@@ -152,6 +152,9 @@ async def test_inputs_that_wait_are_answered_together(store: SqlStore, database_
     following = await end(store, again, inputs=2)
     assert following is not None
     assert following.inbox == (late.inbox,)
+    info = await store.session(at())
+    assert info is not None
+    assert info.pending == 1
     assert await end(store, following) is None
     info = await store.session(at())
     assert info is not None
