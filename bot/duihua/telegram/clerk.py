@@ -31,8 +31,10 @@ from duihua.commands import (
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
 from duihua.messages import Address, TurnRef, text_of
 from duihua.plain import explain
+from duihua.telegram.incoming import Taken
 from duihua.telegram.place import FRONT
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
+from duihua.telegram.reading import Reader, brings
 from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class Clerk:
     def __init__(self, engine: ChatEngine, me: Me, voice: Voice, languages: Languages) -> None:
         self._engine, self._me, self._voice, self._languages = engine, me, voice, languages
         self._porter = Porter(engine.access, me, voice, languages)
+        self._reader = Reader(engine, voice.api(str(me.id)))
         self._albums: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
         self._telling: dict[str, asyncio.Timeout] = {}  # commands that tell one thing after the other
@@ -116,7 +119,9 @@ class Clerk:
         if (telling := self._telling.get(event.address.key)) is not None and not telling.expired():
             telling.reschedule(asyncio.get_running_loop().time())
             return True
-        return await self._session(event.address, _who(event)).stop(turn)
+        if await self._session(event.address, _who(event)).stop(turn):
+            return True
+        return isinstance(event, Said) and self._reader.stop(event.address)
 
     async def stopped(self, event: Said | Stopped, done: bool) -> None:
         """Tells what came of a stop."""
@@ -201,24 +206,30 @@ class Clerk:
             if isinstance(what, Input) and said.text.strip() and said.called:
                 await self._edited(said, what.text, session, key)
             return
-        if said.media and said.called and self._begins(said):
-            told = words.t("telegram.media_words" if said.text.strip() else "telegram.media")
-            await self._tell(said, told, reply=True)
         match what:
             case Input(text):
-                if text.strip() and said.called:
-                    await self._submit(said, text, session)
+                if said.called and (text.strip() or said.media):
+                    await self._submit(said, text, session, words)
             case UnknownCommand():
                 if said.called:
                     await self._tell(said, what.line(words))
-            case Invocation(command, args) if command is ASK and (args or said.quote):
-                await self._submit(said, args, session)
+            case Invocation(command, args) if command is ASK and (args or said.quote or brings(said)):
+                await self._submit(said, args, session, words)
             case Invocation(command, args):
                 await self._command(what, said, session, words, key, settle)
 
-    async def _submit(self, said: Said, text: str, session: Session) -> None:
+    async def _submit(self, said: Said, text: str, session: Session, words: Catalogue) -> None:
         """Asks the model; `text` is what was said without a command."""
-        await session.submit(said.asks(text), key=(self._me.source, said.key))
+        if brings(said) and await self._engine.store.taken(said.address.tenant, self._me.source, said.key):
+            return  # before a crash, and to read all of it once more may cost
+        found = await self._reader.read(said, text)
+        if found is None:
+            return
+        if isinstance(found, Taken):
+            await session.submit(found, key=(self._me.source, said.key))
+        told = "\n".join(words.t(note.code, **note.values) for note in found.notes)
+        if told:
+            await self._tell(said, told, reply=True)
 
     async def _edited(self, said: Said, text: str, session: Session, key: str) -> None:
         """The turn of a message that was changed is done anew, with what it says now."""

@@ -47,6 +47,11 @@ class Note:
 class Refusal(Note):
     """Why nothing of a message can be answered."""
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What the person should know: this."""
+        return (self,)
+
 
 class Taken(list[Part | Attachment]):
     """What was taken of a message, ready for `Session.submit`.
@@ -83,7 +88,7 @@ async def parts_of(
         topic = first.message_thread_id if first.is_topic_message else None
         address = address_of(api.bot.id, Place(first.chat.id, topic or 0))
     taking = _Taking(api, engine, address, Limits.of(engine.settings))
-    for sent in [*_pointed_at(first), *messages]:
+    for sent in [*pointed_at(first), *messages]:
         await taking.take(sent)
     if text is None:
         said = dict.fromkeys(told for m in messages if (told := (m.text or m.caption or "").strip()))
@@ -91,8 +96,8 @@ async def parts_of(
     return await taking.done(_quote(first), text)
 
 
-def _pointed_at(message: Message) -> list[Message | ExternalReplyInfo]:
-    """What a reply brings along that the conversation does not have yet."""
+def pointed_at(message: Message) -> list[Message | ExternalReplyInfo]:
+    """What a reply brings along to be read that the conversation does not have yet."""
     pointed, replied = message.external_reply, message.reply_to_message
     if pointed is None and message.chat.type != "private" and replied is not None:
         pointed = replied if replied.from_user is not None and not replied.from_user.is_bot else None

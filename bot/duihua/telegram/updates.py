@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiogram.enums import ContentType
 from aiogram.types import CallbackQuery, Chat, InaccessibleMessage, Message, Update, User
@@ -72,6 +72,7 @@ class Said:
         album: of the album that it belongs to.
         edited: it was said before, in other words.
         called: in a group: it is meant for this bot beyond doubt, and is no command that any bot may know.
+        sent: as Telegram tells it.
     """
 
     address: Address
@@ -83,6 +84,7 @@ class Said:
     album: str = ""
     edited: bool = False
     called: bool = True
+    sent: tuple[Message, ...] = field(default=(), compare=False, repr=False)
 
     def asks(self, text: str) -> tuple[Part, ...]:
         """For the model: `text`, which is what it says without a command."""
@@ -167,6 +169,7 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
         message.media_group_id or "",
         edited,
         called or not address.shared,
+        (message,),
     )
 
 

@@ -1,0 +1,162 @@
+"""What people send beside text, from their apps to what the model is asked, and what belongs together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from duihua.dialect import ChatDialect
+from duihua.ports import Limits, Request
+from duihua.simulator import Simulator
+from duihua.simulator.telegram import FakeTelegram, User
+from duihua.telegram import reading
+from duihua.testing import ScriptedModel
+from duihua_prompts import Catalogue
+from tests.documents import files
+from tests.telegram.test_desk import SOURCE, answers, echo
+
+Start = Callable[..., Any]
+EN = Catalogue("en")
+PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
+SEES = ChatDialect("s/sees", Limits(None, 8_000), Limits(None, 8_000), images="data_url")
+
+
+def seeing(script: Any) -> ScriptedModel:
+    return ScriptedModel(script, SEES)
+
+
+def always(text: str) -> Callable[[Request], str]:
+    return lambda request: text
+
+
+def asked(model: ScriptedModel, request: int = -1) -> list[str]:
+    """What the last message of a request holds: "image_url" for each picture, then what is said in words."""
+    content: Any = model.sent[request][-1]["content"]
+    parts = [{"text": content}] if isinstance(content, str) else content
+    return [p["type"] if "text" not in p else p["text"].rpartition("\n")[2] for p in parts]
+
+
+async def test_a_model_that_sees_is_shown_a_photo(fake: FakeTelegram, ada: User, start: Start) -> None:
+    model = seeing(["A cat."])
+    await start(model)
+    ada.photo(PNG, "what is it?")
+    await fake.until(lambda: answers(fake))
+    assert answers(fake) == ["A cat."]
+    assert asked(model) == ["image_url", "what is it?"]
+
+
+async def test_a_model_that_does_not_see_answers_the_caption_and_that_is_told(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start(always("A caption."))
+    sent = ada.photo(PNG, "what is it?")
+    await fake.until(lambda: len(answers(fake)) == 2)
+    told = EN.t("error.input_no_images", model="scripted/any")
+    assert set(answers(fake)) == {told, "A caption."}
+    assert next(m for m in fake.chat(42).answers if m.text == told).reply_to == sent.id
+
+
+async def test_what_cannot_be_taken_at_all_is_told_instead_of_a_turn(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start(echo)
+    ada.photo(PNG)
+    await fake.until(lambda: answers(fake))
+    ada.say("hello")
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert answers(fake) == [EN.t("error.input_no_images", model="scripted/any"), "you said hello"]
+
+
+async def test_a_document_is_read_with_what_is_asked_about_it(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    model = seeing(["Two pages."])
+    await start(model)
+    ada.document(files.pdf("one", "two"), "a.pdf", "application/pdf", "how many pages?")
+    await fake.until(lambda: answers(fake))
+    document, _, question = model.sent[0][-1]["content"].partition("\n")
+    assert orjson.loads(document)["content"] == "[page 1]\none\n\n[page 2]\ntwo"
+    assert question == "how many pages?"
+
+
+async def test_voice_is_answered_and_what_was_heard_is_told(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    async with Simulator() as sim:
+        known = sim.settings()
+        await start(echo, openai_api_key=known["OPENAI_API_KEY"], openai_base_url=known["OPENAI_BASE_URL"])
+        ada.voice(b"OggS" + bytes(96))
+        await fake.until(lambda: len(answers(fake)) == 2)
+    heard = "[voice.ogg, 100 bytes]"
+    assert set(answers(fake)) == {EN.t("file.heard", text=heard), f"you said {heard}"}
+
+
+async def test_ask_in_a_caption_and_a_mention_in_one(fake: FakeTelegram, ada: User, start: Start) -> None:
+    fake.bot.privacy = False
+    model = seeing(always("Seen."))
+    await start(model)
+    group = fake.group(members=[ada, fake.bot])
+    ada.photo(PNG, "for nobody", to=group)
+    ada.photo(PNG, "/ask what is it?", to=group)
+    await fake.until(lambda: len(answers(fake, group.id)) == 1)
+    assert asked(model) == ["image_url", "what is it?"]
+    picture = ada.photo(PNG, "@duihua_bot and this?", to=group)
+    await fake.until(lambda: len(answers(fake, group.id)) == 2)
+    assert asked(model) == ["image_url", "and this?"]
+    ada.say("/ask", group, reply_to=picture)  # the picture is the question
+    await fake.until(lambda: len(answers(fake, group.id)) == 3)
+    assert "image_url" in asked(model)
+
+
+# ---------------------------------------------------------------- while a file is read
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Files of messages are read when this is set."""
+    held, parts_of = asyncio.Event(), reading.parts_of
+
+    async def slowly(*given: Any, **more: Any) -> Any:
+        await held.wait()
+        return await parts_of(*given, **more)
+
+    monkeypatch.setattr(reading, "parts_of", slowly)
+    return held
+
+
+async def test_other_chats_and_a_stop_do_not_wait_for_a_file(
+    fake: FakeTelegram, ada: User, start: Start, slow: asyncio.Event
+) -> None:
+    life = await start(echo, access="open")
+    ada.photo(PNG, "a large one")
+    await fake.until(lambda: not fake.bot.updates)
+    fake.user(43, "Bob").say("hello")
+    await fake.until(lambda: answers(fake, 43))
+    ada.say("/stop")
+    await fake.until(lambda: answers(fake) == [EN.t("command.stop.done")])
+    ada.say("hello")
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert answers(fake)[1] == "you said hello"
+    assert not slow.is_set()
+    assert not any(b"photo" in one.body for one in await life.engine.store.arrived(SOURCE))
+
+
+async def test_a_stop_ends_the_answer_that_runs_and_not_the_file_that_is_read(
+    fake: FakeTelegram, ada: User, start: Start, slow: asyncio.Event
+) -> None:
+    def script(request: Any) -> Any:
+        return ["It was ", asyncio.Event()] if "story" in echo(request) else "A caption."
+
+    life = await start(script)
+    ada.say("tell me a story")
+    await fake.until(lambda: life.engine.lanes._lanes)
+    ada.photo(PNG, "and this?")
+    await fake.until(lambda: not fake.bot.updates)
+    ada.say("/stop")
+    await fake.until(lambda: EN.t("command.stop.done") in answers(fake))
+    slow.set()
+    await fake.until(lambda: "A caption." in answers(fake))
