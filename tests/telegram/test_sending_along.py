@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,16 +14,29 @@ from duihua.dialect import ChatDialect
 from duihua.ports import Limits, Request
 from duihua.simulator import Simulator
 from duihua.simulator.telegram import FakeTelegram, User
-from duihua.telegram import reading
+from duihua.telegram import gathering, reading
 from duihua.testing import ScriptedModel
 from duihua_prompts import Catalogue
 from tests.documents import files
+from tests.telegram.life import living
 from tests.telegram.test_desk import SOURCE, answers, echo
 
 Start = Callable[..., Any]
 EN = Catalogue("en")
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 SEES = ChatDialect("s/sees", Limits(None, 8_000), Limits(None, 8_000), images="data_url")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the fake sends in pieces it sends at once."""
+    monkeypatch.setattr(gathering, "QUIET", 0.1)
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """One kind is enough: nothing here is about it."""
+    return f"sqlite+aiosqlite:///{tmp_path}/duihua.db"
 
 
 def seeing(script: Any) -> ScriptedModel:
@@ -160,3 +174,156 @@ async def test_a_stop_ends_the_answer_that_runs_and_not_the_file_that_is_read(
     await fake.until(lambda: EN.t("command.stop.done") in answers(fake))
     slow.set()
     await fake.until(lambda: "A caption." in answers(fake))
+
+
+# ---------------------------------------------------------------- what belongs together
+
+
+async def test_an_album_is_one_turn_and_counts_once(fake: FakeTelegram, start: Start) -> None:
+    model = seeing(always("Three cats."))
+    await start(model, access="open", owners=(), rate_user="1/60")
+    eve = fake.user(66, "Eve", language_code="en")
+    first, *_ = eve.album([PNG, PNG, PNG], "how many?")
+    await fake.until(lambda: answers(fake, 66))
+    assert asked(model) == ["image_url"] * 3 + ["how many?"]
+    eve.album([PNG], album=first.album)  # it comes late, and its turn is done anew
+    await fake.until(lambda: len(model.sent) == 2)
+    assert asked(model) == ["image_url"] * 4 + ["how many?"]
+    eve.say("and now?")
+    await fake.until(lambda: any("too fast" in text for text in answers(fake, 66)))
+    assert answers(fake, 66)[0] == "Three cats."
+    assert len(model.sent) == 2
+
+
+async def test_in_a_group_one_caption_is_for_the_whole_album(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.privacy = False
+    model = seeing(always("Two."))
+    await start(model)
+    group = fake.group(members=[ada, fake.bot])
+    ada.album([PNG, PNG], "for nobody", group)
+    ada.album([PNG, PNG], "@duihua_bot how many?", group)
+    await fake.until(lambda: answers(fake, group.id))
+    assert [asked(model, n) for n in range(len(model.sent))] == [["image_url", "image_url", "how many?"]]
+
+
+async def test_a_late_picture_joins_what_still_waits(fake: FakeTelegram, ada: User, start: Start) -> None:
+    held = asyncio.Event()
+    model = seeing([["It was ", held], "Two."])
+    life = await start(model)
+    ada.say("tell me a story")
+    await fake.until(lambda: life.engine.lanes._lanes)
+    amend, amended = life.engine.store.amend, asyncio.Event()
+
+    async def then(*given: Any) -> bool:
+        done = await amend(*given)
+        amended.set()
+        return done
+
+    life.engine.store.amend = then
+    first, *_ = ada.album([PNG], "how many?")
+    await fake.until(lambda: len(fake.calls.of("getFile")) == 1)
+    ada.album([PNG], album=first.album)
+    await amended.wait()
+    held.set()
+    await fake.until(lambda: "Two." in answers(fake))
+    assert asked(model) == ["image_url", "image_url", "how many?"]
+    assert len(model.sent) == 2
+
+
+async def test_a_long_paste_is_one_turn(fake: FakeTelegram, ada: User, start: Start) -> None:
+    model = seeing(always("Long."))
+    await start(model)
+    text = f"{'a' * 4_090} {'b' * 4_090} the end"
+    await ada.paste(text, gap=0)
+    await fake.until(lambda: answers(fake))
+    ada.say("short")
+    await fake.until(lambda: len(model.sent) == 2)
+    assert model.sent[0][-1]["content"] == text
+
+
+async def test_the_first_piece_of_a_paste_is_edited_and_the_others_stay(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    model = seeing(always("Long."))
+    await start(model)
+    first, _ = await ada.paste("a" * 4_096 + "the end", gap=0)
+    await fake.until(lambda: answers(fake))
+    ada.edit(first, "In short: (")
+    await fake.until(lambda: len(model.sent) == 2)
+    assert model.sent[1][-1]["content"] == "In short: (the end"
+
+
+# ---------------------------------------------------------------- captions that change
+
+
+async def test_a_changed_caption_is_answered_anew_with_its_pictures(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    model = seeing(always("Cats."))
+    await start(model)
+    first, *_ = ada.album([PNG, PNG], "what is it?")
+    await fake.until(lambda: answers(fake))
+    ada.edit(first, "what is it?")  # nothing of it has changed
+    ada.edit(first, "how many?")
+    await fake.until(lambda: len(model.sent) == 2)
+    ada.edit(first, "")
+    await fake.until(lambda: len(model.sent) == 3)
+    said = [asked(model, n) for n in range(3)]
+    assert said[:2] == [["image_url", "image_url", text] for text in ("what is it?", "how many?")]
+    assert said[2][:2] == ["image_url"] * 2
+    assert "how many?" not in said[2]
+    assert len(fake.calls.of("getFile")) == 2
+
+
+async def test_a_caption_that_changes_while_it_waits_keeps_its_picture(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    held = asyncio.Event()
+    model = seeing([["It was ", held], "A cat."])
+    life = await start(model)
+    ada.say("tell me a story")
+    await fake.until(lambda: life.engine.lanes._lanes)
+    ada.edit(ada.photo(PNG, "who is it?"), "what is it?")
+    ada.say("/help")
+    await fake.until(lambda: answers(fake))  # the edit came before it
+    held.set()
+    await fake.until(lambda: "A cat." in answers(fake))
+    assert asked(model) == ["image_url", "what is it?"]
+    assert len(model.sent) == 2
+
+
+# ---------------------------------------------------------------- after a crash
+
+
+async def test_an_album_that_a_crash_cuts_is_one_turn(
+    fake: FakeTelegram, ada: User, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "QUIET", 1_000)
+    async with living(fake, (), database_url=database_url) as first:
+        sent, *_ = ada.album([PNG], "how many?")
+        await fake.until(lambda: not fake.bot.updates)
+        assert await first.engine.store.arrived(SOURCE)
+    monkeypatch.setattr(gathering, "QUIET", 0.1)
+    ada.album([PNG, PNG], album=sent.album)
+    model = seeing(always("Three."))
+    async with living(fake, model, database_url=database_url):
+        await fake.until(lambda: answers(fake))
+    assert [asked(model, n) for n in range(len(model.sent))] == [["image_url"] * 3 + ["how many?"]]
+
+
+async def test_after_a_crash_an_album_is_not_asked_twice_but_for_a_picture_that_is_new(
+    fake: FakeTelegram, ada: User, database_url: str
+) -> None:
+    async with living(fake, seeing(["Two."]), database_url=database_url):
+        sent, *_ = ada.album([PNG, PNG], "how many?")
+        await fake.until(lambda: answers(fake))
+    model = seeing(["hello", "Three."])
+    async with living(fake, model, database_url=database_url):
+        ada.say("hello")
+        await fake.until(lambda: len(answers(fake)) == 2)
+        assert len(fake.calls.of("getFile")) == 2  # nothing of the album is read again
+        ada.album([PNG], album=sent.album)
+        await fake.until(lambda: len(model.sent) == 2)
+    assert asked(model) == ["image_url"] * 3 + ["how many?"]

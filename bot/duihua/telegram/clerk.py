@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from duihua.commands import (
@@ -29,12 +29,13 @@ from duihua.commands import (
     persona_of,
 )
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
-from duihua.messages import Address, TurnRef, text_of
+from duihua.messages import Address, Part
 from duihua.plain import explain
 from duihua.telegram.incoming import Taken
 from duihua.telegram.place import FRONT
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
 from duihua.telegram.reading import Reader, brings
+from duihua.telegram.revising import asked_before, holds_all, revise, reworded
 from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
 
 if TYPE_CHECKING:
@@ -179,12 +180,7 @@ class Clerk:
             return  # a command of another bot
         words = self._words(event.who)
         self._languages.note(event.address, event.who.lang)
-        verdict = await self._porter.admit(event.address, event.who, event.text)
-        if verdict.tell:
-            await self._tell(event, words.t(verdict.tell.code, **verdict.tell.values))
-        if verdict.asked:
-            await self._porter.announce(verdict.asked)
-        if not verdict.allowed:
+        if not await self._admitted(event, words):
             return
         session = self._session(event.address, event.who)
         try:
@@ -203,50 +199,48 @@ class Clerk:
     async def _said(self, said: Said, session: Session, words: Catalogue, key: str, settle: Settle) -> None:
         what = TABLE.parse(said.text)
         if said.edited:
-            if isinstance(what, Input) and said.text.strip() and said.called:
+            if isinstance(what, Input) and (said.text.strip() or said.media) and said.called:
                 await self._edited(said, what.text, session, key)
             return
         match what:
             case Input(text):
                 if said.called and (text.strip() or said.media):
-                    await self._submit(said, text, session, words)
+                    await self._submit(said, text, session, words, key)
             case UnknownCommand():
                 if said.called:
                     await self._tell(said, what.line(words))
             case Invocation(command, args) if command is ASK and (args or said.quote or brings(said)):
-                await self._submit(said, args, session, words)
+                await self._submit(said, args, session, words, key)
             case Invocation(command, args):
                 await self._command(what, said, session, words, key, settle)
 
-    async def _submit(self, said: Said, text: str, session: Session, words: Catalogue) -> None:
+    async def _submit(self, said: Said, text: str, session: Session, words: Catalogue, key: str) -> None:
         """Asks the model; `text` is what was said without a command."""
-        if brings(said) and await self._engine.store.taken(said.address.tenant, self._me.source, said.key):
-            return  # before a crash, and to read all of it once more may cost
+        source, store = self._me.source, self._engine.store
+        costly = brings(said) or len(said.sent) > 1
+        before = await asked_before(said, store, source) if costly else None
+        if before is not None and holds_all(before.parts, said, text):
+            return  # before a crash; to read all of it once more may cost
         found = await self._reader.read(said, text)
         if found is None:
             return
         if isinstance(found, Taken):
-            await session.submit(found, key=(self._me.source, said.key))
+            if before is None:
+                await session.submit(found, key=(source, said.key))
+            else:  # one more piece of it has come
+                await revise(said, session, store, (source, key), lambda parts: found)
         told = "\n".join(words.t(note.code, **note.values) for note in found.notes)
         if told:
             await self._tell(said, told, reply=True)
 
     async def _edited(self, said: Said, text: str, session: Session, key: str) -> None:
         """The turn of a message that was changed is done anew, with what it says now."""
-        source, store = self._me.source, self._engine.store
-        taken = await store.taken(said.address.tenant, source, said.key)
-        if taken is None:
-            return
-        parts = said.asks(text)
-        if not taken.seq:
-            if await session.amend(parts, key=(source, said.key)):
-                return
-            if (taken := await store.taken(said.address.tenant, source, said.key)) is None or not taken.seq:
-                return
-        turn = await store.turn(TurnRef(taken.session, taken.seq))
-        if turn is None or text_of(turn.input) == text_of(parts):
-            return  # a link's preview came, say: what it says is the same
-        await session.edit(taken.seq, parts, key=(source, key))
+
+        def wanted(parts: Sequence[Part]) -> Sequence[Part]:
+            now = reworded(parts, said, text)
+            return () if now == tuple(parts) else now  # a link's preview came, say: what it says is the same
+
+        await revise(said, session, self._engine.store, (self._me.source, key), wanted)
 
     async def _command(
         self, what: Invocation, said: Said, session: Session, words: Catalogue, key: str, settle: Settle
@@ -312,16 +306,21 @@ class Clerk:
         who = event.address.chat if isinstance(event, Stopped) else str(event.who.id)
         return await self._engine.access.knows(FRONT, who)
 
-    def _begins(self, said: Said) -> bool:
-        """Whether it is no further part of an album."""
-        album = said.address.key, said.album
-        if said.album and album in self._albums:
-            return False
-        if said.album:
-            self._albums[album] = None
+    async def _admitted(self, said: Said, words: Catalogue) -> bool:
+        """Whether it may go on; tells what there is to tell. An album counts once, however it comes."""
+        album = "" if said.edited else said.album
+        if album and (said.address.key, album) in self._albums:
+            return await self._knows(said)
+        verdict = await self._porter.admit(said.address, said.who, said.text)
+        if verdict.tell:
+            await self._tell(said, words.t(verdict.tell.code, **verdict.tell.values))
+        if verdict.asked:
+            await self._porter.announce(verdict.asked)
+        if album and verdict.allowed:
+            self._albums[said.address.key, album] = None
             while len(self._albums) > KEPT:
                 self._albums.popitem(last=False)
-        return True
+        return verdict.allowed
 
     async def _owns(self, said: Said) -> bool:
         """Whether who speaks owns the conversation; in a private chat they do."""

@@ -1,4 +1,4 @@
-"""Reads what a message brings beside its text, which may take long: a stop ends it."""
+"""What a message brings beside its text is read, which may take long: a stop ends it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Reader:
                 self._reading[key] = scope
                 try:
                     return await parts_of(
-                        said.sent, self._api, self._engine, address=said.address, text=text.strip()
+                        said.sent, self._api, self._engine, address=said.address, text=said.pieces(text)
                     )
                 finally:
                     del self._reading[key]
