@@ -313,6 +313,17 @@ async def test_an_album_that_a_crash_cuts_is_one_turn(
     assert [asked(model, n) for n in range(len(model.sent))] == [["image_url"] * 3 + ["how many?"]]
 
 
+async def test_a_file_that_is_read_during_a_crash_is_read_again(
+    fake: FakeTelegram, ada: User, database_url: str, slow: asyncio.Event
+) -> None:
+    async with living(fake, (), database_url=database_url):
+        ada.document(b"tea,3", "prices.csv", "text/csv", "what is it?")
+        await fake.until(lambda: not fake.bot.updates)
+    slow.set()
+    async with living(fake, ["Prices."], database_url=database_url):
+        await fake.until(lambda: answers(fake) == ["Prices."])
+
+
 async def test_after_a_crash_an_album_is_not_asked_twice_but_for_a_picture_that_is_new(
     fake: FakeTelegram, ada: User, database_url: str
 ) -> None:

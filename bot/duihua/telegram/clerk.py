@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from duihua.commands import (
@@ -29,7 +29,7 @@ from duihua.commands import (
     persona_of,
 )
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
-from duihua.messages import Address, Part
+from duihua.messages import Address
 from duihua.plain import explain
 from duihua.telegram.incoming import Taken
 from duihua.telegram.place import FRONT
@@ -235,12 +235,8 @@ class Clerk:
 
     async def _edited(self, said: Said, text: str, session: Session, key: str) -> None:
         """The turn of a message that was changed is done anew, with what it says now."""
-
-        def wanted(parts: Sequence[Part]) -> Sequence[Part]:
-            now = reworded(parts, said, text)
-            return () if now == tuple(parts) else now  # a link's preview came, say: what it says is the same
-
-        await revise(said, session, self._engine.store, (self._me.source, key), wanted)
+        change = self._me.source, key
+        await revise(said, session, self._engine.store, change, lambda parts: reworded(parts, said, text))
 
     async def _command(
         self, what: Invocation, said: Said, session: Session, words: Catalogue, key: str, settle: Settle

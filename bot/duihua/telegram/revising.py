@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from duihua.messages import Attachment, Options, Part, Quote, Text, TurnRef
+from duihua.messages import Attachment, FileText, Media, Part, Text, TurnRef
 from duihua.telegram.incoming import pointed_at
 
 if TYPE_CHECKING:
@@ -78,17 +78,20 @@ def holds_all(parts: Sequence[Part], said: Said, text: str) -> bool:
     """
     media = sum(not message.text for message in said.sent)
     pointed = len(pointed_at(said.sent[0])) if said.sent else 0
-    held = sum(not isinstance(part, Quote | Options) for part in parts)
+    held = sum(isinstance(part, Text | Media | FileText) for part in parts)
     return held >= media + pointed + len(said.pieces(text))
 
 
 def reworded(parts: Sequence[Part], said: Said, text: str) -> tuple[Part, ...]:
-    """An input whose message says `text` now, or its first piece does; what came with it stays."""
-    spoken = [part for part in parts if _spoken(part)]
-    kept = [part for part in parts if not _spoken(part)]
-    return (*kept, *map(Text, said.pieces(text)), *spoken[1:])
+    """An input whose message says `text` now, or its first piece does; what came with it stays.
 
-
-def _spoken(part: Part) -> bool:
-    """What was read of a picture, a recording or a place, and is text, ends its line."""
-    return isinstance(part, Text) and not part.text.endswith("\n")
+    Empty: it says the same as before, a link's preview came, say.
+    """
+    came, spoken = list[Part](), list[Part]()
+    for part in parts:
+        if isinstance(part, Text) and not part.text.endswith("\n"):  # what was read of a file ends its line
+            spoken.append(part)
+        elif isinstance(part, Text | Media | FileText):
+            came.append(part)
+    now = [*map(Text, said.pieces(text)), *spoken[1:]]
+    return () if now == spoken else (*([said.quote] if said.quote else ()), *came, *now)
