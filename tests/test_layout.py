@@ -39,7 +39,7 @@ VALUES = {
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"asking", "foreign", "memory", "pictures", "prices", "composition", "recurrence"}
+LOGIC |= {"asking", "foreign", "memory", "pictures", "prices", "composition", "recurrence", "joining"}
 LAYERS = [
     VALUES,
     LOGIC,
@@ -55,6 +55,7 @@ LAYERS = [
         "command",
         "memory_handlers",
         "skill_handlers",
+        "setting_handlers",
         "reminder_handlers",
         "access_handlers",
         "commands",

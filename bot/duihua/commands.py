@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from duihua import memory_handlers, skill_handlers
+from duihua import memory_handlers, setting_handlers, skill_handlers
 from duihua.access_handlers import ACCESS
 from duihua.asking import shown
 from duihua.command import (
@@ -207,6 +207,7 @@ COMMON: tuple[Command, ...] = (
     Command("undo", _undo, ("撤回",)),
     Command("stop", _stop, ("停止",)),
     Command("persona", _persona, ("人设",), takes=True),
+    *setting_handlers.COMMANDS,
     Command("history", _history, ("历史",), takes=True),
     *memory_handlers.COMMANDS,
     *skill_handlers.COMMANDS,

@@ -41,17 +41,25 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnStarted(Event):
-    """The turn is durable and at work."""
+    """The turn is durable and at work.
+
+    `replaces` is the turn in whose place its answer is shown, 0 for none: see `Session.edit`.
+    """
 
     kind: ClassVar[str] = "turn_started"
+    replaces: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRestarted(Event):
-    """What was shown is void, the answer is made anew. `reason`: crash, retry, trimmed, flagged."""
+    """What was shown is void, the answer is made anew. `reason`: crash, retry, trimmed, flagged.
+
+    `replaces`: as of `TurnStarted`, whose place it takes after a crash.
+    """
 
     kind: ClassVar[str] = "turn_restarted"
     reason: str = "crash"
+    replaces: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -314,7 +314,8 @@ class Fence:
 class Input:
     """What comes in. (source, source_id) is unique for ever: the same pair again is a duplicate.
 
-    `reply_to`: the seq of the turn it continues from (message), re-runs (retry, edit), or None: the head.
+    `reply_to`: the seq of the turn it continues from (message, continue), re-runs (retry, edit), or None: the
+    head.
     """
 
     source: str
@@ -345,6 +346,7 @@ class Work:
     locale: str = ""
     memory: bool = True  # the owner's own switch of long-term memory
     version: int = 0  # of what is known about the owner: raised whenever their facts change
+    replaces: int = 0  # the turn in whose place an edit puts this one
 
     @property
     def asker(self) -> int:
@@ -397,6 +399,7 @@ class Outcome:
     error: str = ""
     erase: Literal["session"] | tuple[int, ...] = ()  # turns to erase in the same transaction
     micros: int = 0  # what `usage` costs, in the currency of the model's price
+    inputs: int = 1  # that the turn answers: those of `Work.inbox`
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,8 +586,11 @@ class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, P
         """Erases turns (None: all, waiting inputs too) with everything derived; returns how many."""
         ...
 
-    async def stop(self, session: int, by: int = 0, *, turn: int = 0) -> TurnRef | None:
-        """Asks the running turn to stop; `turn`: only this one. None: it does not run."""
+    async def stop(self, session: int, by: int = 0, *, turn: int = 0, waiting: int = 0) -> TurnRef | None:
+        """Asks the running turn to stop; `turn`: only this one. None: it does not run.
+
+        `waiting`: only if the input of this id still waits for its turn.
+        """
         ...
 
     async def path(self, session: int, head: int, *, since: int = 0, limit: int = 200) -> Sequence[Turn]:

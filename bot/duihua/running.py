@@ -348,6 +348,8 @@ class Running:
             "error": error,
             "values": dict(values or {}),
         }
+        if self.work.replaces:
+            body["replaces"] = self.work.replaces
         if files:
             body["attachments"] = [asdict(file) for file in files]
         sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)
@@ -365,6 +367,7 @@ class Running:
             sends=sends,
             error=error,
             erase=erase,
+            inputs=max(1, len(self.work.inbox)),
         )
 
 

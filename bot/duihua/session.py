@@ -19,6 +19,7 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
+from duihua.joining import MEANWHILE, Meanwhile
 from duihua.memory_session import MemorySession
 from duihua.messages import (
     Address,
@@ -38,7 +39,7 @@ from duihua.messages import (
     media_of,
 )
 from duihua.options import ModelOptions
-from duihua.ports import Input, Progress, SessionInfo, StoredCall
+from duihua.ports import Input, Progress, SessionInfo, Store, StoredCall
 from duihua.prices import sums
 from duihua.reminders import Reminder
 
@@ -157,29 +158,26 @@ class Session(MemorySession):
     async def edit(
         self,
         turn: int,
-        content: str | Sequence[Part | Attachment],
+        content: str | Sequence[Part | Attachment] | None = None,
         *,
         key: tuple[str, str] | None = None,
     ) -> Ticket:
         """Says something else in place of what a turn was asked; it is answered anew, as a sibling.
 
         The turn stays stored and is remembered no more; if it still runs, it is stopped. The conversation
-        goes on from the new answer. What still waits for its turn is changed by `amend`.
+        goes on from the new answer, which a front end shows in the place of the old one, where it can.
+        What still waits for its turn is changed by `amend`.
 
         Args:
             turn: number of the turn; `Store.taken` finds it by the key of the input.
-            content: as of `submit`.
+            content: as of `submit`; None: the same once more.
             key: as of `submit`: of the edit, not of what is edited.
 
         Raises:
             NotFound: no such turn in this conversation, or it was erased; and what `submit` raises.
         """
-        parts, files = await self._checked(content)
-        engine = await self._here()
-        info = await self._found("turn", str(turn))
-        found = await engine.store.turn(TurnRef(info.id, turn))
-        if found is None or found.state == "cleared":
-            raise NotFound("turn", turn)
+        parts, files = await self._checked(content) if content is not None else ((), ())
+        await self._turn(await self._found("turn", str(turn)), turn)
         await self.stop(turn)
         return await self._accept("edit", parts, reply_to=turn, key=key, attachments=files)
 
@@ -246,10 +244,7 @@ class Session(MemorySession):
         """
         info = await self._found("turn", "retry")
         if turn:
-            engine = await self._here()
-            found = await engine.store.turn(TurnRef(info.id, turn))
-            if found is None or found.state == "cleared":
-                raise NotFound("turn", turn)
+            await self._turn(info, turn)
         elif not info.head:
             raise NotFound("turn", "retry")
         return await self._accept("retry", (), reply_to=turn or info.head, key=key)
@@ -259,12 +254,22 @@ class Session(MemorySession):
         async for event in self.events(await self.go_on()):
             yield event
 
-    async def go_on(self, *, key: tuple[str, str] | None = None) -> Ticket:
-        """As `continue_`, but returns once the wish is durable. `key`: as of `submit`."""
+    async def go_on(self, turn: int = 0, *, key: tuple[str, str] | None = None) -> Ticket:
+        """As `continue_`, with the last answer or that of a turn, but returns once the wish is durable.
+
+        Args:
+            turn: its number; 0: the last one.
+            key: as of `submit`.
+
+        Raises:
+            NotFound: nothing was said yet, or there is no such turn (any more).
+        """
         engine = await self._here()
-        await self._found("turn", "continue")
+        info = await self._found("turn", "continue")
+        if turn:
+            await self._turn(info, turn)
         text = "继续" if engine.locale == "zh" else "Continue."
-        return await self._accept("continue", (Text(text),), key=key)
+        return await self._accept("continue", (Text(text),), reply_to=turn or None, key=key)
 
     async def decide(self, call: str, approve: bool) -> Ticket:
         """Answers a held call, once; the turn that carries the decision out is read by `events`.
@@ -356,6 +361,11 @@ class Session(MemorySession):
         return count
 
     # ------------------------------------------------------------ looking
+
+    async def kept(self) -> tuple[Store, SessionInfo | None]:
+        """The store that keeps the conversation, another one while it is private, and its row there."""
+        engine = await self._here()
+        return engine.store, await engine.store.session(self.address)
 
     async def history(self, limit: int = 50) -> list[Turn]:
         """The newest turns of the current path, oldest first."""
@@ -453,12 +463,21 @@ class Session(MemorySession):
         persona: str | None = None,
         options: ModelOptions | None = None,
         model: str | None = None,
+        meanwhile: Meanwhile | None = None,
     ) -> None:
         """Sets the session's own settings; what is None stays, an empty text or no options unsets.
 
+        Args:
+            persona: its name.
+            options: of the model.
+            model: `provider/model`, or several parted by commas.
+            meanwhile: what becomes of what is said while an answer is written. `queue`: it waits for its
+                turn; `join`: what waits is answered together; `interrupt`: that answer ends there, and what
+                waits is answered together.
+
         Raises:
             NotFound: no such persona.
-            InvalidOptions: an option outside of the model's range.
+            InvalidOptions: an option outside of the model's range, or no such value of `meanwhile`.
             ConfigError: no such platform, or its key is not set.
         """
         engine = await self._here()
@@ -472,6 +491,10 @@ class Session(MemorySession):
             values["model"] = model
         if options is not None:
             values["options"] = _plain(options)
+        if meanwhile is not None:
+            if meanwhile not in MEANWHILE:
+                raise InvalidOptions("meanwhile", meanwhile, "queue, join or interrupt")
+            values["meanwhile"] = "" if meanwhile == "queue" else meanwhile
         if model is not None or options is not None:
             _, _, dialect = engine.resolve_all(values.get("model") or engine.model)[0]
             dialect.check(ModelOptions.parse(values.get("options") or {}))
@@ -610,7 +633,18 @@ class Session(MemorySession):
             engine.drop(self.address, 0)
             engine = await self._here()
             accepted = await engine.accept(input)
-        return Ticket(accepted.session, accepted.inbox, accepted.new, engine is not self._home)
+        ticket = Ticket(accepted.session, accepted.inbox, accepted.new, engine is not self._home)
+        if kind == "message" and accepted.work is None:
+            await self._interrupt(engine, ticket)
+        return ticket
+
+    async def _interrupt(self, engine: ChatEngine, ticket: Ticket) -> None:
+        """Stops the answer that an input waits for, if the session is to have it so."""
+        if (await engine.session_settings(self.address)).get("meanwhile") != "interrupt":
+            return
+        ref = await engine.store.stop(ticket.session, waiting=ticket.inbox)
+        if ref is not None:
+            engine.lanes.stop(ref)
 
     async def _reply(self, events: AsyncIterator[AnyEvent]) -> Reply:
         async for event in events:
@@ -643,6 +677,13 @@ class Session(MemorySession):
         if info is None:
             raise NotFound(what, name)
         return info
+
+    async def _turn(self, info: SessionInfo, number: int) -> Turn:
+        engine = await self._here()
+        found = await engine.store.turn(TurnRef(info.id, number))
+        if found is None or found.state == "cleared":
+            raise NotFound("turn", number)
+        return found
 
     async def _idle(self) -> None:
         """Until no input waits."""

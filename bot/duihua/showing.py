@@ -28,13 +28,15 @@ class Shown:
 class Taken:
     """An input as found by its key; if it was edited since, its latest edit.
 
-    `seq` is the turn that took it. 0: it waits, and `parts` are what it says so far.
+    `seq` is the turn that took it. 0: it waits, and `parts` are what it says so far. `place` is its place
+    among the inputs that are answered together, from 0: see `joining.amended`.
     """
 
     session: int
     inbox: int
     seq: int
     parts: tuple[Part, ...] = ()
+    place: int = 0
 
 
 class ShownStore(Protocol):
@@ -65,6 +67,10 @@ class ShownStore(Protocol):
 
     async def shown_in(self, session: int, external: str) -> int:
         """The number of the turn that a message belongs to; 0: none."""
+        ...
+
+    async def edited(self, ref: TurnRef) -> bool:
+        """Whether another turn stands in the place of this one, or will: see `Session.edit`."""
         ...
 
     async def owed_before(self, ref: TurnRef) -> bool:

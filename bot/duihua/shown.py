@@ -134,6 +134,12 @@ def cleared(send: Send) -> HistoryCleared | None:
     return HistoryCleared(session=send.address.key, turn=send.ref.seq, **values)
 
 
+def replaced(send: Send) -> int:
+    """The turn in whose place the answer of an outbox row is shown; 0: none."""
+    body: dict[str, Any] = orjson.loads(send.body)
+    return int(body.get("replaces") or 0)
+
+
 def alternatives(event: AnyEvent, words: Catalogue) -> list[str]:
     """The other answers that an end tells of, numbered from 2."""
     texts = event.alternatives if isinstance(event, TurnFinished) else ()

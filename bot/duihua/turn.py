@@ -133,7 +133,8 @@ class _Answer(Calling):
 
     async def run(self, brief: Resolve) -> Outcome:
         """The turn's outcome, whatever happens; raises only Superseded, StorageError and cancellation."""
-        self._emit(TurnStarted if self.fence.attempt == 1 else TurnRestarted)
+        begun = TurnStarted if self.fence.attempt == 1 else TurnRestarted
+        self._emit(begun, replaces=self.work.replaces)
         try:
             if self.fence.attempt > ATTEMPTS:
                 return self._failed("attempts")

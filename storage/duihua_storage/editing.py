@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import and_, bindparam, delete, or_, select, update
 
 from duihua.codec import decode
-from duihua.messages import Attachment, Media, Part
+from duihua.messages import Attachment, Media, Part, TurnRef
 from duihua.showing import Taken
 from duihua_storage import files
 from duihua_storage.expressions import const, number, words
@@ -28,12 +28,13 @@ class _Row(NamedTuple):
     state: str
     seq: int | None
     body: bytes | None
+    reply_to: int | None
     stands: bool
 
 
 _turn = select(T.seq).where(T.session_id == B.session_id, T.seq == B.turn_seq, T.state != const("cleared"))
 _stands = or_(B.state == const("pending"), and_(B.state != const("cancelled"), _turn.exists()))
-_ROW = select(B.id, B.session_id, B.state, B.turn_seq, B.body, _stands.label("stands"))
+_ROW = select(B.id, B.session_id, B.state, B.turn_seq, B.body, B.reply_to, _stands.label("stands"))
 _BY_KEY = Statement(
     _ROW.where(B.tenant == bindparam("te"), B.source == bindparam("so"), B.source_id == bindparam("si"))
 )
@@ -46,6 +47,16 @@ _EDIT = Statement(
         or_(B.turn_seq.is_(None), B.turn_seq > number("q")),
     )
     .order_by(B.id.desc())
+    .limit(const(1))
+)
+_EDITED = Statement(
+    select(B.id)
+    .where(
+        B.session_id == number("s"),
+        B.reply_to == number("q"),
+        B.kind == const("edit"),
+        B.state != const("cancelled"),
+    )
     .limit(const(1))
 )
 _LOCK = Statement(select(S.id).where(S.id == bindparam("s")).with_for_update())
@@ -62,34 +73,40 @@ _DROP = Statement(
 )
 
 
-def _latest(tenant: str, source: str, source_id: str) -> Tx[_Row | None]:
-    """The input's row, or that of its latest edit; none whose turn was erased."""
+def _latest(tenant: str, source: str, source_id: str) -> Tx[tuple[_Row | None, int]]:
+    """The input's row, or that of its latest edit, none whose turn was erased; and its place there."""
     rows = yield _BY_KEY, {"te": tenant, "so": source, "si": source_id}
     found: _Row | None = None
+    place = -min(0, _Row(*rows[0]).reply_to or 0) if rows else 0
     while rows:
         row = _Row(*rows[0])
         found = row if row.stands else found
         if row.seq is None:
             break
         rows = yield _EDIT, {"s": row.session, "q": row.seq}
-    return found
+    return found, place
 
 
 def taken(tenant: str, source: str, source_id: str) -> Tx[Taken | None]:
     """What became of an input; None: it is not known, or what it led to was erased."""
-    row = yield from _latest(tenant, source, source_id)
+    row, place = yield from _latest(tenant, source, source_id)
     if row is None:
         return None
     if row.state == "pending":
-        return Taken(row.session, row.id, 0, decode(row.body))
-    return Taken(row.session, row.id, row.seq or 0)
+        return Taken(row.session, row.id, 0, decode(row.body), place)
+    return Taken(row.session, row.id, row.seq or 0, place=place)
+
+
+def edited(ref: TurnRef) -> Tx[bool]:
+    """Whether another turn stands in the place of this one, or will."""
+    return bool((yield _EDITED, {"s": ref.session, "q": ref.seq}))
 
 
 def amend(
     tenant: str, source: str, source_id: str, parts: Sequence[Part], body: bytes, given: Sequence[Attachment]
 ) -> Tx[bool]:
     """Lets an input that waits say something else; False: it does not wait."""
-    row = yield from _latest(tenant, source, source_id)
+    row, _ = yield from _latest(tenant, source, source_id)
     if row is None or row.state != "pending":
         return False
     # A claim reads the input and takes it in two statements: between them it must not change.

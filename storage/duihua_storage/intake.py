@@ -12,7 +12,7 @@ from duihua.messages import Author, Turn, TurnRef
 from duihua.ports import Accepted, Input
 from duihua_storage import access, arrivals, files
 from duihua_storage.expressions import blob, const, now, number, word
-from duihua_storage.lease import NEW_TURN, ROW, SessionRow, place, work
+from duihua_storage.lease import CONTINUING, NEW_TURN, ROW, SessionRow, place, work
 from duihua_storage.sessions import Known, clean, person, rename, resolve, to_settings
 from duihua_storage.statement import Op, Rows, Statement, Tx
 from duihua_storage.tables import inbox, sessions, turns
@@ -112,7 +112,7 @@ def accept(
     if known is None:
         known = yield from _resolve(input)
     author, known = yield from _author(input, known)
-    plain = input.kind not in ("retry", "edit") and not (input.kind == "message" and input.reply_to)
+    plain = input.kind not in ("retry", "edit") and not (input.kind in CONTINUING and input.reply_to)
     raised, written = yield from _write(input, known, author, body, cap, token, lease, plain)
     if not raised:
         waiting = yield _PENDING, {"s": known.session}
@@ -140,7 +140,8 @@ def accept(
         yield [(_HEAD, {"s": row.id, "p": parent}), (NEW_TURN, new)]
     who = Author(author.id or row.owner, author.name)
     turn = Turn(TurnRef(row.id, seq), parent, who, parts, state="running", at=row.now)
-    return Accepted(row.id, id_, True, work(row, token, turn, kind=input.kind, inbox=(id_,))), known
+    made = work(row, token, turn, kind=input.kind, inbox=(id_,), reply_to=input.reply_to)
+    return Accepted(row.id, id_, True, made), known
 
 
 def _write(

@@ -223,13 +223,13 @@ _stays = select(T.seq).where(T.session_id == S.id, T.seq == bindparam("q"), T.de
 _DONE = Statement(
     update(sessions)
     .values(
-        pending=S.pending - const(1),
+        pending=S.pending - number("k"),
         head=case((_stays, number("q")), else_=S.head),
         window_from=case((and_(_stays, number("w") > const(0)), number("w")), else_=S.window_from),
         touched=now(),
-        due=case((S.pending > const(1), now())),
-        lease_owner=case((S.pending > const(1), S.lease_owner)),
-        lease_until=case((S.pending > const(1), now() + number("l")), else_=const(0)),
+        due=case((S.pending > number("k"), now())),
+        lease_owner=case((S.pending > number("k"), S.lease_owner)),
+        lease_until=case((S.pending > number("k"), now() + number("l")), else_=const(0)),
     )
     .where(S.id == bindparam("s"), S.lease_owner == bindparam("tok"))
     .returning(*ROW)
@@ -270,7 +270,7 @@ def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
         "e": outcome.error,
     }
     ops: list[Op] = [
-        (_DONE, {**mine, "w": outcome.window_from, "l": lease}),
+        (_DONE, {**mine, "w": outcome.window_from, "l": lease, "k": outcome.inputs}),
         (_ENDED, end),
         (_ANSWERED, mine),
     ]

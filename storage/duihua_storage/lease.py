@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import bindparam, case, func, insert, null, or_, select, update
 
 from duihua.codec import decode, encode
+from duihua.joining import joined
 from duihua.messages import Author, InputKind, Options, Part, Turn, TurnRef
 from duihua.ports import Fence, Held, Work
 from duihua_storage import files
@@ -26,6 +27,12 @@ from duihua_storage.tables import inbox, sessions, turns, users
 from duihua_storage.upkeep import withdraw
 
 S, B, T = sessions.c, inbox.c, turns.c
+
+
+CONTINUING = ("message", "continue")
+"""Kinds of inputs that may go on from another turn than the head."""
+TOGETHER, BYTES = 20, 8_000
+"""Inputs that are answered together at most, and how long all that they say may be."""
 
 
 class SessionRow(NamedTuple):
@@ -78,7 +85,7 @@ _AGAIN = Statement(
     .returning(T.seq, T.attempt, T.parent, T.input, T.partial, T.stop_by, T.started, T.author_id)
 )
 _TAKEN_BY = Statement(
-    select(B.id, B.kind, name_of(number("u")))
+    select(B.id, B.kind, name_of(number("u")), B.reply_to)
     .where(B.session_id == bindparam("s"), B.turn_seq == bindparam("q"), B.state == const("taken"))
     .order_by(B.id)
 )
@@ -95,9 +102,20 @@ _OLDEST = Statement(
     .order_by(B.id)
     .limit(const(1))
 )
+_NEXT = Statement(
+    select(B.id, B.kind, B.reply_to, B.body, B.author_id)
+    .where(B.session_id == bindparam("s"), B.state == const("pending"), B.id > bindparam("i"))
+    .order_by(B.id)
+    .limit(const(TOGETHER - 1))
+)
 _TAKE = Statement(
     update(inbox)
     .values(state=const("taken"), turn_seq=bindparam("q"), body=null())
+    .where(B.id == bindparam("i"))
+)
+_JOIN = Statement(
+    update(inbox)
+    .values(state=const("taken"), turn_seq=bindparam("q"), body=null(), reply_to=-number("n"))
     .where(B.id == bindparam("i"))
 )
 _BEGIN = Statement(
@@ -155,13 +173,22 @@ def take(row: SessionRow, token: str) -> Tx[Work | None]:
     parent, body, parts, first = yield from place(row, kind, reply_to, body, decode(body))
     seq = row.next_seq
     yield _TAKE, {"i": id_, "q": seq}
+    more: list[tuple[int, tuple[Part, ...]]] = []
+    if kind == "message" and not reply_to and row.pending > 1:
+        more = yield from _joining(row, id_, body, parts, author)
+    for number_, (other, _) in enumerate(more, 1):
+        yield _JOIN, {"i": other, "q": seq, "n": number_}
+    if more:
+        parts = joined([parts, *(said for _, said in more)])
+        body = encode(parts)
     yield _BEGIN, {"s": row.id, "q": seq, "p": parent}
     yield (
         NEW_TURN,
         {"s": row.id, "q": seq, "p": parent, "of": first, "au": author, "b": body, "t": row.now},
     )
-    if moved := files.take(row.id, id_, seq, parts):
-        yield moved
+    for taken in (id_, *(other for other, _ in more)):
+        if moved := files.take(row.id, taken, seq, parts):
+            yield moved
     turn = Turn(
         TurnRef(row.id, seq),
         parent,
@@ -170,7 +197,32 @@ def take(row: SessionRow, token: str) -> Tx[Work | None]:
         state="running",
         at=row.now,
     )
-    return work(row, token, turn, kind=kind, inbox=(id_,))
+    return work(row, token, turn, kind=kind, inbox=(id_, *(other for other, _ in more)), reply_to=reply_to)
+
+
+def _joining(
+    row: SessionRow, id_: int, body: bytes, parts: tuple[Part, ...], author: int | None
+) -> Tx[list[tuple[int, tuple[Part, ...]]]]:
+    """The inputs that are answered together with one that waited before them, as the session wants it.
+
+    They are of the same person, say nothing but words and files, and go on from where the conversation
+    stands; the first that does not ends it.
+    """
+    if to_settings(row.settings).get("meanwhile") not in ("join", "interrupt") or _optional(parts):
+        return []
+    out: list[tuple[int, tuple[Part, ...]]] = []
+    room = BYTES - len(body)
+    for other, kind, reply_to, said, who in (yield _NEXT, {"s": row.id, "i": id_}):
+        room -= len(said)
+        parts = decode(said)
+        if kind != "message" or reply_to or who != author or room < 0 or _optional(parts):
+            break
+        out.append((other, parts))
+    return out
+
+
+def _optional(parts: Sequence[Part]) -> bool:
+    return any(isinstance(part, Options) for part in parts)
 
 
 def place(
@@ -179,10 +231,11 @@ def place(
     """Where on the tree of turns an input goes: its parent, what it says there, and its `turns.rerun_of`.
 
     A message continues the turn it replies to, if that is there, else the head. A retry and an edit stand
-    beside the turn they re-run; a retry says the same again, with its own options if it brings any.
+    beside the turn they re-run; a retry says the same again, with its own options if it brings any, and so
+    does an edit that brings nothing.
     """
     if kind not in ("retry", "edit"):
-        if reply_to and kind == "message" and (yield _TURN, {"s": row.id, "q": reply_to}):
+        if reply_to and kind in CONTINUING and (yield _TURN, {"s": row.id, "q": reply_to}):
             return reply_to, body, parts, None
         return row.head, body, parts, None
     replaced = row.head if reply_to is None else reply_to
@@ -191,7 +244,7 @@ def place(
         return row.head, body, parts, None
     yield from withdraw([TurnRef(row.id, replaced)], ())  # else it would be recalled beside the new one
     parent, same, first = found[0]
-    if kind == "edit":
+    if kind == "edit" and parts:
         return parent, body, parts, first
     if not parts:
         return parent, same, decode(same), first
@@ -221,6 +274,7 @@ def _resume(row: SessionRow, token: str, cut: tuple[Any, ...]) -> Tx[Work]:
         attempt=attempt,
         kind=taken[0][1] if taken else "message",
         inbox=tuple(t[0] for t in taken),
+        reply_to=taken[0][3] if taken else None,
         partial=(partial or b"").decode(),
         stop=stop_by is not None,
     )
@@ -233,6 +287,7 @@ def work(
     *,
     kind: InputKind,
     inbox: tuple[int, ...],
+    reply_to: int | None = None,
     attempt: int = 1,
     partial: str = "",
     stop: bool = False,
@@ -252,6 +307,7 @@ def work(
         row.locale or "",
         row.memory != "off",
         row.version,
+        (reply_to or 0) if kind == "edit" else 0,
     )
 
 
@@ -301,6 +357,10 @@ _STOP = Statement(
         T.session_id == bindparam("s"),
         T.state == const("running"),
         or_(number("q") == const(0), T.seq == number("q")),
+        or_(
+            number("w") == const(0),
+            select(B.id).where(B.id == number("w"), B.state == const("pending")).exists(),
+        ),
     )
     .returning(T.seq)
 )
@@ -333,7 +393,7 @@ def live() -> Tx[Sequence[tuple[int, str]]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def stop(session: int, by: int, turn: int) -> Tx[TurnRef | None]:
-    """Marks the running turn as to be stopped; `turn`: only this one."""
-    rows = yield _STOP, {"s": session, "u": by, "q": turn}
+def stop(session: int, by: int, turn: int, waiting: int) -> Tx[TurnRef | None]:
+    """Marks the running turn as to be stopped; `turn`: only this one; `waiting`: only if this input waits."""
+    rows = yield _STOP, {"s": session, "u": by, "q": turn, "w": waiting}
     return TurnRef(session, rows[0][0]) if rows else None

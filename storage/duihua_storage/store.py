@@ -166,9 +166,12 @@ class SqlStore:
         """(session, token) of all live leases, whoever holds them."""
         return await self._db.read(leases.live)
 
-    async def stop(self, session: int, by: int = 0, *, turn: int = 0) -> TurnRef | None:
-        """Asks the running turn to stop, or `turn` alone; its worker learns it when it renews."""
-        return await self._db.write(lambda: leases.stop(session, by, turn), "stop")
+    async def stop(self, session: int, by: int = 0, *, turn: int = 0, waiting: int = 0) -> TurnRef | None:
+        """Asks the running turn to stop, or `turn` alone; its worker learns it when it renews.
+
+        `waiting`: only if the input of this id still waits for its turn.
+        """
+        return await self._db.write(lambda: leases.stop(session, by, turn, waiting), "stop")
 
     async def sweep(self, older: int = THREE_DAYS) -> int:
         """Drops the keys of answered inputs older than `older` ms: the same input would be new again.
@@ -544,6 +547,10 @@ class SqlStore:
     async def taken(self, tenant: str, source: str, source_id: str) -> Taken | None:
         """What became of an input with this key; None: there is none, it was erased, or its key is swept."""
         return await self._db.read(lambda: editing.taken(tenant, source, source_id))
+
+    async def edited(self, ref: TurnRef) -> bool:
+        """Whether another turn stands in the place of this one, or will: see `Session.edit`."""
+        return await self._db.read(lambda: editing.edited(ref))
 
     async def amend(
         self,

@@ -118,7 +118,7 @@ inbox = Table(
     Column("author_id", BigInteger),  # NULL: the session's owner
     Column("kind", Text, nullable=False),
     Column("state", Text, nullable=False),  # pending, taken, done, cancelled
-    Column("reply_to", BigInteger),
+    Column("reply_to", BigInteger),  # below 0: how many inputs stand before it in the turn that it shares
     Column("body", LargeBinary),  # moves into the turn when the input is taken
     Column("turn_seq", BigInteger),
     Column("error", Text),

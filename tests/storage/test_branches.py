@@ -88,7 +88,7 @@ async def test_an_edit_says_something_else_in_its_place(store: SqlStore) -> None
     assert await history(store) == ["a", "B"]
 
 
-@pytest.mark.parametrize("kind", ["continue", "decision", "reminder"])
+@pytest.mark.parametrize("kind", ["decision", "reminder"])
 @pytest.mark.parametrize("queued", [False, True])
 async def test_other_inputs_continue_the_head(store: SqlStore, kind: str, queued: bool) -> None:
     await talk(store, "a", "b")

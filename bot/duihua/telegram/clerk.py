@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from duihua.commands import (
@@ -29,17 +29,19 @@ from duihua.commands import (
     persona_of,
 )
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
-from duihua.messages import Address
+from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
 from duihua.telegram.incoming import Taken
 from duihua.telegram.place import FRONT
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
 from duihua.telegram.reading import Reader, brings
-from duihua.telegram.revising import asked_before, holds_all, revise, reworded
+from duihua.telegram.replying import thread_of
+from duihua.telegram.revising import Before, asked_before, holds_all, revise, reworded
 from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
+    from duihua.ports import Store
     from duihua.session import Session
     from duihua.telegram.voice import Languages, Voice
     from duihua_prompts import Catalogue
@@ -111,6 +113,8 @@ class Clerk:
                 name, turn = _number(event.data)
                 if name != STOP:
                     return False
+            case Stopped():
+                turn = event.draft
             case Said() if not self.urgent(event):
                 return False
             case _:
@@ -160,15 +164,39 @@ class Clerk:
             return words.t(verdict.tell.code, **verdict.tell.values) if verdict.tell else ""
         session = self._session(address, event.who)
         match name:
-            case "again" if number:
-                await session.again(number, key=key)
-            case "continue":
-                await session.go_on(key=key)
+            case "again" | "continue" if number:
+                return await self._more(event, name, number, session, words, key)
             case "yes" | "no":
                 await session.decide(event.data.partition(":")[2], name == "yes")
             case _:
                 pass
         return ""
+
+    async def _more(
+        self, event: Pressed, name: str, turn: int, session: Session, words: Catalogue, key: tuple[str, str]
+    ) -> str:
+        """Lets the answer under which a button was pressed be given again, or go on.
+
+        The last answer is given again in its place; one further up stays, and the new one comes below.
+        """
+        store, info = await session.kept()
+        if info is None or await self._over(event, TurnRef(info.id, turn), store):
+            return words.t("telegram.replaced")
+        if name == "continue":
+            once = f"continue/{turn}/{info.address.chat}/{event.message}"  # pressed twice, it is meant once
+            await session.go_on(turn, key=(self._me.source, once))
+        elif turn == info.head and not info.pending:
+            await session.edit(turn, key=key)
+        else:
+            await session.again(turn, key=key)
+        return words.t(f"telegram.{name}_begun")
+
+    async def _over(self, event: Pressed, ref: TurnRef, store: Store) -> bool:
+        """Whether the message under which a button was pressed shows another answer now, or soon will."""
+        shows = await store.shown_in(ref.session, str(event.message))
+        if shows != ref.seq and (shows or store is not self._engine.store):
+            return True
+        return await store.edited(ref)
 
     async def act(self, event: Said, key: str, settle: Settle) -> None:
         """Does what a message asks for. `key` is that of its update.
@@ -216,7 +244,8 @@ class Clerk:
 
     async def _submit(self, said: Said, text: str, session: Session, words: Catalogue, key: str) -> None:
         """Asks the model; `text` is what was said without a command."""
-        source, store = self._me.source, self._engine.store
+        source = self._me.source
+        store, _ = await session.kept()
         costly = brings(said) or len(said.sent) > 1
         before = await asked_before(said, store, source) if costly else None
         if before is not None and holds_all(before.parts, said, text):
@@ -225,18 +254,24 @@ class Clerk:
         if found is None:
             return
         if isinstance(found, Taken):
+            thread = await thread_of(said, session, self._me)
             if before is None:
-                await session.submit(found, key=(source, said.key))
+                parts = thread.told(said, found)
+                await session.submit(parts, reply_to=thread.after, key=(source, said.key))
             else:  # one more piece of it has come
-                await revise(said, session, store, (source, key), lambda parts: found)
+                await revise(said, session, (source, key), lambda was: thread.told(said, found, was.parent))
         told = "\n".join(words.t(note.code, **note.values) for note in found.notes)
         if told:
             await self._tell(said, told, reply=True)
 
     async def _edited(self, said: Said, text: str, session: Session, key: str) -> None:
         """The turn of a message that was changed is done anew, with what it says now."""
-        change = self._me.source, key
-        await revise(said, session, self._engine.store, change, lambda parts: reworded(parts, said, text))
+        thread = await thread_of(said, session, self._me)
+
+        def wanted(was: Before) -> Sequence[Part]:
+            return thread.told(said, reworded(was.parts, said, text), was.parent)
+
+        await revise(said, session, (self._me.source, key), wanted)
 
     async def _command(
         self, what: Invocation, said: Said, session: Session, words: Catalogue, key: str, settle: Settle

@@ -18,12 +18,12 @@ import orjson
 
 from duihua.access import noticed
 from duihua.errors import Gone, NotSent, SendUnknown
-from duihua.events import AnyEvent, TurnFailed
+from duihua.events import AnyEvent, TurnFailed, TurnFinished
 from duihua.messages import Address, Media, TurnRef
 from duihua.reminding import told as reminded
-from duihua.shown import cleared, end_of, sentence
+from duihua.shown import cleared, end_of, replaced, sentence
 from duihua.telegram.api import LATER, Api, Button, Buttons
-from duihua.telegram.live import Ledger, Live, Transport
+from duihua.telegram.live import FILES, Ledger, Live, Transport
 from duihua.telegram.place import FRONT, Place, place_of
 from duihua.telegram.text import Formatted, joined, render, split
 
@@ -39,8 +39,6 @@ Streaming = Literal["auto", "draft", "edit", "final"]
 
 WHILE = 15.0
 """Seconds after which a long answer lets others send before it goes on."""
-_FILES = 1_000
-"""Parts from this number on are files."""
 
 
 class TelegramFront:
@@ -115,6 +113,8 @@ class TelegramFront:
         live = self._live.pop((id(ledger), send.ref), None)
         if live is not None:
             await live.finish()
+        if send.kind == "message" and _cut(send) and await ledger.edited(send.ref):
+            return ""  # the answer that takes its place takes over what it shows
         book = live.ledger if live is not None else Ledger(ledger, send.ref)
         await book.load()
         place, words = place_of(send.address), self._words(send.address)
@@ -124,7 +124,9 @@ class TelegramFront:
             texts, files, buttons = [], (), ()
         else:
             texts, files, buttons = await self._wanted(send, words, live)
+            book.replaces = replaced(send)
         try:
+            await book.take_over(api, place)
             await self._settle(api, place, book, texts, buttons)
             await self._attach(api, place, book, send, files)
         except SendUnknown as e:  # rather twice than never
@@ -176,7 +178,7 @@ class TelegramFront:
                 raise NotSent("a long answer goes on", 0.0)
             async with api.turn(place):
                 await book.put(api, place, part, text, under)
-        extra = sorted(part for part in book.ids if len(texts) <= part < _FILES)
+        extra = sorted(part for part in book.ids if len(texts) <= part < FILES)
         if extra:
             await api.delete(place, [book.ids[part] for part in extra])
             await book.store.unshow(book.ref, extra)
@@ -186,7 +188,7 @@ class TelegramFront:
     async def _attach(self, api: Api, place: Place, book: Ledger, send: Send, files: Sequence[Media]) -> None:
         session = self._engine.session(send.address)
         for number, media in enumerate(files):
-            part = _FILES + number
+            part = FILES + number
             if part in book.ids or (file := await session.attachment(media.attachment)) is None:
                 continue
             async with api.turn(place):
@@ -198,6 +200,11 @@ class TelegramFront:
                     raise
                 await book.store.show(book.ref, part, str(message))
                 book.ids[part] = message
+
+
+def _cut(send: Send) -> bool:
+    end = end_of(send)
+    return isinstance(end, TurnFinished) and end.finish == "stopped"
 
 
 # ---------------------------------------------------------------- words

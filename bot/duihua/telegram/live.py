@@ -28,6 +28,7 @@ from duihua.events import (
     TextDelta,
     ThinkingDelta,
     TurnRestarted,
+    TurnStarted,
 )
 from duihua.messages import TurnRef
 from duihua.redact import where
@@ -46,6 +47,8 @@ EVERY = {"edit": 3.2, "draft": 1.0, "final": 5.0}
 KEEP_ALIVE = 25.0
 """Seconds after which a draft is shown again, for it lives thirty."""
 LIMIT = 4_096
+FILES = 1_000
+"""Parts from this number on are files."""
 STATUS = 120
 """Characters of the line that tells what a skill does."""
 THOUGHT = 1_000
@@ -54,12 +57,16 @@ THOUGHT = 1_000
 
 @dataclass(slots=True)
 class Ledger:
-    """The messages of one turn: what the store knows, and what each was last made to say."""
+    """The messages of one turn: what the store knows, and what each was last made to say.
+
+    `replaces`: the turn whose messages it takes over before it shows anything, 0 for none.
+    """
 
     store: ShownStore
     ref: TurnRef
     ids: dict[int, int] = field(default_factory=dict[int, int])
     said: dict[int, tuple[Formatted, Buttons]] = field(default_factory=dict[int, tuple[Formatted, Buttons]])
+    replaces: int = 0
     _first: bool = False
 
     async def load(self) -> None:
@@ -72,6 +79,22 @@ class Ledger:
         """Whether all that comes before this turn in the chat has been sent."""
         self._first = self._first or not await self.store.owed_before(self.ref)
         return self._first
+
+    async def take_over(self, api: Api, place: Place) -> None:
+        """Makes the messages of the turn that this one replaces its own; the files of that one go.
+
+        Nothing that comes before this turn may still be sent then. It may be cut off anywhere and done again.
+        """
+        if not self.replaces:
+            return
+        old = TurnRef(self.ref.session, self.replaces)
+        files = [it for it in await self.store.shown(old) if it.part >= FILES]
+        if files:
+            await api.delete(place, [int(it.external) for it in files if it.external])
+            await self.store.unshow(old, [it.part for it in files])
+        await self.store.reshow(old, self.ref)
+        await self.load()
+        self.replaces = 0
 
     async def put(self, api: Api, place: Place, part: int, text: Formatted, buttons: Buttons = ()) -> None:
         """Makes a part's message say this: it is changed or sent, whichever it takes, in one call.
@@ -141,6 +164,8 @@ class Live:
             async for event in events:
                 if self._ended.is_set():
                     break
+                if isinstance(event, (TurnStarted, TurnRestarted)) and event.replaces:
+                    self._replace(event.replaces)
                 self._apply(event)
                 if isinstance(event, (*END, Retracted)):
                     break
@@ -162,6 +187,12 @@ class Live:
             return None
         self._read()
         return self._stream.finish()
+
+    def _replace(self, turn: int) -> None:
+        """The answer stands where another one is; a draft would stand below, and leave that one as it is."""
+        self.ledger.replaces = turn
+        if self._transport == "draft":
+            self._transport = "edit"
 
     # ------------------------------------------------------------ what there is to show
 
@@ -205,7 +236,6 @@ class Live:
 
     async def _frames(self) -> None:
         """Sends what changed, one call at a time, until the end."""
-        every = EVERY[self._transport]
         pause = 0.0
         while not self._ended.is_set():
             if pause > 0:
@@ -218,6 +248,7 @@ class Live:
                 async with asyncio.timeout(timeout):
                     await self._changed.wait()
             self._changed.clear()
+            every = EVERY[self._transport]
             try:
                 pause = self._begun + every - self._clock() if await self._frame() else 0.0
             except NotSent as e:
@@ -273,3 +304,4 @@ class Live:
         """Raises NotSent while an earlier answer waits to be sent: messages stand in the order of turns."""
         if not await self.ledger.next():
             raise NotSent("an earlier answer comes first", 0.5)
+        await self.ledger.take_over(self._api, self._place)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from duihua.joining import amended, parted
 from duihua.messages import Attachment, FileText, Media, Part, Text, TurnRef
 from duihua.telegram.incoming import pointed_at
 
@@ -17,10 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """An input that was asked before: what it says so far, and its turn; 0: it waits."""
+    """An input that was asked before.
 
-    parts: tuple[Part, ...]
+    Attributes:
+        parts: what it says so far.
+        turn: the turn that answers it; 0: it waits.
+        parent: the turn before that one; None: it waits.
+        all: what is said with it in the same turn.
+        place: its place there, from 0.
+    """
+
+    parts: Sequence[Part]
     turn: int = 0
+    parent: int | None = None
+    all: Sequence[Part] = ()
+    place: int = 0
 
 
 async def asked_before(said: Said, store: Store, source: str) -> Before | None:
@@ -28,42 +40,45 @@ async def asked_before(said: Said, store: Store, source: str) -> Before | None:
 
     Args:
         said: the message.
-        store: where inputs are kept.
+        store: where the conversation is kept.
         source: of the bot's inputs.
     """
     taken = await store.taken(said.address.tenant, source, said.key)
     if taken is None:
         return None
-    if not taken.seq:
-        return Before(taken.parts)
-    turn = await store.turn(TurnRef(taken.session, taken.seq))
-    return Before(turn.input, taken.seq) if turn is not None else None
+    turn = await store.turn(TurnRef(taken.session, taken.seq)) if taken.seq else None
+    if taken.seq and turn is None:
+        return None
+    whole = turn.input if turn is not None else taken.parts
+    inputs = parted(whole)
+    own = inputs[taken.place] if taken.place < len(inputs) else ()
+    return Before(own, taken.seq, turn.parent if turn is not None else None, whole, taken.place)
 
 
 async def revise(
     said: Said,
     session: Session,
-    store: Store,
     key: tuple[str, str],
-    wanted: Callable[[Sequence[Part]], Sequence[Part | Attachment]],
+    wanted: Callable[[Before], Sequence[Part | Attachment]],
 ) -> None:
     """Lets what was asked say something else; if its turn has begun, it is done anew, as a sibling.
 
     Args:
         said: the message.
         session: where it was said.
-        store: where inputs are kept.
         key: source and id of the change.
-        wanted: what it is to say, of what it says; empty: that stays.
+        wanted: what it is to say; empty: what it says stays.
 
     Raises:
         As `Session.edit`.
     """
+    store, _ = await session.kept()
     for _ in range(2):  # between two looks it may be taken
         before = await asked_before(said, store, key[0])
-        parts = wanted(before.parts) if before is not None else ()
-        if before is None or not parts:
+        own = wanted(before) if before is not None else ()
+        if before is None or not own:
             return
+        parts = amended(before.all, before.place, own)
         if before.turn:
             await session.edit(before.turn, parts, key=key)
             return

@@ -73,6 +73,8 @@ class Said:
         edited: it was said before, in other words.
         called: in a group: it is meant for this bot beyond doubt, and is no command that any bot may know.
             What is not called may still be a piece of something that is.
+        reply: the message that it replies to, 0 for none.
+        chosen: who replies has chosen the part that `quote` is.
         sent: as Telegram tells it; of an album, or of a text that the app has cut, all messages.
         tail: how `text` ends, if the app has cut it: the pieces behind the first.
     """
@@ -86,6 +88,8 @@ class Said:
     album: str = ""
     edited: bool = False
     called: bool = True
+    reply: int = 0
+    chosen: bool = False
     sent: tuple[Message, ...] = field(default=(), compare=False, repr=False)
     tail: tuple[str, ...] = ()
 
@@ -177,6 +181,8 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
         message.media_group_id or "",
         edited,
         called or not address.shared,
+        replied.message_id if replied is not None and not _opens_topic(replied) else 0,
+        message.quote is not None and bool(message.quote.is_manual),
         (message,),
     )
 
