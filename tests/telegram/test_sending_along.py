@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from duihua.dialect import ChatDialect
+from duihua.messages import Address
 from duihua.ports import Limits, Request
 from duihua.simulator import Simulator
 from duihua.simulator.telegram import FakeTelegram, User
@@ -292,6 +293,29 @@ async def test_a_caption_that_changes_while_it_waits_keeps_its_picture(
     await fake.until(lambda: "A cat." in answers(fake))
     assert asked(model) == ["image_url", "what is it?"]
     assert len(model.sent) == 2
+
+
+async def test_of_what_is_answered_together_one_caption_changes(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    held = asyncio.Event()
+    model = seeing([["It was ", held], "Both.", "Anew."])
+    life = await start(model)
+    ada.say("tell me a story")
+    await fake.until(lambda: life.engine.lanes._lanes)
+    await life.engine.session(Address("telegram", "42", "700000001")).configure(meanwhile="join")
+    photo = ada.photo(PNG, "who is it?")
+    ada.say("and hello")
+    ada.say("/help")
+    await fake.until(lambda: answers(fake))
+    held.set()
+    await fake.until(lambda: "Both." in answers(fake))
+    ada.edit(photo, "what is it?")
+    await fake.until(lambda: len(model.sent) == 3)
+    content = [model.sent[n][-1]["content"] for n in (1, 2)]
+    assert [parts[0]["type"] for parts in content] == ["image_url", "image_url"]
+    assert content[0][1]["text"].replace("who is it?", "what is it?") == content[1][1]["text"]
+    assert content[1][1]["text"].endswith("what is it?\n\nand hello")
 
 
 # ---------------------------------------------------------------- after a crash
