@@ -233,6 +233,20 @@ async def test_a_late_picture_joins_what_still_waits(fake: FakeTelegram, ada: Us
     assert len(model.sent) == 2
 
 
+async def test_a_command_in_the_caption_of_an_album_is_run_once(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    first, *_ = ada.album([PNG, PNG], "/help")
+    await fake.until(lambda: answers(fake))
+    ada.album([PNG], album=first.album)
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert answers(fake)[1] == EN.t("error.input_no_images", model="scripted/any")
+    ada.say("hello")
+    await fake.until(lambda: len(answers(fake)) == 3)
+    assert not any(b"photo" in one.body for one in await life.engine.store.arrived(SOURCE))
+
+
 async def test_a_long_paste_is_one_turn(fake: FakeTelegram, ada: User, start: Start) -> None:
     model = seeing(always("Long."))
     await start(model)

@@ -31,6 +31,7 @@ from duihua.commands import (
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
 from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
+from duihua.telegram.gathering import Albums
 from duihua.telegram.incoming import Taken
 from duihua.telegram.place import FRONT
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
@@ -53,7 +54,7 @@ STOP = "stop"
 CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
 KEPT = 1_000
-"""Questions that wait, and albums that are known, at most."""
+"""Questions that wait, at most."""
 TRIES = 3
 """Of telling the answer to a command; the turns' own answers are in the outbox instead."""
 ONCE = frozenset({"undo"})
@@ -84,13 +85,16 @@ class Clerk:
         me: the bot.
         voice: how people hear of what was done.
         languages: in which words; learns of those who speak.
+
+    Attributes:
+        albums: what became of them.
     """
 
     def __init__(self, engine: ChatEngine, me: Me, voice: Voice, languages: Languages) -> None:
         self._engine, self._me, self._voice, self._languages = engine, me, voice, languages
         self._porter = Porter(engine.access, me, voice, languages)
         self._reader = Reader(engine, voice.api(str(me.id)))
-        self._albums: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self.albums = Albums()
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
         self._telling: dict[str, asyncio.Timeout] = {}  # commands that tell one thing after the other
 
@@ -249,6 +253,7 @@ class Clerk:
         costly = brings(said) or len(said.sent) > 1
         before = await asked_before(said, store, source) if costly else None
         if before is not None and holds_all(before.parts, said, text):
+            self.albums.add(said, asked=True)
             return  # before a crash; to read all of it once more may cost
         found = await self._reader.read(said, text)
         if found is None:
@@ -260,6 +265,7 @@ class Clerk:
                 await session.submit(parts, reply_to=thread.after, key=(source, said.key))
             else:  # one more piece of it has come
                 await revise(said, session, (source, key), lambda was: thread.told(said, found, was.parent))
+            self.albums.add(said, asked=True)
         told = "\n".join(words.t(note.code, **note.values) for note in found.notes)
         if told:
             await self._tell(said, told, reply=True)
@@ -339,18 +345,15 @@ class Clerk:
 
     async def _admitted(self, said: Said, words: Catalogue) -> bool:
         """Whether it may go on; tells what there is to tell. An album counts once, however it comes."""
-        album = "" if said.edited else said.album
-        if album and (said.address.key, album) in self._albums:
+        if said in self.albums:
             return await self._knows(said)
         verdict = await self._porter.admit(said.address, said.who, said.text)
         if verdict.tell:
             await self._tell(said, words.t(verdict.tell.code, **verdict.tell.values))
         if verdict.asked:
             await self._porter.announce(verdict.asked)
-        if album and verdict.allowed:
-            self._albums[said.address.key, album] = None
-            while len(self._albums) > KEPT:
-                self._albums.popitem(last=False)
+        if verdict.allowed:
+            self.albums.add(said)
         return verdict.allowed
 
     async def _owns(self, said: Said) -> bool:

@@ -70,7 +70,7 @@ class Desk:
         self._poked, self._room = asyncio.Event(), asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._lanes: dict[str, _Lane] = {}
-        self._albums: OrderedDict[tuple[str, int, str], list[Job]] = OrderedDict()  # worked on, not settled
+        self._albums: OrderedDict[tuple[str, int, str], list[Job]] = OrderedDict()  # asked, not settled
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
 
@@ -205,7 +205,12 @@ class Desk:
         while True:
             try:
                 await self._act(job, settle, stopped=stopped)
-                if album and not settled and isinstance(job.event, Said) and job.event.called:
+                if (
+                    album
+                    and not settled
+                    and isinstance(job.event, Said)
+                    and self._clerk.albums.asked(job.event)
+                ):
                     self._albums[album] = list(pieces)
                 elif not settled:
                     await settle()

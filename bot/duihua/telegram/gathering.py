@@ -5,6 +5,7 @@ An input is made of its arrivals alone: found open once more after a crash, they
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
@@ -21,6 +22,8 @@ TEXTS = 32
 """Pieces of a text, at most."""
 APART = 2
 """Seconds between the times that Telegram tells of two pieces of a text, at most: both may have waited."""
+MOST = 1_000
+"""Albums that are known."""
 _AHEAD = 100  # jobs of a chat among which pieces are looked for
 
 
@@ -90,7 +93,29 @@ def album_of(event: Event) -> tuple[str, int, str] | None:
     """What tells an album from all others; None: it is of none."""
     if not isinstance(event, Said) or event.edited or not event.album:
         return None
-    return event.address.key, event.who.id, event.album
+    return event.address.chat, event.who.id, event.album
+
+
+class Albums:
+    """The albums that were let in, and those of them of which the model was asked; `MOST` at most."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, int, str], bool] = OrderedDict()
+
+    def __contains__(self, said: Said) -> bool:
+        return album_of(said) in self._known
+
+    def add(self, said: Said, *, asked: bool = False) -> None:
+        """Nothing if it is no album."""
+        if (album := album_of(said)) is not None:
+            self._known[album] = asked
+            while len(self._known) > MOST:
+                self._known.popitem(last=False)
+
+    def asked(self, said: Said) -> bool:
+        """Whether the model was asked of it: what comes of it late changes that."""
+        album = album_of(said)
+        return album is not None and self._known.get(album, False)
 
 
 def _continues(job: Job, before: Sequence[Job]) -> bool:
