@@ -57,6 +57,9 @@ from duihua.tokens import estimate
 
 log = logging.getLogger(__name__)
 
+THOUGHTS = 2_000
+"""Characters of the latest thoughts that a front end is owed where it is to show them."""
+
 PARTIAL = 1.0
 """Seconds between two writes of the text so far."""
 
@@ -310,6 +313,13 @@ class Running:
         parts = tuple(p for p in self.said.parts() if isinstance(p, Text))
         return Step(parts) if parts else None
 
+    def _thoughts(self, last: Step | None) -> str:
+        """What the model thought; of a step that was cut short only its words are stored."""
+        steps = (*self.steps, *((last,) if last else ()))
+        told = [part.text for step in steps for part in step.parts if isinstance(part, Thinking)]
+        cut = sound("".join(self.said.thinking))
+        return "\n".join(told if cut in told else [*told, cut])[-THOUGHTS:]
+
     def _end(
         self,
         state: Literal["done", "stopped", "failed", "cleared"],
@@ -348,6 +358,8 @@ class Running:
             "error": error,
             "values": dict(values or {}),
         }
+        if self.work.settings.get("thoughts") and state != "cleared":
+            body["thoughts"] = self._thoughts(step)
         if self.work.replaces:
             body["replaces"] = self.work.replaces
         if files:

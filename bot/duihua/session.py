@@ -464,6 +464,7 @@ class Session(MemorySession):
         options: ModelOptions | None = None,
         model: str | None = None,
         meanwhile: Meanwhile | None = None,
+        thoughts: bool | None = None,
     ) -> None:
         """Sets the session's own settings; what is None stays, an empty text or no options unsets.
 
@@ -474,6 +475,7 @@ class Session(MemorySession):
             meanwhile: what becomes of what is said while an answer is written. `queue`: it waits for its
                 turn; `join`: what waits is answered together; `interrupt`: that answer ends there, and what
                 waits is answered together.
+            thoughts: whether front ends that can show what a model thinks do so.
 
         Raises:
             NotFound: no such persona.
@@ -495,6 +497,8 @@ class Session(MemorySession):
             if meanwhile not in MEANWHILE:
                 raise InvalidOptions("meanwhile", meanwhile, "queue, join or interrupt")
             values["meanwhile"] = "" if meanwhile == "queue" else meanwhile
+        if thoughts is not None:
+            values["thoughts"] = thoughts
         if model is not None or options is not None:
             _, _, dialect = engine.resolve_all(values.get("model") or engine.model)[0]
             dialect.check(ModelOptions.parse(values.get("options") or {}))

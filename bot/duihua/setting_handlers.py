@@ -1,4 +1,4 @@
-"""`/while`: how a conversation is held, as long as nobody says otherwise."""
+"""`/while` and `/thinking`: how a conversation is held, as long as nobody says otherwise."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _WORDS: dict[str, Meanwhile] = {
     "合并": "join",
     "打断": "interrupt",
 }
+_ON, _OFF = ("on", "开", "打开"), ("off", "关", "关闭")
 
 
 async def _while(scene: Scene) -> Answer:
@@ -36,5 +37,17 @@ def _choices(words: Catalogue, now: str = "") -> list[str]:
     return [f"{'*' if value == now else ' '} {words.t(f'command.while.{value}')}" for value in MEANWHILE]
 
 
+async def _thinking(scene: Scene) -> Answer:
+    words, wish = scene.words, scene.args.casefold()
+    on = wish in _ON
+    if not (on or wish in _OFF):
+        now = "on" if (await scene.session.settings()).get("thoughts") else "off"
+        return Show(f"{words.t(f'command.thinking.{now}')}\n{words.t('command.thinking.usage')}")
+    await scene.session.configure(thoughts=on)
+    return Show(words.t(f"command.thinking.{'on' if on else 'off'}"))
+
+
+THINKING = Command("thinking", _thinking, ("思考",), takes=True)
+"""For front ends that show what a model thinks."""
 COMMANDS = (Command("while", _while, ("插话",), takes=True),)
 """For every front end."""

@@ -140,6 +140,12 @@ def replaced(send: Send) -> int:
     return int(body.get("replaces") or 0)
 
 
+def thoughts_of(send: Send) -> str:
+    """What the model thought last, where the session shows that; see `Session.configure`."""
+    body: dict[str, Any] = orjson.loads(send.body)
+    return str(body.get("thoughts") or "")
+
+
 def alternatives(event: AnyEvent, words: Catalogue) -> list[str]:
     """The other answers that an end tells of, numbered from 2."""
     texts = event.alternatives if isinstance(event, TurnFinished) else ()

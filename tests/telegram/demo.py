@@ -87,11 +87,9 @@ class Stage:
 
     # ------------------------------------------------------------ what people do
 
-    async def say(
-        self, who: User, text: str, answer: str, to: Group | None = None, reply_to: Message | None = None
-    ) -> Said:
-        """Somebody says something, which is to be answered by these words."""
-        message = who.say(text, to, reply_to=reply_to)
+    async def say(self, who: User, text: str, answer: str, to: Group | None = None, **reply: Any) -> Said:
+        """Somebody says something, which is to be answered by these words; `reply` as of `User.say`."""
+        message = who.say(text, to, **reply)
         return Said(message, await self.answered(answer, to.id if to else who.id))
 
     async def draft(self, who: User, least: int) -> None:
@@ -196,7 +194,7 @@ async def converse(stage: Stage) -> None:
 
     await stage.say(ming, "我叫什么名字？", "小明")
     answer = await stage.say(ada, "/ask what is 12*(3+4)?", "84", group)
-    await stage.say(ming, "请再算一遍。", "84", group, reply_to=answer.answer)
+    await stage.say(ming, "请再算一遍。", "84", group, reply_to=answer.answer, quote="12*(3+4)")
     ming.edit(asked.message, "上海今天天气怎么样？")
     await stage.answered("上海", MING)
 

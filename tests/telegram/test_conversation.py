@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+import pytest
 
 from duihua import Attachment, Context, skill
 from duihua.messages import Address
-from duihua.ports import CallDelta, Request
+from duihua.ports import CallDelta, Finish, Request, ThinkingDelta
 from duihua.simulator.telegram import FakeTelegram, User
 from duihua_prompts import Catalogue
 from tests.telegram.conftest import Desk
@@ -103,8 +104,6 @@ async def test_an_answer_further_up_stays_when_it_is_given_again(
 async def test_an_answer_that_was_cut_goes_on_once_from_where_it_stands(
     fake: FakeTelegram, ada: User, start: Start
 ) -> None:
-    from duihua.ports import Finish
-
     def script(request: Request) -> Any:
         said = [orjson.loads(m)["content"] for m in request.packed.messages]
         return ["one", Finish("length")] if said[-1] == "hello" else " > ".join(said)
@@ -254,3 +253,89 @@ async def test_an_answer_that_is_interrupted_keeps_what_was_said(
     ada.say("no, wait")
     await fake.until(lambda: answers(fake)[2:] == ["two"])
     assert answers(fake)[1] == f"one\n\n{WORDS.t('notice.stopped')}"
+
+
+# ---------------------------------------------------------------- what the model thinks
+
+
+def quotes(fake: FakeTelegram) -> list[tuple[str, str]]:
+    """The look and the words of each quote in the bot's messages."""
+    return [
+        (e["type"], m.text[e["offset"] : e["offset"] + e["length"]])
+        for m in fake.chat(42).answers
+        for e in m.entities
+    ]
+
+
+async def test_thoughts_stand_above_the_answer_where_they_are_wanted(make: Any, fake: FakeTelegram) -> None:
+    gate, end = asyncio.Event(), asyncio.Event()
+    thinking = [ThinkingDelta("hm, "), gate, ThinkingDelta("42"), "It is ", end, "42."]
+    desk: Desk = await make([thinking, thinking], streaming="edit")
+    fake.user(42, "Ada").say("hi")
+    gate.set()
+    end.set()
+    await desk.say(42, "what is it?")
+    assert desk.texts(42) == ["It is 42."]
+    await desk.session(42).configure(thoughts=True)
+    gate.clear()
+    end.clear()
+    talking = asyncio.create_task(desk.say(42, "what is it?"))
+    await fake.until(lambda: quotes(fake) == [("expandable_blockquote", "hm,")])
+    gate.set()
+    await fake.until(lambda: desk.texts(42)[1] == "hm, 42\n\nIt is")
+    end.set()
+    await talking
+    assert desk.texts(42)[1] == "hm, 42\n\nIt is 42."
+    assert quotes(fake) == [("expandable_blockquote", "hm, 42")]
+
+
+async def test_thoughts_leave_a_long_answer_its_room(make: Any, fake: FakeTelegram) -> None:
+    script = [ThinkingDelta("想" * 10_000 + "到头了"), *(LONG[n : n + 500] for n in range(0, len(LONG), 500))]
+    desk: Desk = await make([script], streaming="edit")
+    fake.user(42, "Ada").say("hi")
+    await desk.session(42).configure(thoughts=True)
+    await desk.say(42, "hi")
+    ((_, thoughts),) = quotes(fake)
+    assert (len(thoughts), thoughts[0], thoughts[-3:]) == (1_000, "…", "到头了")
+    told = "".join(desk.texts(42)).removeprefix(thoughts)
+    assert "".join(told.split()) == "".join(LONG.split())
+
+
+async def test_thinking_is_a_setting_of_the_chat(fake: FakeTelegram, ada: User, start: Start) -> None:
+    life = await start(lambda request: [ThinkingDelta("hm"), "yes"])
+    for n, text in enumerate(("/thinking", "/思考 开", "/thinking", "is it?", "/thinking off", "is it?"), 1):
+        ada.say(text)
+        await fake.until(lambda n=n: len(answers(fake)) == n)
+    told = [text.splitlines()[0] for text in answers(fake)]
+    on, off = (WORDS.t(f"command.thinking.{which}") for which in ("on", "off"))
+    assert told == [off, on, on, "hm", off, "yes"]
+    assert "thinking" in [c["command"] for c in next(iter(fake.bot.commands.values()))]
+    assert "thoughts" not in await life.engine.session(HOME).settings()
+
+
+# ---------------------------------------------------------------- a button that copies
+
+CODE = "```python\nprint('💡你好')\n```"
+
+
+@pytest.mark.parametrize(
+    ("answer", "copy"),
+    [
+        ("It is **42**.", "It is 42."),
+        (f"Try this:\n\n{CODE}\n\nIt prints a 💡.", "print('💡你好')"),
+        (f"{LONG}\n\n{CODE}", "print('💡你好')"),
+        (f"{CODE}\n\nor\n\n{CODE}", ""),
+        (CODE.replace("你好", "好" * 256), ""),
+        ("好" * 257, ""),
+        (["It was ", Finish("length")], ""),  # a sentence of ours stands below
+        (["`ls`", Finish("length")], ""),
+        ([CODE, Finish("length")], "print('💡你好')"),
+    ],
+)
+async def test_what_the_button_copies(answer: Any, copy: str, fake: FakeTelegram, make: Any) -> None:
+    desk: Desk = await make([answer])
+    fake.user(42, "Ada").say("hi")
+    await desk.say(42, "hi")
+    buttons = [b for row in fake.chat(42).last.buttons for b in row]
+    assert [b["copy_text"]["text"] for b in buttons if "copy_text" in b] == ([copy] if copy else [])
+    assert buttons[-1]["callback_data"] == "again:1"

@@ -31,6 +31,7 @@ from duihua.commands import (
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
 from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
+from duihua.setting_handlers import THINKING
 from duihua.telegram.gathering import Albums
 from duihua.telegram.incoming import Taken
 from duihua.telegram.place import FRONT
@@ -74,7 +75,7 @@ async def _ask(scene: Scene) -> Answer:
 
 START = Command("start", _start, ("开始",))
 ASK = Command("ask", _ask, ("问",), takes=True)
-TABLE = CommandTable((*COMMON, ASK, START))
+TABLE = CommandTable((*COMMON, THINKING, ASK, START))
 
 
 class Clerk:

@@ -21,11 +21,14 @@ from duihua.errors import Gone, NotSent, SendUnknown
 from duihua.events import AnyEvent, TurnFailed, TurnFinished
 from duihua.messages import Address, Media, TurnRef
 from duihua.reminding import told as reminded
-from duihua.shown import cleared, end_of, replaced, sentence
+from duihua.shown import cleared, end_of, replaced, sentence, thoughts_of
 from duihua.telegram.api import LATER, Api, Button, Buttons
+from duihua.telegram.copying import copied
 from duihua.telegram.live import FILES, Ledger, Live, Transport
 from duihua.telegram.place import FRONT, Place, place_of
 from duihua.telegram.text import Formatted, joined, render, split
+from duihua.telegram.thoughts import ENTITIES, above, quote_of
+from duihua.telegram.thoughts import LIMIT as BELOW
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -91,6 +94,8 @@ class TelegramFront:
         self._live[key] = live
         try:
             await book.load()
+            if (await self._engine.session(address).settings()).get("thoughts"):
+                live.show_thoughts()
             await live.follow(events)
         finally:
             # What it knows of the messages serves whoever sends what is owed, which happens soon.
@@ -160,10 +165,16 @@ class TelegramFront:
         if end.finish == "length":
             buttons = ((Button(words.t("telegram.continue"), data=f"continue:{send.ref.seq}"),), *buttons)
         notes = [note for note in notes if note]
+        thoughts = thoughts_of(send)
         texts = live.whole(end.text) if live is not None and not notes else None
         if texts is None:
             whole = joined([render(end.text), *(Formatted(note) for note in notes)])
-            texts = split(whole) if whole.text.strip() else []
+            room = (BELOW, ENTITIES) if thoughts else ()
+            texts = split(whole, *room) if whole.text.strip() else []
+        if end.finish in ("stop", "length", "stopped") and (copy := copied(texts, alone=not notes)):
+            buttons = (*buttons[:-1], (Button(words.t("telegram.copy"), copy=copy), *buttons[-1]))
+        if thoughts:
+            texts = above(quote_of(thoughts), texts)
         return texts, end.attachments, buttons if end.finish != "flagged" else ()
 
     async def _settle(

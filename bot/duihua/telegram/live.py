@@ -36,7 +36,9 @@ from duihua.showing import ShownStore
 from duihua.shown import Shown
 from duihua.telegram.api import Api, Button, Buttons
 from duihua.telegram.place import Place
-from duihua.telegram.text import Formatted, Stream, joined, quoted, units
+from duihua.telegram.text import Formatted, Stream, joined, units
+from duihua.telegram.thoughts import ENTITIES, THOUGHT, above, quote_of
+from duihua.telegram.thoughts import LIMIT as BELOW
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +53,6 @@ FILES = 1_000
 """Parts from this number on are files."""
 STATUS = 120
 """Characters of the line that tells what a skill does."""
-THOUGHT = 1_000
-"""Characters of the latest thoughts that are shown."""
 
 
 @dataclass(slots=True)
@@ -128,7 +128,6 @@ class Live:
     Args:
         status: the line that tells what a skill does, of its name and arguments.
         stop: the word on the button that stops the answer.
-        thoughts: whether what the model thinks is shown.
         clock: seconds.
     """
 
@@ -141,21 +140,26 @@ class Live:
         *,
         status: Callable[[str, str], str],
         stop: str,
-        thoughts: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api, self._place, self.ledger, self._transport = api, place, ledger, transport
-        self._describe, self._thoughts, self._clock = status, thoughts, clock
+        self._describe, self._thoughts, self._clock = status, False, clock
         self._buttons = ((Button(stop, data=f"stop:{ledger.ref.seq}"),),)
-        self._shown, self._stream = Shown(), Stream()
+        self._shown, self._stream = Shown(), self._anew()
         self._fresh: list[str] = []  # what came since the last frame: the stream reads it at once
         self._status, self._thought = "", ""
+        self._above = Formatted()  # the quote of what was thought
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
         self._calling = asyncio.Lock()
         self._last: Formatted | None = None  # of the draft
         self._visible = False  # whether there was anything to show
         self._begun = -math.inf  # when the last call was made
+
+    def show_thoughts(self) -> None:
+        """What the model thinks is shown, above what it says; to be called before `follow`."""
+        self._thoughts = True
+        self._stream = self._anew()
 
     async def follow(self, events: AsyncIterator[AnyEvent]) -> None:
         """Shows a turn's events to their end, or until `finish`."""
@@ -180,6 +184,9 @@ class Live:
         self._changed.set()
         async with self._calling:
             pass
+
+    def _anew(self) -> Stream:
+        return Stream(BELOW, ENTITIES) if self._thoughts else Stream()
 
     def whole(self, text: str) -> tuple[Formatted, ...] | None:
         """The messages of the finished answer, if it is what was followed to its end; None: render it."""
@@ -207,11 +214,13 @@ class Live:
             case SkillFinished():
                 self._status = ""
             case ThinkingDelta() if self._thoughts:
-                self._thought = (self._thought + event.text)[-THOUGHT:]
+                self._thought = (self._thought + event.text)[-2 * THOUGHT :]
             case _:
+                if isinstance(event, TurnRestarted):
+                    self._thought = ""
                 if (change := self._shown.apply(event)) is not None:
                     if change.replaces or isinstance(event, TurnRestarted):
-                        self._stream, self._fresh, self._visible = Stream(), [], False
+                        self._stream, self._fresh, self._visible = self._anew(), [], False
                     self._fresh.append(change.text)
         self._changed.set()
 
@@ -224,8 +233,10 @@ class Live:
         self._read()
         frame = self._stream.frame()
         full, growing = [*frame.sealed, *frame.open[:-1]], [*frame.open[-1:]]
-        if not (full or growing) and self._thought.strip():
-            growing = [quoted(Formatted(self._thought.strip()))]
+        if not full:  # a full message is not changed for every thought
+            self._above = quote_of(self._thought)
+        if self._above.text:
+            full, growing = above(self._above, full), growing if full else [joined([self._above, *growing])]
         if self._status:
             line = Formatted(self._status)
             if not growing or growing[0].units + units(self._status) + 2 <= LIMIT:

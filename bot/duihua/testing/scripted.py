@@ -11,11 +11,11 @@ import orjson
 
 from duihua.dialect import ChatDialect
 from duihua.messages import Usage
-from duihua.ports import CallDelta, Delta, Finish, Flagged, Limits, Request, TextDelta
+from duihua.ports import CallDelta, Delta, Finish, Flagged, Limits, Request, TextDelta, ThinkingDelta
 from duihua.ranges import Range
 from duihua.skills.complaint import clipped
 
-Answer = str | Exception | Flagged | asyncio.Event | CallDelta | Finish
+Answer = str | ThinkingDelta | Exception | Flagged | asyncio.Event | CallDelta | Finish
 Entry = Answer | Sequence[Answer]
 SHOWN = 300
 """Characters of an entry or a message in an error."""
@@ -40,8 +40,9 @@ class ScriptError(AssertionError):
 class ScriptedModel:
     """Answers requests from a script, one entry per request, neither more nor fewer.
 
-    An entry is a text, a call (`CallDelta`), a `Flagged`, an exception to raise, an event to wait for, an end
-    of its own (`Finish`), or a sequence of these. A function instead of a list is asked with each request.
+    An entry is a text, a thought (`ports.ThinkingDelta`), a call (`CallDelta`), a `Flagged`, an exception to
+    raise, an event to wait for, an end of its own (`Finish`), or a sequence of these. A function instead of a
+    list is asked with each request.
 
     A request beyond the script fails the turn, and closing the model (its engine does) raises `ScriptError`,
     also when an entry was never asked for; a test that has failed already keeps its own error.
@@ -78,7 +79,7 @@ class ScriptedModel:
                     await piece.wait()
                 case Exception():
                     raise piece
-                case CallDelta() | Flagged():
+                case CallDelta() | Flagged() | ThinkingDelta():
                     called = called or isinstance(piece, CallDelta)
                     yield piece
                 case Finish():
