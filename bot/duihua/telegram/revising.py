@@ -91,8 +91,10 @@ def holds_all(parts: Sequence[Part], said: Said, text: str) -> bool:
 
     Each picture, document or recording is one part of it, whether or not it could be read.
     """
+    if len(said.sent) < 2:
+        return True
     media = sum(not message.text for message in said.sent)
-    pointed = len(pointed_at(said.sent[0])) if said.sent else 0
+    pointed = len(pointed_at(said.sent[0]))
     held = sum(isinstance(part, Text | Media | FileText) for part in parts)
     return held >= media + pointed + len(said.pieces(text))
 
