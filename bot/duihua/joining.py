@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from duihua.messages import Part, Text
+from duihua.messages import Attachment, Part, Text
 
 Meanwhile = Literal["queue", "join", "interrupt"]
 """What becomes of a message that comes while an answer is written: see `Session.configure`."""
@@ -22,14 +22,22 @@ def joined(inputs: Sequence[Sequence[Part]]) -> tuple[Part, ...]:
     return tuple(out)
 
 
-def amended(parts: Sequence[Part], place: int, instead: Sequence[Part]) -> tuple[Part, ...]:
+def amended(
+    parts: Sequence[Part], place: int, instead: Sequence[Part | Attachment]
+) -> tuple[Part | Attachment, ...]:
     """The same, but for the input at a place (from 0), which says something else now."""
+    out: list[Part | Attachment] = []
+    for number, own in enumerate(parted(parts)):
+        out += [*((_BREAK,) if number else ()), *(instead if number == place else own)]
+    return tuple(out)
+
+
+def parted(parts: Sequence[Part]) -> Sequence[Sequence[Part]]:
+    """The inputs that were joined."""
     inputs: list[list[Part]] = [[]]
     for part in parts:
         if part == _BREAK:
             inputs.append([])
         else:
             inputs[-1].append(part)
-    if place < len(inputs):
-        inputs[place] = list(instead)
-    return joined(inputs)
+    return inputs

@@ -202,19 +202,6 @@ async def test_an_edited_message_is_answered_anew(fake: FakeTelegram, ada: User,
     assert [turn.text for turn in await session.history()] == ["you said good bye"]
 
 
-async def test_a_caption_is_text_and_media_get_one_sentence(
-    fake: FakeTelegram, ada: User, start: Start
-) -> None:
-    await start(echo)
-    ada.voice()
-    ada.album([b"1", b"2", b"3"], caption="what is this?")
-    await fake.until(lambda: "you said what is this?" in answers(fake))
-    ada.say("/help")
-    await fake.until(lambda: len(answers(fake)) == 4)
-    assert "only read text" in answers(fake)[0]
-    assert sum("only read the words" in text for text in answers(fake)) == 1
-
-
 async def test_a_reply_brings_what_it_quotes(fake: FakeTelegram, ada: User, start: Start) -> None:
     await start(echo)
     first = ada.say("the sky is green")

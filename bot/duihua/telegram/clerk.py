@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from duihua.commands import (
@@ -29,13 +29,16 @@ from duihua.commands import (
     persona_of,
 )
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
-from duihua.joining import amended
-from duihua.messages import Address, TurnRef, text_of
+from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
 from duihua.setting_handlers import THINKING
+from duihua.telegram.gathering import Albums
+from duihua.telegram.incoming import Taken
 from duihua.telegram.place import FRONT
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
+from duihua.telegram.reading import Reader, brings
 from duihua.telegram.replying import thread_of
+from duihua.telegram.revising import Before, asked_before, holds_all, revise, reworded
 from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
 
 if TYPE_CHECKING:
@@ -52,7 +55,7 @@ STOP = "stop"
 CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
 KEPT = 1_000
-"""Questions that wait, and albums that are known, at most."""
+"""Questions that wait, at most."""
 TRIES = 3
 """Of telling the answer to a command; the turns' own answers are in the outbox instead."""
 
@@ -79,12 +82,16 @@ class Clerk:
         me: the bot.
         voice: how people hear of what was done.
         languages: in which words; learns of those who speak.
+
+    Attributes:
+        albums: what became of them.
     """
 
     def __init__(self, engine: ChatEngine, me: Me, voice: Voice, languages: Languages) -> None:
         self._engine, self._me, self._voice, self._languages = engine, me, voice, languages
         self._porter = Porter(engine.access, me, voice, languages)
-        self._albums: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._reader = Reader(engine, voice.api(str(me.id)))
+        self.albums = Albums()
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
         self._telling: dict[str, asyncio.Timeout] = {}  # commands that tell one thing after the other
 
@@ -118,7 +125,9 @@ class Clerk:
         if (telling := self._telling.get(event.address.key)) is not None and not telling.expired():
             telling.reschedule(asyncio.get_running_loop().time())
             return True
-        return await self._session(event.address, _who(event)).stop(turn)
+        if await self._session(event.address, _who(event)).stop(turn):
+            return True
+        return isinstance(event, Said) and self._reader.stop(event.address)
 
     async def stopped(self, event: Said | Stopped, done: bool) -> None:
         """Tells what came of a stop."""
@@ -200,12 +209,7 @@ class Clerk:
             return  # a command of another bot
         words = self._words(event.who)
         self._languages.note(event.address, event.who.lang)
-        verdict = await self._porter.admit(event.address, event.who, event.text)
-        if verdict.tell:
-            await self._tell(event, words.t(verdict.tell.code, **verdict.tell.values))
-        if verdict.asked:
-            await self._porter.announce(verdict.asked)
-        if not verdict.allowed:
+        if not await self._admitted(event, words):
             return
         session = self._session(event.address, event.who)
         try:
@@ -224,51 +228,53 @@ class Clerk:
     async def _said(self, said: Said, session: Session, words: Catalogue, key: str) -> None:
         what = TABLE.parse(said.text)
         if said.edited:
-            if isinstance(what, Input) and said.text.strip() and said.called:
+            if isinstance(what, Input) and (said.text.strip() or said.media) and said.called:
                 await self._edited(said, what.text, session, key)
             return
-        if said.media and said.called and self._begins(said):
-            told = words.t("telegram.media_words" if said.text.strip() else "telegram.media")
-            await self._tell(said, told, reply=True)
         match what:
             case Input(text):
-                if text.strip() and said.called:
-                    await self._submit(said, text, session)
+                if said.called and (text.strip() or said.media):
+                    await self._submit(said, text, session, words, key)
             case UnknownCommand():
                 if said.called:
                     await self._tell(said, what.line(words))
-            case Invocation(command, args) if command is ASK and (args or said.quote):
-                await self._submit(said, args, session)
+            case Invocation(command, args) if command is ASK and (args or said.quote or brings(said)):
+                await self._submit(said, args, session, words, key)
             case Invocation(command, args):
                 await self._command(what, said, session, words, key)
 
-    async def _submit(self, said: Said, text: str, session: Session) -> None:
+    async def _submit(self, said: Said, text: str, session: Session, words: Catalogue, key: str) -> None:
         """Asks the model; `text` is what was said without a command."""
-        thread = await thread_of(said, session, self._me)
-        parts = thread.told(said, said.asks(text))
-        await session.submit(parts, reply_to=thread.after, key=(self._me.source, said.key))
+        source = self._me.source
+        store, _ = await session.kept()
+        costly = brings(said) or len(said.sent) > 1
+        before = await asked_before(said, store, source) if costly else None
+        if before is not None and holds_all(before.parts, said, text):
+            self.albums.add(said, asked=True)
+            return  # before a crash; to read all of it once more may cost
+        found = await self._reader.read(said, text)
+        if found is None:
+            return
+        if isinstance(found, Taken):
+            thread = await thread_of(said, session, self._me)
+            if before is None:
+                parts = thread.told(said, found)
+                await session.submit(parts, reply_to=thread.after, key=(source, said.key))
+            else:  # one more piece of it has come
+                await revise(said, session, (source, key), lambda was: thread.told(said, found, was.parent))
+            self.albums.add(said, asked=True)
+        told = "\n".join(words.t(note.code, **note.values) for note in found.notes)
+        if told:
+            await self._tell(said, told, reply=True)
 
     async def _edited(self, said: Said, text: str, session: Session, key: str) -> None:
         """The turn of a message that was changed is done anew, with what it says now."""
-        source = self._me.source
-        store, _ = await session.kept()
-        taken = await store.taken(said.address.tenant, source, said.key)
-        if taken is None:
-            return
         thread = await thread_of(said, session, self._me)
-        if not taken.seq:
-            parts = thread.told(said, said.asks(text))
-            if await session.amend(amended(taken.parts, taken.place, parts), key=(source, said.key)):
-                return
-            if (taken := await store.taken(said.address.tenant, source, said.key)) is None or not taken.seq:
-                return
-        turn = await store.turn(TurnRef(taken.session, taken.seq))
-        if turn is None:
-            return
-        parts = amended(turn.input, taken.place, thread.told(said, said.asks(text), turn.parent))
-        if text_of(turn.input) == text_of(parts):
-            return  # a link's preview came, say: what it says is the same
-        await session.edit(taken.seq, parts, key=(source, key))
+
+        def wanted(was: Before) -> Sequence[Part]:
+            return thread.told(said, reworded(was.parts, said, text), was.parent)
+
+        await revise(said, session, (self._me.source, key), wanted)
 
     async def _command(
         self, what: Invocation, said: Said, session: Session, words: Catalogue, key: str
@@ -332,16 +338,18 @@ class Clerk:
         who = event.address.chat if isinstance(event, Stopped) else str(event.who.id)
         return await self._engine.access.knows(FRONT, who)
 
-    def _begins(self, said: Said) -> bool:
-        """Whether it is no further part of an album."""
-        album = said.address.key, said.album
-        if said.album and album in self._albums:
-            return False
-        if said.album:
-            self._albums[album] = None
-            while len(self._albums) > KEPT:
-                self._albums.popitem(last=False)
-        return True
+    async def _admitted(self, said: Said, words: Catalogue) -> bool:
+        """Whether it may go on; tells what there is to tell. An album counts once, however it comes."""
+        if said in self.albums:
+            return await self._knows(said)
+        verdict = await self._porter.admit(said.address, said.who, said.text)
+        if verdict.tell:
+            await self._tell(said, words.t(verdict.tell.code, **verdict.tell.values))
+        if verdict.asked:
+            await self._porter.announce(verdict.asked)
+        if verdict.allowed:
+            self.albums.add(said)
+        return verdict.allowed
 
     async def _owns(self, said: Said) -> bool:
         """Whether who speaks owns the conversation; in a private chat they do."""

@@ -1,6 +1,8 @@
 """Works through what has arrived for one bot: in order within a chat, chats beside each other.
 
-An arrival is settled when what it asks for is durable; until then it is there for the next process.
+An arrival is settled when what it asks for is durable; until then it is there for the next process. What an
+app sent in pieces is worked on as one, and settled together. An album's arrivals stay a little longer: what
+comes of it late changes what was asked.
 """
 
 from __future__ import annotations
@@ -8,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import deque
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -21,7 +23,8 @@ from duihua.arrivals import Arrival, ArrivalStore
 from duihua.errors import StorageError
 from duihua.redact import where
 from duihua.telegram.clerk import Clerk
-from duihua.telegram.updates import Event, Me, Pressed, Said, read
+from duihua.telegram.gathering import Job, album_of, gathered, joined, whole_at
+from duihua.telegram.updates import Me, Pressed, Said, read
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +38,22 @@ IDLE = 2.0
 """Seconds between two looks when nobody says that something arrived: another process may have kept it."""
 PAUSE, LONGEST = 0.5, 15.0
 """Seconds until what the database refused is tried again, and at most."""
+LATE = 30.0
+"""Seconds within which a further picture of an album that was worked on still belongs to it."""
+ALBUMS = 200
+"""Albums that are kept for that, at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    arrival: int
-    key: str
-    event: Event
+@dataclass(slots=True)
+class _Lane:
+    """The jobs of a chat that are worked on or wait; `more` is set when one is added."""
+
+    jobs: deque[Job] = field(default_factory=deque[Job])
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, job: Job) -> None:
+        self.jobs.append(job)
+        self.more.set()
 
 
 class Desk:
@@ -57,7 +69,8 @@ class Desk:
         self._store, self._me, self._clerk = store, me, clerk
         self._poked, self._room = asyncio.Event(), asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._lanes: dict[str, deque[_Job]] = {}
+        self._lanes: dict[str, _Lane] = {}
+        self._albums: OrderedDict[tuple[str, int, str], list[Job]] = OrderedDict()  # asked, not settled
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
 
@@ -80,6 +93,7 @@ class Desk:
                 for arrival in batch:
                     after = arrival.id
                     await self._take(arrival)
+                await self._close_albums()
                 if len(batch) < BATCH:
                     await self._called()
         finally:
@@ -88,6 +102,7 @@ class Desk:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._lanes.clear()
+            self._albums.clear()
             self._open = 0
 
     async def idle(self) -> None:
@@ -115,36 +130,53 @@ class Desk:
         except Exception as e:  # whatever a hostile update does to the types, the next one must be heard
             error = _told(e)
             log.error("update %s for bot %d cannot be read: %s", arrival.key, self._me.id, error)
-            await self._settle(arrival.id, error)
+            await self._settle([arrival.id], error)
             return
         if event is None:
-            await self._settle(arrival.id)
+            await self._settle([arrival.id])
             return
-        job = _Job(arrival.id, arrival.key, event)
+        job = Job(arrival.id, arrival.key, event, asyncio.get_running_loop().time())
         self._open += 1
         if self._clerk.urgent(event):
             self._start(self._at_once(job))
         else:
             self._queue(job)
 
-    def _queue(self, job: _Job) -> None:
+    def _queue(self, job: Job) -> None:
         chat = job.event.address.chat if job.event.address else ""
         lane = self._lanes.get(chat)
         if lane is not None:
-            lane.append(job)
+            lane.add(job)
             return
-        lane = self._lanes[chat] = deque([job])
+        lane = self._lanes[chat] = _Lane(deque([job]))
         self._start(self._work(chat, lane))
 
-    async def _work(self, chat: str, lane: deque[_Job]) -> None:
+    async def _work(self, chat: str, lane: _Lane) -> None:
         async with self._slots:
-            while lane:
-                await self._done(lane[0])
-                lane.popleft()
-                self._left()
+            while lane.jobs:
+                pieces = await self._whole(lane)
+                await self._done(pieces)
+                for job in pieces:
+                    lane.jobs.remove(job)
+                    self._left()
         del self._lanes[chat]
 
-    async def _at_once(self, job: _Job) -> None:
+    async def _whole(self, lane: _Lane) -> list[Job]:
+        """The next jobs that are one input: what an app sends in pieces is waited for."""
+        album = album_of(lane.jobs[0].event)
+        while True:
+            lane.more.clear()
+            pieces = gathered(lane.jobs, self._albums.get(album, ()) if album else ())
+            wait = whole_at(pieces) - asyncio.get_running_loop().time()
+            if wait <= 0:
+                return pieces
+            try:
+                async with asyncio.timeout(wait):
+                    await lane.more.wait()
+            except TimeoutError:
+                pass
+
+    async def _at_once(self, job: Job) -> None:
         chat = job.event.address.chat if job.event.address else ""
         try:
             done = await self._clerk.stop(job.event)
@@ -154,35 +186,55 @@ class Desk:
         if not done and chat in self._lanes and not isinstance(job.event, Pressed):
             self._queue(job)  # what it is to stop has not begun yet
             return
-        await self._done(job, stopped=done)
+        await self._done([job], stopped=done)
         self._left()
 
-    async def _done(self, job: _Job, *, stopped: bool = False) -> None:
+    async def _done(self, pieces: Sequence[Job], *, stopped: bool = False) -> None:
         """Acts and settles. What the database refuses is tried until it takes it: the lane waits."""
         pause = PAUSE
+        album = album_of(pieces[0].event)
+        known = self._albums.pop(album, []) if album else []
+        pieces = [*known, *pieces]
+        job, arrivals = joined(pieces), [piece.arrival for piece in pieces]
         while True:
             try:
                 await self._act(job, stopped=stopped)
-                await self._store.settle_arrivals([job.arrival])
+                if album and isinstance(job.event, Said) and self._clerk.albums.asked(job.event):
+                    self._albums[album] = list(pieces)
+                else:
+                    await self._store.settle_arrivals(arrivals)
                 return
             except StorageError as e:
                 log.warning("update %s waits: %s", job.key, e)
             except Exception as e:
                 log.error("update %s could not be worked on: %s", job.key, where(e))
-                await self._settle(job.arrival, f"not worked on: {type(e).__name__}")
+                await self._settle(arrivals, f"not worked on: {type(e).__name__}")
                 await self._apologise(job)
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST)
 
-    async def _apologise(self, job: _Job) -> None:
+    async def _close_albums(self) -> None:
+        """Settles those to which nothing comes any more."""
+        until = asyncio.get_running_loop().time() - LATE
+        closed: list[int] = []
+        while self._albums:
+            pieces = next(iter(self._albums.values()))
+            if len(self._albums) <= ALBUMS and pieces[-1].at > until:
+                break
+            self._albums.popitem(last=False)
+            closed += [piece.arrival for piece in pieces]
+        if closed:
+            await self._settle(closed)
+
+    async def _apologise(self, job: Job) -> None:
         if isinstance(job.event, Said):
             try:
                 await self._clerk.broken(job.event)
             except Exception as e:  # the lane goes on with the next one
                 log.error("nor could that be told: %s", where(e))
 
-    async def _act(self, job: _Job, *, stopped: bool) -> None:
+    async def _act(self, job: Job, *, stopped: bool) -> None:
         match job.event:
             case Pressed():
                 await self._clerk.pressed(job.event, job.key, stopped)
@@ -191,11 +243,11 @@ class Desk:
             case _:
                 await self._clerk.stopped(job.event, stopped or await self._clerk.stop(job.event))
 
-    async def _settle(self, arrival: int, error: str = "") -> None:
+    async def _settle(self, arrivals: Sequence[int], error: str = "") -> None:
         try:
-            await self._store.settle_arrivals([arrival], error=error)
-        except StorageError as e:  # the next process finds it
-            log.warning("arrival %d stays open: %s", arrival, e)
+            await self._store.settle_arrivals(arrivals, error=error)
+        except StorageError as e:  # the next process finds them
+            log.warning("arrivals %s stay open: %s", arrivals, e)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=f"duihua desk {self._me.id}")

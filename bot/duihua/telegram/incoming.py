@@ -47,6 +47,11 @@ class Note:
 class Refusal(Note):
     """Why nothing of a message can be answered."""
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What the person should know: this."""
+        return (self,)
+
 
 class Taken(list[Part | Attachment]):
     """What was taken of a message, ready for `Session.submit`.
@@ -66,7 +71,7 @@ async def parts_of(
     engine: ChatEngine,
     *,
     address: Address | None = None,
-    text: str | None = None,
+    text: str | Sequence[str] | None = None,
 ) -> Taken | Refusal:
     """The parts of an input.
 
@@ -75,24 +80,28 @@ async def parts_of(
         api: the bot that was sent it.
         engine: whose model is to answer.
         address: the conversation, if it is not that of the chat and topic.
-        text: what is said, where that is not the whole text or caption: without the bot's name, say.
+        text: what is said, where that is not the whole text or caption: without the bot's name, say. Pieces
+            of it become parts of their own.
     """
-    messages = [message] if isinstance(message, Message) else list(message)[:ALBUM]
+    messages = [message] if isinstance(message, Message) else list(message)
+    if messages[0].media_group_id:
+        messages = messages[:ALBUM]
     first = messages[0]
     if address is None:
         topic = first.message_thread_id if first.is_topic_message else None
         address = address_of(api.bot.id, Place(first.chat.id, topic or 0))
     taking = _Taking(api, engine, address, Limits.of(engine.settings))
-    for sent in [*_pointed_at(first), *messages]:
+    for sent in [*pointed_at(first), *messages]:
         await taking.take(sent)
     if text is None:
         said = dict.fromkeys(told for m in messages if (told := (m.text or m.caption or "").strip()))
         text = "\n".join(said)
-    return await taking.done(_quote(first), text)
+    pieces = (text,) if isinstance(text, str) else text
+    return await taking.done(_quote(first), [Text(piece) for piece in pieces if piece.strip()])
 
 
-def _pointed_at(message: Message) -> list[Message | ExternalReplyInfo]:
-    """What a reply brings along that the conversation does not have yet."""
+def pointed_at(message: Message) -> list[Message | ExternalReplyInfo]:
+    """What a reply brings along to be read that the conversation does not have yet."""
     pointed, replied = message.external_reply, message.reply_to_message
     if pointed is None and message.chat.type != "private" and replied is not None:
         pointed = replied if replied.from_user is not None and not replied.from_user.is_bot else None
@@ -154,9 +163,9 @@ class _Taking:
             if note not in self.notes:
                 self.notes.append(note)
 
-    async def done(self, quote: Quote | None, text: str) -> Taken | Refusal:
+    async def done(self, quote: Quote | None, said: Sequence[Text]) -> Taken | Refusal:
         """All that was taken, with what is said."""
-        if not self.parts and not text.strip():
+        if not self.parts and not said:
             return (
                 Refusal(self.notes[0].code, self.notes[0].values)
                 if self.notes
@@ -164,7 +173,7 @@ class _Taking:
             )
         parts: list[Part | Attachment] = [*([quote] if quote else ()), *self.parts]
         parts += [Text(f"[sent along, but not to be read here: {what}]\n") for what in self.lacking]
-        parts += [Text(text)] if text.strip() else []
+        parts += said
         await self._fit(parts)
         for part in parts:
             if isinstance(part, FileText) and part.cut:

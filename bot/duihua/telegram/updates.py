@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiogram.enums import ContentType
 from aiogram.types import CallbackQuery, Chat, InaccessibleMessage, Message, Update, User
@@ -72,8 +72,11 @@ class Said:
         album: of the album that it belongs to.
         edited: it was said before, in other words.
         called: in a group: it is meant for this bot beyond doubt, and is no command that any bot may know.
+            What is not called may still be a piece of something that is.
         reply: the message that it replies to, 0 for none.
         chosen: who replies has chosen the part that `quote` is.
+        sent: as Telegram tells it; of an album, or of a text that the app has cut, all messages.
+        tail: how `text` ends, if the app has cut it: the pieces behind the first.
     """
 
     address: Address
@@ -87,10 +90,20 @@ class Said:
     called: bool = True
     reply: int = 0
     chosen: bool = False
+    sent: tuple[Message, ...] = field(default=(), compare=False, repr=False)
+    tail: tuple[str, ...] = ()
 
     def asks(self, text: str) -> tuple[Part, ...]:
         """For the model: `text`, which is what it says without a command."""
-        return (*((self.quote,) if self.quote else ()), *((Text(text),) if text else ()))
+        return (*((self.quote,) if self.quote else ()), *map(Text, self.pieces(text)))
+
+    def pieces(self, text: str) -> tuple[str, ...]:
+        """`text`, which is what it says without a command, as it was cut."""
+        head, end = text.strip(), "".join(self.tail)
+        cut = bool(end) and head.endswith(end)
+        if cut:
+            head = head[: len(head) - len(end)]
+        return (*((head,) if head else ()), *(self.tail if cut else ()))
 
     @property
     def key(self) -> str:
@@ -157,12 +170,9 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
     named, text = _named(text, me)
     if _for_another(text, me):
         return None
-    command = text[:1] in "/／" and bool(text)
     replied = message.reply_to_message
     answered = replied is not None and replied.from_user is not None and replied.from_user.id == me.id
     called = named or (answered and not _opens_topic(replied)) or _at_me(text, me)
-    if address.shared and not (called or command):
-        return None
     return Said(
         address,
         _person(who),
@@ -175,6 +185,7 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
         called or not address.shared,
         replied.message_id if replied is not None and not _opens_topic(replied) else 0,
         message.quote is not None and bool(message.quote.is_manual),
+        (message,),
     )
 
 

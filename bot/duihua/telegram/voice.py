@@ -32,6 +32,10 @@ class Voice:
     def __init__(self, bots: Mapping[str, Api]) -> None:
         self._bots = bots
 
+    def api(self, bot: str) -> Api:
+        """The calls of a bot."""
+        return self._bots[bot]
+
     async def say(self, place: Address, text: str, reply_to: int = 0, buttons: Buttons = ()) -> int:
         """Says a text, in as many messages as it takes; returns the id of the last, which gets the buttons.
 

@@ -79,6 +79,16 @@ async def test_groups_faults_and_updates_by_hand(fake: FakeTelegram, bot: Bot, h
     assert "is no fault" in await hand.wrong("fake/fault", kind="flood")
 
 
+async def test_a_file_has_a_name_of_its_own_and_an_album_grows(
+    fake: FakeTelegram, bot: Bot, hand: Hand
+) -> None:
+    sent = await hand.do("user/document", user=42, data="aGk=", name="hi.txt")
+    assert (sent["from"]["first_name"], sent["document"]["file_name"]) == ("User 42", "hi.txt")
+    (first,) = await hand.do("user/album", user=42, photos=["iVBORw0KGgo="], caption="see")
+    (late,) = await hand.do("user/album", user=42, photos=["iVBORw0KGgo="], album=first["media_group_id"])
+    assert late["media_group_id"] == first["media_group_id"]
+
+
 async def test_only_json_is_taken(fake: FakeTelegram) -> None:
     async with aiohttp.ClientSession() as http:
         async with http.post(f"{fake.url}/user/say", data=b'{"user": 1, "text": "x"}') as answer:

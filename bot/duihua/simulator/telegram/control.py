@@ -106,7 +106,7 @@ class Control:
         return _message(result) if isinstance(result, Message) else result
 
     async def _users(self, verb: str, given: Json) -> Any:
-        user = self._user(given)
+        user = self._user({**given, "name": ""} if verb == "document" else given)  # that is the file's name
         to: Group | Bot | None = self._group(given) if "chat" in given else self._bot(given)
         more = {name: given[name] for name in ("thread", "reply_to", "quote") if name in given}
         match verb:
@@ -123,7 +123,8 @@ class Control:
                 return user.document(_data(given["data"]), **names, to=to, **more)
             case "album":
                 photos = [_data(photo) for photo in given["photos"]]
-                return user.album(photos, given.get("caption", ""), to, thread=given.get("thread"))
+                rest = {name: given.get(name) for name in ("thread", "album")}
+                return user.album(photos, given.get("caption", ""), to, **rest)
             case "edit":
                 return user.edit(self._message(user, to, given), given["text"])
             case "press":

@@ -1,0 +1,114 @@
+"""What was asked before, when more of it comes, or its message says something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from duihua.joining import amended, parted
+from duihua.messages import Attachment, FileText, Media, Part, Text, TurnRef
+from duihua.telegram.incoming import pointed_at
+
+if TYPE_CHECKING:
+    from duihua.ports import Store
+    from duihua.session import Session
+    from duihua.telegram.updates import Said
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """An input that was asked before.
+
+    Attributes:
+        parts: what it says so far.
+        turn: the turn that answers it; 0: it waits.
+        parent: the turn before that one; None: it waits.
+        all: what is said with it in the same turn.
+        place: its place there, from 0.
+    """
+
+    parts: Sequence[Part]
+    turn: int = 0
+    parent: int | None = None
+    all: Sequence[Part] = ()
+    place: int = 0
+
+
+async def asked_before(said: Said, store: Store, source: str) -> Before | None:
+    """The input of a message, as it stands now; None: there is none.
+
+    Args:
+        said: the message.
+        store: where the conversation is kept.
+        source: of the bot's inputs.
+    """
+    taken = await store.taken(said.address.tenant, source, said.key)
+    if taken is None:
+        return None
+    turn = await store.turn(TurnRef(taken.session, taken.seq)) if taken.seq else None
+    if taken.seq and turn is None:
+        return None
+    whole = turn.input if turn is not None else taken.parts
+    inputs = parted(whole)
+    own = inputs[taken.place] if taken.place < len(inputs) else ()
+    return Before(own, taken.seq, turn.parent if turn is not None else None, whole, taken.place)
+
+
+async def revise(
+    said: Said,
+    session: Session,
+    key: tuple[str, str],
+    wanted: Callable[[Before], Sequence[Part | Attachment]],
+) -> None:
+    """Lets what was asked say something else; if its turn has begun, it is done anew, as a sibling.
+
+    Args:
+        said: the message.
+        session: where it was said.
+        key: source and id of the change.
+        wanted: what it is to say; empty: what it says stays.
+
+    Raises:
+        As `Session.edit`.
+    """
+    store, _ = await session.kept()
+    for _ in range(2):  # between two looks it may be taken
+        before = await asked_before(said, store, key[0])
+        own = wanted(before) if before is not None else ()
+        if before is None or not own:
+            return
+        parts = amended(before.all, before.place, own)
+        if before.turn:
+            await session.edit(before.turn, parts, key=key)
+            return
+        if await session.amend(parts, key=(key[0], said.key)):
+            return
+
+
+def holds_all(parts: Sequence[Part], said: Said, text: str) -> bool:
+    """Whether an input holds all pieces of a message that says `text` without a command.
+
+    Each picture, document or recording is one part of it, whether or not it could be read.
+    """
+    if len(said.sent) < 2:
+        return True
+    media = sum(not message.text for message in said.sent)
+    pointed = len(pointed_at(said.sent[0]))
+    held = sum(isinstance(part, Text | Media | FileText) for part in parts)
+    return held >= media + pointed + len(said.pieces(text))
+
+
+def reworded(parts: Sequence[Part], said: Said, text: str) -> tuple[Part, ...]:
+    """An input whose message says `text` now, or its first piece does; what came with it stays.
+
+    Empty: it says the same as before, a link's preview came, say.
+    """
+    came, spoken = list[Part](), list[Part]()
+    for part in parts:
+        if isinstance(part, Text) and not part.text.endswith("\n"):  # what was read of a file ends its line
+            spoken.append(part)
+        elif isinstance(part, Text | Media | FileText):
+            came.append(part)
+    now = [*map(Text, said.pieces(text)), *spoken[1:]]
+    return () if now == spoken else (*([said.quote] if said.quote else ()), *came, *now)
