@@ -276,6 +276,7 @@ class Skill:
         settings: a pydantic model that `DUIHUA_SKILL_<NAME>_*` are read into; None: they stay text.
         origin: where it comes from, for people: `module.function`, `mcp server NAME`, a path.
         plain: `validate` runs no code of the skill's own and is soon done.
+        titles: what people see while it is at work, by language (`zh`, `en`); ``: in any other.
     """
 
     spec: ToolSpec
@@ -290,11 +291,16 @@ class Skill:
     settings: type[BaseModel] | None = None
     origin: str = ""
     plain: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
     @property
     def name(self) -> str:
         """The name models call it by."""
         return self.spec.name
+
+    def title(self, lang: str) -> str:
+        """What people see in a language; the name if nobody has given it a title."""
+        return self.titles.get(lang) or self.titles.get("") or self.name
 
 
 # ---------------------------------------------------------------- storage

@@ -65,7 +65,9 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
 
         stop = asyncio.Event()
         _on_signals(stop)
-        running = Running(plan)
+        running = Running(
+            plan, stands_by=lambda bot: complain(words.t("cli.telegram.standby", name=bot.me.username))
+        )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(running.served())
             for name, at in running.ports.items():

@@ -20,7 +20,7 @@ _DEPTH = 300  # levels: a sum of n numbers has n
 _SHORT = Context(prec=15, rounding=ROUND_HALF_UP, Emax=9999, Emin=-9999)
 
 
-@skill(effect="read", timeout=5)
+@skill(effect="read", timeout=5, title={"zh": "计算", "en": "Calculating"})
 async def calculator(
     expression: Annotated[
         str,

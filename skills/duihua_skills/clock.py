@@ -74,7 +74,7 @@ _PLACES = {  # what no zone is named after, and Chinese names
 _ZONES = {word: zone for zone, words in _PLACES.items() for word in words.split()}
 
 
-@skill(effect="read", timeout=5)
+@skill(effect="read", timeout=5, title={"zh": "查看时间", "en": "Clock"})
 async def clock(
     ctx: Context,
     place: Annotated[

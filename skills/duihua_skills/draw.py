@@ -13,7 +13,7 @@ from duihua.skills.contract import Context, SkillError
 from duihua.skills.schema import skill
 
 
-@skill(effect="write", timeout=180, rate=Rate(10, 3600))
+@skill(effect="write", timeout=180, rate=Rate(10, 3600), title={"zh": "画图", "en": "Drawing"})
 async def draw(
     ctx: Context,
     prompt: Annotated[

@@ -10,7 +10,7 @@ from duihua.skills.contract import Context, SkillError
 from duihua.skills.schema import skill
 
 
-@skill(effect="write", confirm=True)
+@skill(effect="write", confirm=True, title={"zh": "忘记", "en": "Forgetting"})
 async def forget(
     query: Annotated[str, Field(description="what to forget, in a few words", max_length=500)],
     context: Context,

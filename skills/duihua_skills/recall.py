@@ -10,7 +10,7 @@ from duihua.skills.contract import Context, SkillError
 from duihua.skills.schema import skill
 
 
-@skill(effect="read")
+@skill(effect="read", title={"zh": "查找记忆", "en": "Searching memory"})
 async def recall(
     query: Annotated[str, Field(description="what to look for, in a few words", max_length=500)],
     context: Context,

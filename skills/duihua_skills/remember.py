@@ -10,7 +10,7 @@ from duihua.skills.contract import Context, SkillError
 from duihua.skills.schema import skill
 
 
-@skill(effect="idempotent")
+@skill(effect="idempotent", title={"zh": "记住", "en": "Remembering"})
 async def remember(
     text: Annotated[str, Field(description="the fact, one sentence, in the person's words", max_length=500)],
     context: Context,

@@ -25,7 +25,7 @@ _BEGUN = timedelta(366)  # ago, at most, that a rule may have begun
 _SHOWN = 3  # occurrences told of a rule, so that the model can see whether it means what was wanted
 
 
-@skill(effect="idempotent", timeout=10)
+@skill(effect="idempotent", timeout=10, title={"zh": "提醒", "en": "Reminders"})
 async def reminders(
     ctx: Context,
     action: Annotated[Literal["add", "list", "cancel"], Field(description="what to do")] = "add",

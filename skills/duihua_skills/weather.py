@@ -63,7 +63,7 @@ class _Forecast(BaseModel):
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
-@skill(effect="read", timeout=20, hosts=_HOSTS, settings=Settings)
+@skill(effect="read", timeout=20, hosts=_HOSTS, settings=Settings, title={"zh": "查询天气", "en": "Weather"})
 async def weather(
     city: Annotated[str, Field(description="The city, in Chinese or English: 北京, Paris, Portland, Oregon")],
     ctx: Context,

@@ -21,7 +21,13 @@ _HTML = ("text/html", "application/xhtml+xml")
 _PLAIN = re.compile(r"text/[\w.+-]+|application/(?:[\w.-]+\+)?(?:json|xml|yaml|javascript)")
 
 
-@skill(effect="read", timeout=30, hosts=("*",), rate=Rate(30, 60))
+@skill(
+    effect="read",
+    timeout=30,
+    hosts=("*",),
+    rate=Rate(30, 60),
+    title={"zh": "读取网页", "en": "Reading a page"},
+)
 async def web_fetch(
     ctx: Context,
     url: Annotated[str, Field(description="http or https address of a public page", max_length=2000)],

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from duihua.simulator.telegram import FakeTelegram
-from tests.soak.model import TOKEN, Model, text_of
+from tests.soak.model import Model, plain, text_of
 
 KILL_EVERY = 30.0
 GRACE = 150.0
@@ -38,11 +38,14 @@ FAULTS = {"limit": 0.004, "error": 0.005, "cut": 0.01, "lost": 0.004, "slow": 0.
 
 @dataclass
 class Found:
-    """What a run came to. All but the first four must be zero."""
+    """What a run came to. All but the first five must be nothing."""
 
     said: int = 0
     kills: int = 0
-    unknown: int = 0  # messages whose fate nobody could know: they may stand there twice
+    doubted: int = 0  # times that nobody could know whether a message came
+    unknown: list[str] = field(
+        default_factory=list
+    )  # those that did come, and stand there twice: chat/message
     calls: int = 0
     unanswered: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
@@ -207,41 +210,44 @@ class Soak:
         found.passed = sum(g["refused"] for g in gauges.values())
         found.early = sum(g["early"] for g in gauges.values())
         found.marked = sum(fake.calls.unknown.values()) + sum(1 for c in fake.calls if c.parse_mode)
-        doubtful = self._database(fake)
+        known, doubts = self._database(fake)
         for chat in self.tokens:
-            self._chat(fake, chat, doubtful)
+            self._chat(fake, chat, known[chat], doubts[chat])
         quarter = len(memory) // 4
         if not self.hostile and quarter >= 5:
             second, last = (statistics.fmean(memory[n * quarter : (n + 1) * quarter]) for n in (1, 3))
             found.growth = last / second - 1
 
-    def _chat(self, fake: FakeTelegram, chat: int, doubtful: set[int]) -> None:
-        """What one person sees: every answer once, whole, in order."""
-        if not self.tokens[chat]:
-            return
+    def _chat(self, fake: FakeTelegram, chat: int, known: set[int], doubts: int) -> None:
+        """What one person sees in the messages that are known: every answer once, whole, in order.
+
+        Beside them stand no more than came at a moment when nobody could know of it.
+        """
         found, order = self.found, list[int]()
-        texts = [m.text for m in sorted(fake.chat(chat).answers, key=lambda m: m.id)]
-        words = " ".join(texts).split()
+        messages = sorted(fake.chat(chat).answers, key=lambda m: m.id) if self.tokens[chat] else []
+        strange = [message.id for message in messages if message.id not in known]
+        found.unknown += [f"{chat}/{id_}" for id_ in strange]
+        if len(strange) > doubts:
+            found.disagree.append(f"chat {chat}: {strange} are in no ledger, which doubts {doubts}")
+        words = " ".join(m.text for m in messages if m.id in known).split()
         for token in self.tokens[chat]:
             first, last = words.count(f"A{token}"), words.count(f"Z{token}")
             if not last:
                 found.unanswered.append(token)
             elif first > 1 or last > 1:
-                if chat not in doubtful:
-                    found.twice.append(token)
+                found.twice.append(token)
             elif first == 1:
                 order.append(words.index(f"A{token}"))
                 said = words[words.index(f"A{token}") : words.index(f"Z{token}") + 1]
-                if len(said) < len(_plain(text_of(token, self.seed))) and chat not in doubtful:
+                if len(said) < len(plain(text_of(token, self.seed))):
                     found.cut.append(token)
             else:
                 found.cut.append(token)
-        if order != sorted(order) and chat not in doubtful:
+        if order != sorted(order):
             found.disordered.append(str(chat))
 
-    def _database(self, fake: FakeTelegram) -> set[int]:
-        """Compares the ledger with the fake; the chats in which a message may stand twice."""
-        doubtful: set[int] = set()
+    def _database(self, fake: FakeTelegram) -> tuple[dict[int, set[int]], dict[int, int]]:
+        """Compares the ledger with the fake: what it knows of each chat, and how many more may have come."""
         with sqlite3.connect(self.folder / "duihua.db") as db:
             rows = db.execute(
                 "SELECT s.key, w.seq, w.part, w.external_id, w.doubts FROM shown w"
@@ -254,28 +260,17 @@ class Soak:
         for name, (count,) in (("owed", owed), ("arrivals", open_), ("inbox", waiting), ("turns", running)):
             if count:
                 self.found.disagree.append(f"{name}: {count}")
-        for key, seq, part, external, doubts in rows:
+        known, doubts = {chat: set[int]() for chat in self.tokens}, dict.fromkeys(self.tokens, 0)
+        for key, seq, part, external, doubted in rows:
             chat = int(key.split("/")[2])
-            if doubts or not external:
-                self.found.unknown += max(1, doubts)
-                doubtful.add(chat)
+            doubts[chat] += max(doubted, int(not external))
             if external:
+                known[chat].add(int(external))
                 message = fake.chat(chat).messages.get(int(external))
                 if message is None or message.deleted:
                     self.found.disagree.append(f"{key} {seq}.{part}: message {external} is not there")
-        known = {(int(key.split("/")[2]), int(external)) for key, _, _, external, _ in rows if external}
-        for chat in self.tokens:
-            if not self.tokens[chat] or chat in doubtful:
-                continue
-            for message in fake.chat(chat).answers:
-                if TOKEN.search(message.text) and (chat, message.id) not in known:
-                    self.found.disagree.append(f"chat {chat}: message {message.id} is in no ledger")
-        return doubtful
-
-
-def _plain(markdown: str) -> list[str]:
-    """The words of an answer as they are shown."""
-    return [word for word in markdown.replace("**", "").replace("`", "").split() if word != "-"]
+        self.found.doubted = sum(doubts.values())
+        return known, doubts
 
 
 def table(rows: Sequence[tuple[str, Found]]) -> str:

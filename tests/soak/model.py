@@ -23,6 +23,11 @@ def text_of(token: str, seed: int) -> str:
     return f"A{token} " + "\n\n".join(paragraphs) + f" Z{token}"
 
 
+def plain(markdown: str) -> list[str]:
+    """The words of an answer as they are shown."""
+    return [word for word in markdown.replace("**", "").replace("`", "").split() if word != "-"]
+
+
 class Model:
     """An OpenAI-compatible server on loopback.
 

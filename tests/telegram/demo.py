@@ -32,6 +32,7 @@ from duihua.simulator.phrasing import long
 from duihua.simulator.telegram import FakeTelegram, Group, User
 from duihua.simulator.telegram.messages import Message
 from duihua.simulator.telegram.transcript import Line
+from duihua.telegram.menu import LANGUAGES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (ROOT / "README.md", ROOT / "README.zh-CN.md")
@@ -45,6 +46,8 @@ WIDTH, ROWS = 92, 9
 LONG = 4_500
 ADA, MING, EVE, TEAM = 1, 2, 3, -1_001_000_000_001
 OWNERS = frozenset({ADA, MING})
+
+NO_CHAT = "setMyCommands: Bad Request: chat not found"
 
 TODAY = datetime(2026, 5, 1, 4, tzinfo=UTC)
 """Of the platform and its weather."""
@@ -243,8 +246,12 @@ def faults(fake: FakeTelegram) -> list[str]:
     gauges = fake.bot.budget.gauges.as_dict()
     passed = [f"the limit {name} was passed" for name, gauge in gauges.items() if gauge["refused"]]
     waiting = [f"{len(fake.bot.updates)} updates were not taken"] if fake.bot.updates else []
-    refused = [c for c in fake.calls if c.error and c.method != "setMyCommands"]  # an owner who never wrote
-    return [*waiting, *passed, *(f"refused: {c.method}: {c.error}" for c in refused)]
+    refused = [f"{c.method}: {c.error}" for c in fake.calls if c.error]
+    menus = [each for each in refused if each == NO_CHAT]
+    others = [f"refused: {each}" for each in refused if each != NO_CHAT]
+    if len(menus) != len(LANGUAGES):  # when the program starts 小明 has written, and Ada has no chat yet
+        others.append(f"{len(menus)} menus were refused")
+    return [*waiting, *passed, *others]
 
 
 async def play(tell: Callable[[str], None]) -> list[str]:

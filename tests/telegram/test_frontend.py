@@ -6,6 +6,8 @@ from duihua.errors import ProviderError
 from duihua.messages import TurnRef
 from duihua.ports import CallDelta, Flagged
 from duihua.simulator.telegram import FakeTelegram
+from duihua.telegram.frontend import status
+from duihua_prompts import Catalogue
 from tests.telegram.conftest import Desk
 
 LONG = "\n\n".join(f"{n}. " + "好的，" * 200 for n in range(12))
@@ -193,3 +195,33 @@ async def test_a_call_that_waits_is_asked_about_with_buttons(make: Any, fake: Fa
     data = [b["callback_data"] for row in message.buttons for b in row]
     (held,) = await desk.session(42).held()
     assert data == [f"yes:{held.call.id}", f"no:{held.call.id}"]
+
+
+async def test_a_call_is_one_line_in_the_words_of_its_skill(make: Any, fake: FakeTelegram) -> None:
+    from duihua import skill
+
+    go_on = asyncio.Event()
+
+    @skill(effect="read", title={"zh": "查询天气", "en": "Weather"})
+    async def weather(city: str) -> str:
+        """Tells the weather."""
+        await go_on.wait()
+        return "sunny"
+
+    script = [CallDelta(0, "c", "weather", '{"city": "Paris\\nand\\u202e Rome"}'), "It is sunny."]
+    desk: Desk = await make(script, skills=[weather], streaming="edit")
+    fake.user(42, "Ada").say("hi")
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: desk.texts(42) == ["⏳ Weather: Paris and Rome …"])
+    go_on.set()
+    await talking
+    assert desk.texts(42) == ["It is sunny."]
+
+
+def test_the_line_about_a_call_is_short_and_tells_no_secret() -> None:
+    words = Catalogue("zh")
+    assert status(words, "查询天气", '{"city": "北京", "days": 3, "raw": true}') == "⏳ 查询天气：北京 3 …"
+    assert status(words, "x", '{"api_key": "abc", "to": "sk-0123456789"}') == "⏳ x：*** sk-*** …"
+    assert status(words, "x" * 99, f'{{"a": "{"b" * 999}"}}') == f"⏳ {'x' * 59}…：{'b' * 59}… …"
+    for hostile in ("", "[1]", "nonsense", '{"a": ' * 99, '{"a": {"b": 1}}', f'{{"a": "{"b" * 99_999}"}}'):
+        assert status(words, "x", hostile) == "⏳ x …"

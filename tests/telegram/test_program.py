@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,13 @@ from duihua import cli, redact, telegram_commands
 from duihua.lanes import machine
 from duihua.simulator.telegram import FakeTelegram, User
 from duihua_prompts import Catalogue
+from tests.leftovers import run
+from tests.soak.model import Model, plain, text_of
 
 WORDS = Catalogue("en")
+PATIENCE = 60.0
+"""Seconds that a process may take to start, on a machine with much else to do."""
+STANDBY = WORDS.t("cli.telegram.standby", name="duihua_bot")
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +113,65 @@ async def test_a_killed_program_leaves_its_messages_to_the_next_one(
     await fake.until(lambda: fake.bot.waiting)
     assert [message.text for message in fake.chat(42).answers] == ["hi"]
     assert await life.engine.store.arrived("telegram/700000001") == []
+
+
+async def test_of_two_programs_one_stands_by_and_takes_over_when_the_other_is_killed(
+    fake: FakeTelegram, ada: User, tmp_path: Path
+) -> None:
+    """Killed in the middle of an answer, which the second one gives to its end, in the same message."""
+    told = "T42x1"
+    async with AsyncExitStack() as stack:
+        model = await stack.enter_async_context(Model(1, (1.0, 1.0)))
+        settings = {
+            "TELEGRAM_BOT_TOKEN": fake.token,
+            "TELEGRAM_API_URL": fake.url,
+            "TELEGRAM_STREAM": "edit",
+            "DUIHUA_OWNERS": "telegram/42",
+            "DUIHUA_MODEL": "openai/any",
+            "DUIHUA_MEMORY_MODEL": "none",
+            "OPENAI_API_KEY": "a-key",
+            "OPENAI_BASE_URL": model.url,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+
+        async def begin() -> asyncio.subprocess.Process:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "duihua", "telegram"),
+                cwd=tmp_path,
+                env={**os.environ, **settings},
+                stderr=asyncio.subprocess.PIPE,
+            )
+            stack.push_async_callback(_ended, process)
+            return process
+
+        first = await begin()
+        await fake.until(lambda: fake.bot.waiting, PATIENCE)
+        second = await begin()
+        assert second.stderr
+        while (line := (await second.stderr.readline()).decode().strip()) != STANDBY:
+            assert line
+        ada.say(f"please {told}")
+        await fake.until(lambda: fake.chat(42).answers, PATIENCE)
+        known = "SELECT external_id FROM shown WHERE external_id <> ''"  # from then on it is never sent twice
+        while not await asyncio.to_thread(run, f"sqlite:///{tmp_path}/duihua.db", known):
+            pass
+        first.kill()
+
+        def said() -> list[str]:
+            return " ".join(message.text for message in fake.chat(42).answers).split()
+
+        await fake.until(lambda: f"Z{told}" in said(), PATIENCE)
+        await fake.until(lambda: fake.bot.waiting, PATIENCE)
+        second.terminate()
+        assert await second.wait() == 0
+        assert [word for word in said() if word != "-"] == plain(text_of(told, 1))
+        assert len(fake.calls.of("sendMessage", chat=42)) == 1
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
 
 
 async def test_the_program_runs_and_ends_when_it_is_deaf(

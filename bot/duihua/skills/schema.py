@@ -61,6 +61,7 @@ def skill(
     admin_only: bool = False,
     rate: Rate | None = None,
     settings: type[BaseModel] | None = None,
+    title: str | Mapping[str, str] = "",
 ) -> Callable[[Function], Skill]: ...
 def skill(
     function: Function | None = None,
@@ -74,6 +75,7 @@ def skill(
     admin_only: bool = False,
     rate: Rate | None = None,
     settings: type[BaseModel] | None = None,
+    title: str | Mapping[str, str] = "",
 ) -> Skill | Callable[[Function], Skill]:
     """Makes a function a skill, bare (`@skill`) or with options (`@skill(effect="read")`).
 
@@ -92,6 +94,8 @@ def skill(
         admin_only: only administrators may have it called.
         rate: of each person.
         settings: a pydantic model that `DUIHUA_SKILL_<NAME>_*` are read into.
+        title: what people see while it is at work: a few words, or several by language, for example
+            `{"zh": "查询天气", "en": "Weather"}`; its name if empty.
 
     Raises:
         TypeError: the function cannot become a skill; the text says what to add.
@@ -101,17 +105,17 @@ def skill(
     scope = dict(sys._getframe(1).f_locals)  # pyright: ignore[reportPrivateUsage] (no public twin)
 
     def decorate(function: Function) -> Skill:
-        title = name or getattr(function, "__name__", "")
-        where = f"skill {title!r}"
-        _check(where, function, title, effect, timeout)
+        called = name or getattr(function, "__name__", "")
+        where = f"skill {called!r}"
+        _check(where, function, called, effect, timeout)
         description, texts = docstring.parse(function.__doc__)
         if not description:
             raise TypeError(f"{where} has no docstring: its first paragraph tells the model when to use it")
         signature = _Signature(where, function, scope)
         return Skill(
-            spec=ToolSpec(title, description, signature.schema(texts)),
-            run=signature.runner(title),
-            validate=signature.validator(title),
+            spec=ToolSpec(called, description, signature.schema(texts)),
+            run=signature.runner(called),
+            validate=signature.validator(called),
             effect=effect,
             confirm=consent(confirm),
             timeout=float(timeout),
@@ -121,6 +125,7 @@ def skill(
             settings=settings,
             origin=f"{function.__module__}.{function.__qualname__}",
             plain=plain(signature.model.__pydantic_core_schema__),
+            titles=({"": title} if title else {}) if isinstance(title, str) else dict(title),
         )
 
     return decorate if function is None else decorate(function)

@@ -12,14 +12,16 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import orjson
 
 from duihua.access import noticed
 from duihua.errors import Gone, NotSent, SendUnknown
+from duihua.escapes import one_line
 from duihua.events import AnyEvent, TurnFailed, TurnFinished
 from duihua.messages import Address, Media, TurnRef
+from duihua.redact import redact
 from duihua.reminding import told as reminded
 from duihua.shown import cleared, end_of, replaced, sentence, thoughts_of
 from duihua.telegram.api import LATER, Api, Button, Buttons, Content, NotRich
@@ -43,6 +45,8 @@ Richness = Literal["auto", "always", "never"]
 
 WHILE = 15.0
 """Seconds after which a long answer lets others send before it goes on."""
+LONGEST, EACH = 10_000, 60
+"""Characters of a call's arguments that are looked at, and of each that are shown."""
 
 
 class TelegramFront:
@@ -91,7 +95,7 @@ class TelegramFront:
             place,
             book,
             self._transport(place),
-            status=lambda name, arguments: _status(words, name, arguments),
+            status=self._status(words),
             stop=words.t("telegram.stop"),
             gone=words.t("telegram.gone"),
             clock=self._clock,
@@ -106,6 +110,15 @@ class TelegramFront:
         finally:
             # What it knows of the messages serves whoever sends what is owed, which happens soon.
             asyncio.get_running_loop().call_later(60, self._live.pop, key, None)
+
+    def _status(self, words: Catalogue) -> Callable[[str, str], str]:
+        """Tells what a call does, by the name of its skill and its arguments."""
+
+        def told(name: str, arguments: str) -> str:
+            skill = self._engine.registry.get(name)
+            return status(words, skill.title(words.lang) if skill is not None else name, arguments)
+
+        return told
 
     def _transport(self, place: Place) -> Transport:
         if self._streaming in ("edit", "final"):
@@ -246,15 +259,21 @@ def _cut(send: Send) -> bool:
 # ---------------------------------------------------------------- words
 
 
-def _status(words: Catalogue, name: str, arguments: str) -> str:
-    """One quiet line: `weather: 北京 …`."""
+def status(words: Catalogue, title: str, arguments: str) -> str:
+    """One quiet line about a call: `查询天气：北京 …`. What a model made up is bounded, no secret is told."""
     try:
-        given: Any = orjson.loads(arguments)
+        given: Any = orjson.loads(redact(arguments)) if len(arguments) <= LONGEST else {}
     except orjson.JSONDecodeError:
         given = {}
-    values: list[Any] = list(given.values()) if isinstance(given, dict) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (JSON)
-    told = " ".join(str(value) for value in values if isinstance(value, str | int | float))
-    return words.t("telegram.skill", name=name, arguments=told)
+    values = list(cast("dict[str, Any]", given).values()) if isinstance(given, dict) else []
+    told = " ".join(
+        one_line(str(value), EACH)
+        for value in values
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+    )
+    if told.strip():
+        return words.t("telegram.skill", name=one_line(title, EACH), arguments=told)
+    return words.t("telegram.skill_alone", name=one_line(title, EACH))
 
 
 def _question(words: Catalogue, name: str, arguments: str) -> str:

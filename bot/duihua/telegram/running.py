@@ -77,13 +77,17 @@ class Met:
 class Running:
     """The program at work; `meet` comes first, then `run`.
 
+    Args:
+        plan: how it is run.
+        stands_by: told of a bot for which another process works.
+
     Attributes:
         bots: those that were met.
         ports: where it listens: `health`, `webhook`.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, *, stands_by: Callable[[Met], None] = lambda bot: None) -> None:
+        self.plan, self._stands_by = plan, stands_by
         self._wires = [Wire(token, plan.url, proxy=plan.proxy) for token in plan.tokens]
         self._pulses = [Pulse(wire.id, polls=not plan.webhook) for wire in self._wires]
         self._receivers: dict[str, Receiver] = {}
@@ -150,8 +154,9 @@ class Running:
         seconds, desk = engine.settings.lease, Desk(engine.store, bot.me, clerk)
 
         def waiting() -> None:
-            if pulse.state != "lost":
+            if pulse.state not in ("lost", "standby"):
                 pulse.turn("standby")
+                self._stands_by(bot)
 
         if self.plan.webhook:  # by whomever the desk is run: what Telegram brings here is kept
             secret = self.plan.secret or secret_of(bot.token)
