@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import itertools
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL, make_url
 
-from duihua_storage import SqlStore, upgrade
+from duihua_storage import SqlStore, open_store, upgrade
 from duihua_storage.tables import metadata
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -125,10 +126,26 @@ def empty(url: str) -> None:
         connection.execute("; ".join(_EMPTYING))  # all at once: each of them alone would wait for its answer
 
 
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with all tables and nothing in them, as `open_store` makes it."""
+    path = tmp_path_factory.mktemp("sqlite") / "duihua.db"
+
+    async def make() -> None:
+        store = open_store(f"sqlite+aiosqlite:///{path}", upgrade=True)
+        await store.open()
+        await store.aclose()
+
+    asyncio.run(make())
+    assert [one.name for one in path.parent.iterdir()] == [path.name]  # nothing waits in a log beside it
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database of the test's own, once of each kind."""
+    """The URL of a database of the test's own, once of each kind, with tables."""
     if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_file"), tmp_path / "duihua.db")
         return f"sqlite+aiosqlite:///{tmp_path}/duihua.db"
     url: str = request.getfixturevalue("_pg_empty")
     return url

@@ -127,7 +127,8 @@ def test_names_that_are_misspelt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 # ---------------------------------------------------------------- databases
 
 
-def test_a_database_as_it_is(database_url: str) -> None:
+def test_a_database_as_it_is(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "duihua.db").unlink(missing_ok=True)
     for _ in range(2):  # looking makes nothing
         assert inspect(database_url).state == ("absent" if "sqlite" in database_url else "current")
     upgrade(database_url)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,8 +17,9 @@ Start = Callable[..., Any]
 
 
 @pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
+async def start(tmp_path: Path, sqlite_file: Path) -> AsyncIterator[Start]:
     """`await start(case, settings=..., simulator options=...)` -> (engine, simulator)."""
+    shutil.copyfile(sqlite_file, tmp_path / "duihua.db")
     async with AsyncExitStack() as stack:
 
         async def build(
