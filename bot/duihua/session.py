@@ -11,6 +11,7 @@ import orjson
 
 from duihua.codes import new_code
 from duihua.errors import InvalidOptions, NotFound, PrivateSession, TurnError
+from duihua.escapes import one_line
 from duihua.events import (
     END,
     AnyEvent,
@@ -31,6 +32,7 @@ from duihua.messages import (
     Media,
     Options,
     Part,
+    Speaker,
     Text,
     Turn,
     TurnRef,
@@ -48,6 +50,10 @@ if TYPE_CHECKING:
 
 POLL = 0.25
 """Seconds between two looks at a turn that runs in another process."""
+
+NAME = 40
+"""Characters of a name that the model reads."""
+_MARKS = dict.fromkeys(map(ord, ":：>"), " ")
 
 CODE_SECONDS = 600
 """How long a code that joins identities is good for."""
@@ -576,6 +582,8 @@ class Session(MemorySession):
         given = (Text(content),) if isinstance(content, str) else tuple(content)
         files = tuple(part for part in given if isinstance(part, Attachment))
         parts = tuple(part.part if isinstance(part, Attachment) else part for part in given)
+        if self.address.shared:
+            parts = (speaker(self._name), *parts)
         await engine.check(self.address, parts, options)
         if options is not None and (values := _plain(options)):
             parts = (*parts, Options(values))
@@ -649,6 +657,11 @@ class Session(MemorySession):
         for ticket in await self.waiting():
             async for _ in self.events(ticket):
                 pass
+
+
+def speaker(name: str) -> Speaker:
+    """Who speaks, as the model reads it: people choose their names, so it is one short line without marks."""
+    return Speaker(one_line(name.translate(_MARKS), NAME).strip() or "Someone")
 
 
 def _told(key: str, progress: Progress, cost: tuple[Cost, ...], *, begun: bool, shown: str) -> list[AnyEvent]:
