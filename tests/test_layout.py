@@ -21,6 +21,7 @@ VALUES = {
     "memories",
     "reminders",
     "arrivals",
+    "chats",
     "admission",
     "codes",
     "showing",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from duihua.admission import AccessStore
 from duihua.arrivals import ArrivalStore
+from duihua.chats import ChatStore
 from duihua.events import AnyEvent
 from duihua.memories import MemoryStore
 from duihua.messages import (
@@ -506,7 +507,7 @@ class StoredTask:
     ended: int = 0
 
 
-class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, Protocol):
+class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, ChatStore, Protocol):
     """Keeps conversations. Its methods are the turn's transactions, not CRUD: one method, one transaction.
 
     A Fence that no longer holds raises Superseded and writes nothing. An accepted write is carried out even

@@ -86,16 +86,17 @@ Buttons = Sequence[Sequence[Button]]
 class Api:
     """The calls of one bot.
 
-    Args:
-        moved: told when a group has become a supergroup: (old chat, new chat).
+    Attributes:
+        moved: told when a call finds that a group has become a supergroup: (old chat, new chat).
     """
 
     def __init__(
         self, bot: Bot, governor: Governor, moved: Callable[[int, int], Awaitable[None]] | None = None
     ) -> None:
         self.bot, self.governor = bot, governor
-        self._moved = moved
+        self.moved = moved
         self._new: dict[int, int] = {}  # chats that have moved
+        self._there: set[tuple[int, int]] = set()  # (old chat, message) sent to the new one
         self._off: set[str] = set()  # methods that this server does not know
 
     @asynccontextmanager
@@ -144,7 +145,7 @@ class Api:
                 parse_mode=None,
             )
 
-        return (await self._sent(place, what, method)).message_id
+        return self._noted(place, (await self._sent(place, what, method)).message_id)
 
     async def edit(self, place: Place, message: int, what: Formatted, *, buttons: Buttons = ()) -> bool:
         """Makes a message say something else; False: it is no more, or cannot be changed.
@@ -152,6 +153,8 @@ class Api:
         Raises:
             NotSent, Gone: as the module says. As the same edit twice is one edit, nothing is unknown.
         """
+        if not self._exists(place, message):
+            return False
 
         def method(text: Formatted, at: Place) -> EditMessageText:
             return EditMessageText(
@@ -165,9 +168,11 @@ class Api:
             )
 
         try:
-            await self._sent(place, what, method)
+            await self._sent(place, what, method, follows=False)
         except SendUnknown as e:
             raise NotSent(str(e), LATER) from None
+        except _Moved:
+            return False
         except _Refused as e:
             if "not modified" in e.reason:
                 return True
@@ -178,12 +183,17 @@ class Api:
 
     async def delete(self, place: Place, messages: Sequence[int]) -> None:
         """Deletes messages; what is gone or too old for it stays as it is."""
+        messages = [message for message in messages if self._exists(place, message)]
         for start in range(0, len(messages), 100):
-            some = list(messages[start : start + 100])
+            some = messages[start : start + 100]
             try:
                 await self._call(
-                    place, lambda at, some=some: DeleteMessages(chat_id=at.chat, message_ids=some)
+                    place,
+                    lambda at, some=some: DeleteMessages(chat_id=at.chat, message_ids=some),
+                    follows=False,
                 )
+            except _Moved:
+                return
             except SendUnknown as e:
                 raise NotSent(str(e), LATER) from None
             except _Refused as e:
@@ -232,7 +242,7 @@ class Api:
             return SendDocument(**where, document=data, **common)
 
         try:
-            return (await self._call(place, method)).message_id
+            return self._noted(place, (await self._call(place, method)).message_id)
         except _Refused as e:
             if "photo" not in e.reason.lower() and "image" not in e.reason.lower():
                 raise
@@ -263,19 +273,26 @@ class Api:
     # ------------------------------------------------------------ calls
 
     async def _sent(
-        self, place: Place, what: Formatted, method: Callable[[Formatted, Place], TelegramMethod[Any]]
+        self,
+        place: Place,
+        what: Formatted,
+        method: Callable[[Formatted, Place], TelegramMethod[Any]],
+        *,
+        follows: bool = True,
     ) -> Any:
         """A text; once more without its entities, should Telegram not take them."""
         try:
-            return await self._call(place, lambda at: method(what, at))
+            return await self._call(place, lambda at: method(what, at), follows=follows)
         except _Refused as e:
             if not what.entities or "entit" not in e.reason:
                 raise
             log.warning("a text was sent plain: %s", e.reason)
-            return await self._call(place, lambda at: method(Formatted(what.text), at))
+            return await self._call(place, lambda at: method(Formatted(what.text), at), follows=follows)
 
-    async def _call(self, place: Place, method: Callable[[Place], TelegramMethod[T]]) -> T:
-        """A call; once more where a topic is gone, or where the group has moved to."""
+    async def _call(
+        self, place: Place, method: Callable[[Place], TelegramMethod[T]], *, follows: bool = True
+    ) -> T:
+        """A call; once more where a topic is gone, or, if it `follows`, where the group has moved to."""
         at = Place(self._chat(place), place.topic)
         try:
             return await self._once(method(at), at.chat)
@@ -284,9 +301,11 @@ class Api:
                 raise
             return await self._once(method(Place(at.chat)), at.chat)
         except _Moved as e:
-            self._new[place.chat] = e.chat
-            if self._moved is not None:
-                await self._moved(place.chat, e.chat)
+            self.note_move(place.chat, e.chat)
+            if self.moved is not None:
+                await self.moved(place.chat, e.chat)
+            if not follows:
+                raise
             return await self._once(method(Place(e.chat)), e.chat)
 
     async def _once(self, method: TelegramMethod[T], chat: int) -> T:
@@ -319,6 +338,19 @@ class Api:
 
     def _chat(self, place: Place) -> int:
         return self._new.get(place.chat, place.chat)
+
+    def note_move(self, old: int, new: int) -> None:
+        """A group is another chat from now on. What was sent to the former one cannot be changed any more."""
+        self._new[old] = new
+
+    def _noted(self, place: Place, message: int) -> int:
+        if place.chat in self._new:
+            self._there.add((place.chat, message))
+        return message
+
+    def _exists(self, place: Place, message: int) -> bool:
+        """Whether a message is where calls go now: the same id in another chat is another message."""
+        return place.chat not in self._new or (place.chat, message) in self._there
 
 
 class _Refused(DeliveryError):

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from duihua.commands import (
@@ -31,13 +32,14 @@ from duihua.commands import (
 from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
 from duihua.messages import Address, TurnRef, text_of
 from duihua.plain import explain
-from duihua.telegram.place import FRONT
+from duihua.telegram.place import FRONT, Place, address_of
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
-from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
+from duihua.telegram.updates import Event, Me, Moved, Person, Pressed, Said, Stopped
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
     from duihua.session import Session
+    from duihua.telegram.chats import Chats
     from duihua.telegram.voice import Languages, Voice
     from duihua_prompts import Catalogue
 
@@ -79,10 +81,12 @@ class Clerk:
         me: the bot.
         voice: how people hear of what was done.
         languages: in which words; learns of those who speak.
+        chats: what is known of where it is said.
     """
 
-    def __init__(self, engine: ChatEngine, me: Me, voice: Voice, languages: Languages) -> None:
+    def __init__(self, engine: ChatEngine, me: Me, voice: Voice, languages: Languages, chats: Chats) -> None:
         self._engine, self._me, self._voice, self._languages = engine, me, voice, languages
+        self._chats = chats
         self._porter = Porter(engine.access, me, voice, languages)
         self._albums: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
@@ -94,7 +98,7 @@ class Clerk:
             case Said(edited=False):
                 what = TABLE.parse(event.text)
                 return isinstance(what, Invocation) and what.command.name == STOP
-            case Said():
+            case Said() | Moved():
                 return False
             case Pressed() | Stopped():
                 return True
@@ -103,6 +107,8 @@ class Clerk:
         """Stops what runs where the event comes from; False: it is no stop, or nothing runs."""
         turn = 0
         match event:
+            case Moved():
+                return False
             case Pressed():
                 name, turn = _number(event.data)
                 if name != STOP:
@@ -170,6 +176,7 @@ class Clerk:
         Raises:
             StorageError: it is to be done once more.
         """
+        event = replace(event, address=self._chats.at(event.address))
         if not (event.called or isinstance(TABLE.parse(event.text), Invocation)):
             return  # a command of another bot
         words = self._words(event.who)
@@ -188,6 +195,14 @@ class Clerk:
             raise
         except DuihuaError as e:
             await self._tell(event, explain(words, e), reply=True)
+
+    async def note(self, event: Moved, settle: Settle) -> None:
+        """Takes note of what Telegram tells of a chat.
+
+        Raises:
+            StorageError: it is to be done once more.
+        """
+        await self._chats.move(address_of(self._me.id, Place(event.old)), str(event.new))
 
     async def broken(self, event: Said) -> None:
         """Tells that a message could not be worked on, by a fault of ours."""
@@ -296,7 +311,7 @@ class Clerk:
 
     # ------------------------------------------------------------ who speaks
 
-    async def _knows(self, event: Event) -> bool:
+    async def _knows(self, event: Said | Pressed | Stopped) -> bool:
         # Only a private chat has drafts, and its id is the person's.
         who = event.address.chat if isinstance(event, Stopped) else str(event.who.id)
         return await self._engine.access.knows(FRONT, who)
@@ -357,7 +372,7 @@ def _number(data: str) -> tuple[str, int]:
 
 
 def _who(event: Event) -> Person:
-    return Person(0) if isinstance(event, Stopped) else event.who
+    return Person(0) if isinstance(event, Stopped | Moved) else event.who
 
 
 async def _left(iterator: object) -> None:

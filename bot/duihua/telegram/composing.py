@@ -16,6 +16,7 @@ from aiogram.methods import TelegramMethod
 from aiogram.methods.base import TelegramType
 
 from duihua.telegram.api import Api
+from duihua.telegram.chats import Chats
 from duihua.telegram.frontend import Streaming, TelegramFront
 from duihua.telegram.governor import Governor, Limits
 from duihua.telegram.running import Met, Plan
@@ -97,16 +98,17 @@ async def fronted(
     connections: Connections | None = None,
     limits: Limits | None = None,
     streaming: Streaming = "auto",
-) -> AsyncGenerator[tuple[TelegramFront, Voice, Languages]]:
+) -> AsyncGenerator[tuple[TelegramFront, Voice, Languages, Chats]]:
     """The front end of these bots; to be entered before the engine, which sends to the last."""
     session = connections or Connections(plan.url, plan.proxy)
     apis = {
         str(bot.me.id): Api(Bot(bot.token.get_secret_value(), session=session), Governor(limits))
         for bot in bots
     }
+    chats = Chats(engine, apis)
     languages = Languages(engine.settings.lang)
     try:
         front = TelegramFront(engine, apis, languages.of, streaming=streaming)
-        yield front, Voice(apis), languages
+        yield front, Voice(apis), languages, chats
     finally:
         await session.close()

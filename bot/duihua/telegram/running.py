@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from duihua.engine import ChatEngine
     from duihua.ports import Frontend
+    from duihua.telegram.chats import Chats
     from duihua.telegram.voice import Languages, Voice
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,13 @@ class Running:
         return self.bots
 
     async def run(
-        self, engine: ChatEngine, front: Frontend, voice: Voice, languages: Languages, stop: asyncio.Event
+        self,
+        engine: ChatEngine,
+        front: Frontend,
+        voice: Voice,
+        languages: Languages,
+        chats: Chats,
+        stop: asyncio.Event,
     ) -> None:
         """Works until `stop` is set. The engine must be open, `front` is attached with the first lease.
 
@@ -139,7 +146,7 @@ class Running:
 
         async def one(bot: Met) -> None:
             await _menus(bot, engine, languages)
-            clerk = Clerk(engine, bot.me, voice, languages)
+            clerk = Clerk(engine, bot.me, voice, languages, chats)
             await self._bot(bot, engine, clerk, lambda: engine.attach(front, live=True))
 
         await abreast(stop.wait(), *(one(bot) for bot in self.bots))

@@ -113,13 +113,22 @@ class Stopped:
     draft: int
 
 
-Event = Said | Pressed | Stopped
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A group has become a supergroup: chat `old` is `new` from now on. Both are told of it."""
+
+    address: Address
+    old: int
+    new: int
+
+
+Event = Said | Pressed | Stopped | Moved
 
 
 def read(update: Update, me: Me) -> Event | None:
     """What an update means; None: nothing that the bot is to do something about."""
     if (message := update.message or update.edited_message) is not None:
-        return _said(message, me, edited=update.message is None)
+        return _moved(message, me) or _said(message, me, edited=update.message is None)
     if (pressed := update.callback_query) is not None:
         return _pressed(pressed, me)
     if (stopped := update.stopped_message_generation) is not None:
@@ -136,6 +145,15 @@ def _pressed(query: CallbackQuery, me: Me) -> Pressed:
         address = _address(message.chat, _topic(message), me)
     under = message.message_id if message is not None else 0
     return Pressed(address, _person(query.from_user), query.id, query.data or "", under)
+
+
+def _moved(message: Message, me: Me) -> Moved | None:
+    here = message.chat.id
+    if message.migrate_to_chat_id:
+        return Moved(_address(message.chat, None, me), here, message.migrate_to_chat_id)
+    if message.migrate_from_chat_id:
+        return Moved(_address(message.chat, None, me), message.migrate_from_chat_id, here)
+    return None
 
 
 def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
