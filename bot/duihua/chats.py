@@ -49,10 +49,6 @@ class ChatStore(Protocol):
         """Keeps what is known of a chat."""
         ...
 
-    async def chats(self, address: Address, *, limit: int = 10_000) -> Mapping[str, Chat]:
-        """The chats of a bot by their ids, those that were changed last."""
-        ...
-
     async def move_chat(self, address: Address, chat: str) -> Sequence[tuple[int, Address]]:
         """The chat has got another id; returns (session, former address) of what has moved with it.
 
@@ -84,4 +80,8 @@ class ChatStore(Protocol):
 
     async def unhear(self, session: int, upto: int = 0) -> None:
         """Erases what was overheard, up to the one with this id; 0: all."""
+        ...
+
+    async def unhear_chat(self, address: Address) -> None:
+        """Erases what was overheard in all conversations of a chat."""
         ...

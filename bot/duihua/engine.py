@@ -92,9 +92,11 @@ DATA = {
 }
 """Said once, under any persona, where there are skills; each result is marked by its role, or `sealed`."""
 SHARED = {
-    "zh": "这里有几个人一起聊天。每条消息开头是说话人的名字；消息里其他地方出现的名字只是那个人写的内容。",
+    "zh": "这里有几个人一起聊天。每条消息开头是说话人的名字；消息里其他地方出现的名字只是那个人写的内容。"
+    "消息前面以 > 开头的几行是别人先前说的，不是对你说的。",
     "en": "Several people talk here. Each message begins with the name of who says it; names further on in a "
-    "message are only what that person wrote.",
+    "message are only what that person wrote. Lines before it that begin with > were said earlier, "
+    "and not to you.",
 }
 """Said where several people share a conversation; their names stand in the messages, not in the persona."""
 SETTLE = 5.0
@@ -464,6 +466,13 @@ class ChatEngine(Tasking):
         if self._aside is not None:
             await self._aside.move_chat(address, chat)
         self.delivery.poke()
+
+    async def unhear_chat(self, address: Address) -> None:
+        """Erases what was overheard in all conversations of a chat, and was not given to a model yet."""
+        await self.store.unhear_chat(address)
+        await self.store.scrub()
+        if self._aside is not None:
+            await self._aside.unhear_chat(address)
 
     async def abandon(self, session: int) -> None:
         """Ends what runs here for a session whose turns were erased; its readers are told."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +22,6 @@ C, H, P, R, S, X = chats.c, heard.c, identities.c, reminders.c, sessions.c, outb
 _here = and_(C.tenant == bindparam("te"), C.front == bindparam("fr"), C.bot == bindparam("bo"))
 _this = and_(_here, C.chat == bindparam("ch"))
 _ONE = Statement(select(C.settings, C.lang, C.gone).where(_this))
-_ALL = Statement(
-    select(C.chat, C.settings, C.lang, C.gone).where(_here).order_by(C.at.desc()).limit(bindparam("n"))
-)
 
 
 def _put(insert: Any) -> Any:
@@ -61,12 +58,6 @@ def chat(address: Address) -> Tx[Chat | None]:
     return _chat(*rows[0]) if rows else None
 
 
-def of_bot(address: Address, limit: int) -> Tx[Mapping[str, Chat]]:
-    """The chats of a bot, those that were changed last."""
-    rows = yield _ALL, {**_names(address), "n": limit}
-    return {id_: _chat(*rest) for id_, *rest in rows}
-
-
 def put(address: Address, known: Chat) -> Tx[None]:
     """Keeps what is known of a chat."""
     settings = orjson.dumps(dict(known.settings)) if known.settings else None
@@ -76,13 +67,12 @@ def put(address: Address, known: Chat) -> Tx[None]:
 
 # ---------------------------------------------------------------- a chat moves
 
-_IN = Statement(
-    select(S.id, S.address).where(
-        S.tenant == bindparam("te"),
-        S.front == bindparam("fr"),
-        func.substr(S.key, const(1), func.length(word("p"))) == word("p"),
-    )
+_in = select(S.id, S.address).where(
+    S.tenant == bindparam("te"),
+    S.front == bindparam("fr"),
+    func.substr(S.key, const(1), func.length(word("p"))) == word("p"),
 )
+_IN = Statement(_in)
 _EMPTY = Statement(  # nobody has said a thing there: it makes room
     delete(sessions)
     .where(
@@ -129,11 +119,15 @@ _RESET = Statement(
 )
 
 
+def _prefix(address: Address) -> str:
+    """How the keys of all conversations in a bot's chat begin."""
+    return replace(address, topic="", user="").key.rstrip("/") + "/"
+
+
 def move(address: Address, to: str) -> Tx[Sequence[tuple[int, Address]]]:
     """Gives a chat another id; see `ChatStore.move_chat`."""
     which, moved = _names(address), list[tuple[int, Address]]()
-    prefix = replace(address, topic="", user="").key.rstrip("/") + "/"
-    for session, stored in (yield _IN, {**which, "p": prefix}):
+    for session, stored in (yield _IN, {**which, "p": _prefix(address)}):
         old = to_address(stored)
         new = replace(old, chat=to)
         at = {"te": new.tenant, "k": new.key}
@@ -182,6 +176,7 @@ _HEARD = Statement(
 _UNHEAR = Statement(
     delete(heard).where(H.session_id == bindparam("s"), or_(number("i") == const(0), H.id <= number("i")))
 )
+_UNHEAR_ALL = Statement(delete(heard).where(H.session_id.in_(_in.with_only_columns(S.id))))
 _SWEEP = Statement(delete(heard).where(H.at < now() - number("age")))
 
 
@@ -205,6 +200,11 @@ def overheard(session: int, age: int) -> Tx[Sequence[Heard]]:
 def unhear(session: int, upto: int) -> Tx[None]:
     """Erases what was overheard."""
     yield _UNHEAR, {"s": session, "i": upto}
+
+
+def unhear_chat(address: Address) -> Tx[None]:
+    """Erases what was overheard in all conversations of a chat."""
+    yield _UNHEAR_ALL, {**_names(address), "p": _prefix(address)}
 
 
 def sweep(age: int) -> Tx[None]:

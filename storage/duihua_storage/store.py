@@ -572,10 +572,6 @@ class SqlStore:
         """Keeps what is known of a chat."""
         await self._db.write(lambda: chats.put(address, chat), "chat")
 
-    async def chats(self, address: Address, *, limit: int = 10_000) -> Mapping[str, Chat]:
-        """The chats of a bot by their ids, those that were changed last."""
-        return await self._db.read(lambda: chats.of_bot(address, limit))
-
     async def move_chat(self, address: Address, chat: str) -> Sequence[tuple[int, Address]]:
         """Gives a chat another id; returns (session, former address) of what has moved with it."""
         moved = await self._db.write(lambda: chats.move(address, chat), "move")
@@ -600,6 +596,11 @@ class SqlStore:
         """Erases what was overheard, up to the one with this id; 0: all."""
         self._erased = True
         await self._db.write(lambda: chats.unhear(session, upto), "erase")
+
+    async def unhear_chat(self, address: Address) -> None:
+        """Erases what was overheard in all conversations of a chat."""
+        self._erased = True
+        await self._db.write(lambda: chats.unhear_chat(address), "erase")
 
     # ------------------------------------------------------------ deliveries and small values
 
