@@ -11,10 +11,18 @@ import orjson
 from duihua.messages import Address
 from duihua.ports import Request
 from duihua.simulator.telegram import FakeTelegram, User
-from tests.telegram.test_desk import answers, echo
+from duihua_prompts import Catalogue
+from tests.telegram.life import ADA
+from tests.telegram.test_desk import answers as all_answers
+from tests.telegram.test_desk import echo
 
 Start = Callable[..., Any]
 BOT = "700000001"
+
+
+def answers(fake: FakeTelegram, chat: int = 42) -> list[str]:
+    """What the bot said, after its greeting."""
+    return [text for text in all_answers(fake, chat) if not text.startswith("Hello! Mention me")]
 
 
 def asked(request: Request) -> list[str]:
@@ -103,8 +111,221 @@ async def test_a_message_that_waited_while_the_group_moved_is_answered_there(
     await fake.until(lambda: not fake.bot.updates)
     new = fake.chat(group.migrate())
     ada.say("/ask three", group)
-    await fake.until(lambda: new.answers)
+    await fake.until(lambda: answers(fake, new.id))
     held.set()
-    await fake.until(lambda: len(new.answers) == 3)
-    assert not old.answers
-    assert {m.text.rpartition(" ")[2] for m in new.answers} == {"one", "two", "three"}
+    await fake.until(lambda: len(answers(fake, new.id)) == 3)
+    assert {text.rpartition(" ")[2] for text in answers(fake, new.id)} == {"one", "two", "three"}
+    assert not answers(fake, old.id)
+
+
+# ---------------------------------------------------------------- settings
+
+
+def menu(fake: FakeTelegram, chat: int) -> Any:
+    """The last menu of settings in a chat."""
+    found = [m for m in fake.chat(chat).answers if m.text.startswith("Settings of this chat")]
+    return found[-1] if found else None
+
+
+async def press(fake: FakeTelegram, who: User, chat: int, label: str) -> str:
+    """Presses a button of the menu; the word that is shown for it."""
+    query = who.press(menu(fake, chat), label)
+    await fake.until(lambda: query in fake.bot.answered)
+    return fake.bot.answered[query]["text"]
+
+
+async def opened(fake: FakeTelegram, admin: User, group: Any) -> int:
+    """A group in which its owner has asked for the settings."""
+    admin.say("/settings", group)
+    await fake.until(lambda: menu(fake, group.id))
+    return group.id
+
+
+async def test_admins_change_settings_by_buttons_and_others_get_a_word(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo, access="open")
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    eve.say("/settings", group)
+    await fake.until(lambda: answers(fake, group.id))
+    assert answers(fake, group.id) == ["Only administrators of the group may change its settings."]
+    chat = await opened(fake, ada, group)
+    assert "I answer: when called" in menu(fake, chat).text
+    assert await press(fake, eve, chat, "set:answers:admins") == answers(fake, chat)[0]
+    assert await press(fake, ada, chat, "set:answers:admins") == "Set."
+    assert "I answer: admins' calls" in menu(fake, chat).text
+    assert [b["text"] for row in menu(fake, chat).buttons for b in row if "✓" in b["text"]] == [
+        "✓ admins' calls",
+        "✓ one for all",
+        "✓ off",
+        "✓ as yours",
+    ]
+    eve.say("/ask me?", group)
+    ada.say("/ask and me?", group)
+    await fake.until(lambda: "you said Ada: and me?" in answers(fake, chat))
+    assert "you said Eve: me?" not in answers(fake, chat)
+    assert await press(fake, ada, chat, "set:answers:called") == "Set."
+    known = await life.engine.store.chat(Address("telegram", str(chat), BOT))
+    assert known is not None
+    assert known.settings == {}
+    lookups = fake.calls.of("getChatMember")
+    assert len(lookups) <= 4  # each of them once, for a while
+
+
+async def test_a_private_chat_has_settings_of_its_own(fake: FakeTelegram, ada: User, start: Start) -> None:
+    await start(echo, lang="auto")
+    ada.say("/settings")
+    await fake.until(lambda: menu(fake, ADA))
+    assert menu(fake, ADA).text == "Settings of this chat\nMy language: as yours"
+    assert await press(fake, ada, ADA, "set:language:zh") == "已设置。"
+    ada.say("/stop")
+    await fake.until(lambda: "这个聊天的设置" in fake.chat(ADA).answers[0].text)
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert answers(fake)[1] == Catalogue("zh").t("command.stop.nothing")
+
+
+async def test_each_their_own_conversation(fake: FakeTelegram, ada: User, start: Start) -> None:
+    life = await start(echo, access="open")
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:conversation:person")
+    ada.say("/ask one", group)
+    eve.say("/ask two", group)
+    await fake.until(lambda: {"you said one", "you said two"} <= set(answers(fake, chat)))
+    for person, said in (("42", "one"), ("66", "two")):
+        (turn,) = await life.engine.session(Address("telegram", str(chat), BOT, user=person)).history()
+        assert turn.text == f"you said {said}"
+    of_ada = next(m for m in fake.chat(chat).answers if m.text == "you said one")
+    query = eve.press(of_ada, "again:1")
+    await fake.until(lambda: query in fake.bot.answered)
+    assert fake.bot.answered[query]["text"] == "That is another person's conversation."
+    query = ada.press(of_ada, "again:1")
+    await fake.until(lambda: query in fake.bot.answered)
+    await fake.until(lambda: answers(fake, chat).count("you said one") >= 1)
+    assert len(await life.engine.session(Address("telegram", str(chat), BOT, user="66")).history()) == 1
+
+
+async def test_everything_is_answered_where_admins_want_it(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.privacy = False
+    await start(echo)
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:answers:everything")
+    eve.say("I was not let in", group)
+    ada.say("nice weather", group)
+    await fake.until(lambda: "you said Ada: nice weather" in answers(fake, chat))
+    assert len(answers(fake, chat)) == 2
+
+
+# ---------------------------------------------------------------- listening
+
+
+async def test_what_is_overheard_is_given_to_the_model_when_it_is_asked(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.privacy = False
+    requests: list[Request] = []
+    life = await start(lambda request: requests.append(request) or "yes")
+    store = life.engine.store
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    eve.say("before", group)
+    chat = await opened(fake, ada, group)
+    assert await press(fake, ada, chat, "set:listening:on") == "Set."
+    assert answers(fake, chat)[-1].startswith("Ada has turned on that I read along here.")
+    eve.say("tea at\nfive?", group)
+    ada.say("fine", group)
+    ada.say("/ask when is tea?", group)
+    await fake.until(lambda: "yes" in answers(fake, chat))
+    assert asked(requests[-1]) == ["> Eve: tea at five?\n> Ada: fine\nAda: when is tea?"]
+    ada.say("/ask sure?", group)
+    await fake.until(lambda: answers(fake, chat).count("yes") == 2)
+    assert asked(requests[-1])[-1] == "Ada: sure?"
+    info = await store.session(Address("telegram", str(chat), BOT))
+    assert info is not None
+    eve.say("a secret", group)
+    await fake.until(lambda: not fake.bot.updates)
+    count = len(answers(fake, chat))
+    ada.say("/forget all", group)
+    ada.say("/yes", group)
+    await fake.until(lambda: len(answers(fake, chat)) == count + 2)
+    assert await store.overheard(info.id, age=10**9) == []
+    eve.say("another one", group)
+    assert await press(fake, ada, chat, "set:listening:off") == "Set."
+    assert "is erased" in answers(fake, chat)[-1]
+    assert await store.overheard(info.id, age=10**9) == []
+    eve.say("and one more", group)
+    ada.say("/ask what did Eve say?", group)
+    await fake.until(lambda: answers(fake, chat)[-1] == "yes")
+    assert asked(requests[-1]) == ["Ada: what did Eve say?"]
+
+
+async def test_an_admin_is_told_that_the_bot_is_not_shown_what_is_said(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start(echo)
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    assert "@BotFather" in fake.chat(chat).answers[0].text
+    await press(fake, ada, chat, "set:listening:on")
+    assert "@BotFather" in answers(fake, chat)[-1]
+    group.promote(fake.bot)
+    await press(fake, ada, chat, "set:listening:off")
+    await press(fake, ada, chat, "set:listening:on")
+    assert "@BotFather" not in answers(fake, chat)[-1]
+
+
+# ---------------------------------------------------------------- coming and going
+
+
+async def test_a_chat_that_is_closed_is_left_alone_until_somebody_writes(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    held = asyncio.Event()
+    life = await start([["It was ", held, "a dark night."], "hello again"])
+    ada.say("a story")
+    await fake.until(lambda: life.engine.lanes._lanes)
+    settle, settled = life.engine.store.settle_arrivals, asyncio.Event()
+
+    async def then(ids: Any, *, error: str = "") -> None:
+        await settle(ids, error=error)
+        settled.set()
+
+    life.engine.store.settle_arrivals = then
+    ada.block()
+    chat = Address("telegram", "42", BOT)
+    await settled.wait()
+    known = await life.engine.store.chat(chat)
+    assert known is not None
+    assert known.gone
+    session = life.engine.session(chat)
+    (ticket,) = await session.waiting()
+    held.set()
+    assert [event.kind async for event in session.events(ticket)][-1] == "turn_finished"
+    await life.engine.deliver()
+    assert not fake.calls.of("sendMessage")
+    ada.say("I am back")
+    await fake.until(lambda: answers(fake))
+    assert answers(fake) == ["hello again"]
+
+
+async def test_a_bot_greets_a_group_once_if_it_knows_who_brought_it(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start(echo)
+    eve = fake.user(66, "Eve", language_code="en")
+    strange = fake.group(-1_001_000_000_002, members=[eve, fake.bot])
+    group = fake.group(members=[ada, fake.bot])
+    await fake.until(lambda: all_answers(fake, group.id))
+    (hello,) = all_answers(fake, group.id)
+    assert "@duihua_bot" in hello
+    group.promote(fake.bot)
+    group.remove(fake.bot)
+    group.add(fake.bot, by=ada)
+    await fake.until(lambda: len(all_answers(fake, group.id)) == 2)
+    assert all_answers(fake, strange.id) == []

@@ -30,8 +30,11 @@ from aiogram.exceptions import (
     TelegramServerError,
 )
 from aiogram.methods import (
+    CreateForumTopic,
     DeleteMessages,
+    EditForumTopic,
     EditMessageText,
+    GetChatMember,
     SendAudio,
     SendChatAction,
     SendDocument,
@@ -69,6 +72,7 @@ LATER = 2.0
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _PHOTO = 10 << 20  # bytes; a larger one goes as a document
 _CAPTION = 1_024
+_TOPIC = 128  # characters of a topic's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +264,35 @@ class Api:
             )
         except DeliveryError as e:
             log.debug("no sign of work: %s", e)
+
+    async def status(self, place: Place, user: int) -> str:
+        """What somebody is in a chat: creator, administrator, member, left and so on; empty: nobody knows."""
+        try:
+            found = await self._call(place, lambda at: GetChatMember(chat_id=at.chat, user_id=user))
+        except DeliveryError as e:
+            log.info("who is who in chat %d is not known: %s", place.chat, e)
+            return ""
+        return str(found.status)
+
+    async def open_topic(self, place: Place, name: str) -> int:
+        """Opens a topic in a chat; returns its id.
+
+        Raises:
+            DeliveryError: there are none there, or the bot may not.
+        """
+        where = Place(place.chat)
+        topic = await self._call(where, lambda at: CreateForumTopic(chat_id=at.chat, name=name[:_TOPIC]))
+        return topic.message_thread_id
+
+    async def name_topic(self, place: Place, name: str) -> None:
+        """Gives a topic another name, if that can be done."""
+        try:
+            await self._call(
+                Place(place.chat),
+                lambda at: EditForumTopic(chat_id=at.chat, message_thread_id=place.topic, name=name[:_TOPIC]),
+            )
+        except DeliveryError as e:
+            log.info("a topic keeps its name: %s", e)
 
     async def quietly(self, method: TelegramMethod[Any]) -> bool:
         """Makes a call that may fail, such as the answer to a pressed button; False: it did."""

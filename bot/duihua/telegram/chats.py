@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from duihua.chats import Chat
 from duihua.errors import StorageError
 from duihua.messages import Address
-from duihua.telegram.place import FRONT
+from duihua.telegram.place import FRONT, place_of
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 KEPT = 10_000
 """Chats that are known in memory."""
 FRESH = 30.0
-"""Seconds after which a chat is looked up again: another process may have changed it."""
+"""Seconds after which a chat, and who administrates it, is looked up again: that may change elsewhere."""
+ADMINS = ("creator", "administrator")
 
 _Name = tuple[str, str]  # bot, chat
 
@@ -43,15 +44,10 @@ class Chats:
     ) -> None:
         self._engine, self._bots, self._clock = engine, bots, clock
         self._known: OrderedDict[_Name, tuple[Chat, float]] = OrderedDict()
+        self._admins: OrderedDict[tuple[str, str, int], tuple[bool, float]] = OrderedDict()
         self._moved: dict[_Name, str] = {}
         for bot, api in bots.items():
             api.moved = partial(self._met, bot)
-
-    async def load(self, bot: int) -> None:
-        """Brings the chats to mind that were changed last."""
-        found = await self._engine.store.chats(Address(FRONT, bot=str(bot)), limit=KEPT)
-        for chat, known in reversed(list(found.items())):
-            self._keep((str(bot), chat), known)
 
     async def of(self, address: Address) -> Chat:
         """What is known of a chat. Raises StorageError."""
@@ -84,6 +80,29 @@ class Chats:
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
         return chat
+
+    # ------------------------------------------------------------ who is who there
+
+    async def administers(self, address: Address, user: int) -> bool:
+        """Whether somebody is an administrator of a group; in a private chat, whether it is theirs."""
+        place = place_of(address)
+        if place.private:
+            return place.chat == user
+        who, now = (*_name(address), user), self._clock()
+        known = self._admins.get(who)
+        if known is not None and now - known[1] < FRESH:
+            return known[0]
+        status = await self._bots[address.bot].status(place, user)
+        if status:  # else it is asked again the next time
+            self._admins[who] = status in ADMINS, now
+            while len(self._admins) > KEPT:
+                self._admins.popitem(last=False)
+        return status in ADMINS
+
+    def forget_admins(self, address: Address) -> None:
+        """Somebody has become another there: all are looked up anew."""
+        for who in [who for who in self._admins if who[:2] == _name(address)]:
+            del self._admins[who]
 
     # ------------------------------------------------------------ groups that move
 

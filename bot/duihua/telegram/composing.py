@@ -106,9 +106,9 @@ async def fronted(
         for bot in bots
     }
     chats = Chats(engine, apis)
-    languages = Languages(engine.settings.lang)
+    languages = Languages(engine.settings.lang, chats)
     try:
-        front = TelegramFront(engine, apis, languages.of, streaming=streaming)
+        front = TelegramFront(engine, apis, languages.of, streaming=streaming, chats=chats)
         yield front, Voice(apis), languages, chats
     finally:
         await session.close()

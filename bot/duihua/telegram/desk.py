@@ -21,7 +21,7 @@ from duihua.arrivals import Arrival, ArrivalStore
 from duihua.errors import StorageError
 from duihua.redact import where
 from duihua.telegram.clerk import Clerk, Settle
-from duihua.telegram.updates import Event, Me, Moved, Pressed, Said, read
+from duihua.telegram.updates import Event, Me, Moved, Pressed, Said, Stands, read
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ class Desk:
         match job.event:
             case Pressed():
                 await self._clerk.pressed(job.event, job.key, stopped)
-            case Moved():
+            case Moved() | Stands():
                 await self._clerk.note(job.event, settle)
             case Said() if not self._clerk.urgent(job.event):
                 await self._clerk.act(job.event, job.key, settle)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from duihua.engine import ChatEngine
     from duihua.ports import Send
     from duihua.showing import ShownStore
+    from duihua.telegram.chats import Chats
     from duihua_prompts import Catalogue
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class TelegramFront:
         bots: by their ids.
         words: the words for an address.
         streaming: how running turns are shown; `auto`: by drafts in private chats, else by edits.
+        chats: knows which are closed to the bot; None: none is.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class TelegramFront:
         words: Callable[[Address], Catalogue],
         *,
         streaming: Streaming = "auto",
+        chats: Chats | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._bots, self._words = engine, bots, words
+        self._chats = chats
         self._streaming: Streaming = streaming
         self._clock = clock
         self._live: dict[tuple[int, TurnRef], Live] = {}
@@ -76,7 +80,7 @@ class TelegramFront:
     ) -> None:
         """Shows a turn live."""
         api = self._bots.get(address.bot)
-        if api is None:
+        if api is None or await self._closed(address):
             return
         words, place = self._words(address), place_of(address)
         book = Ledger(ledger, ref)
@@ -112,6 +116,8 @@ class TelegramFront:
         api = self._bots.get(send.address.bot)
         if api is None:
             raise NotSent("this bot does not run here", 30.0)
+        if await self._closed(send.address):
+            raise Gone("the chat is closed to the bot")
         live = self._live.pop((id(ledger), send.ref), None)
         if live is not None:
             await live.finish()
@@ -130,7 +136,15 @@ class TelegramFront:
         except SendUnknown as e:  # rather twice than never
             log.warning("a message to chat %s may come twice: %s", place.chat, e)
             raise NotSent(str(e), LATER) from None
+        except Gone:
+            if self._chats is not None:
+                await self._chats.put(send.address, gone=True)
+            raise
         return str(book.ids.get(0, ""))
+
+    async def _closed(self, address: Address) -> bool:
+        """Whether nothing can be sent there until somebody writes."""
+        return self._chats is not None and (await self._chats.of(address)).gone
 
     def _notice(self, send: Send, words: Catalogue) -> str:
         if (line := noticed(send)) is not None:

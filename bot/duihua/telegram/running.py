@@ -124,7 +124,9 @@ class Running:
                     bot=wire.id,
                 ) from None
             facts = cast("dict[str, Any]", facts if isinstance(facts, dict) else {})
-            me = Me(int(wire.id), str(facts.get("username", "")))
+            reads = facts.get("can_read_all_group_messages") is True
+            topics = facts.get("has_topics_enabled") is True
+            me = Me(int(wire.id), str(facts.get("username", "")), reads, topics)
             self.bots.append(Met(token, wire, me, facts, pulse))
         return self.bots
 

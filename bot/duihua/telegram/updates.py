@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aiogram.enums import ContentType
-from aiogram.types import CallbackQuery, Chat, InaccessibleMessage, Message, Update, User
+from aiogram.types import (
+    CallbackQuery,
+    Chat,
+    ChatMemberRestricted,
+    InaccessibleMessage,
+    Message,
+    ResultChatMemberUnion,
+    Update,
+    User,
+)
 
 from duihua.escapes import one_line
 from duihua.messages import Address, Part, Quote, Text
 from duihua.telegram.place import FRONT, Place, address_of
 
+_PRESENT = ("creator", "administrator", "member")
 _QUOTED = 1_000  # characters of a message that is replied to
 _NAME = 64
 MEDIA = frozenset(
@@ -41,10 +51,17 @@ MEDIA = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """The bot itself."""
+    """The bot itself.
+
+    Attributes:
+        reads: it is shown everything that is said in groups, not only what is meant for it.
+        topics: its private chats have topics.
+    """
 
     id: int
     username: str
+    reads: bool = False
+    topics: bool = False
 
     @property
     def source(self) -> str:
@@ -71,7 +88,9 @@ class Said:
         media: the kind of what comes with it.
         album: of the album that it belongs to.
         edited: it was said before, in other words.
-        called: in a group: it is meant for this bot beyond doubt, and is no command that any bot may know.
+        origin: the chat that it was sent to, if the conversation is in another one now.
+        called: it is meant for this bot beyond doubt: in a group it says so, and is no command that any bot
+            may know.
     """
 
     address: Address
@@ -83,6 +102,7 @@ class Said:
     album: str = ""
     edited: bool = False
     called: bool = True
+    origin: str = ""
 
     def asks(self, text: str) -> tuple[Part, ...]:
         """For the model: `text`, which is what it says without a command."""
@@ -91,7 +111,12 @@ class Said:
     @property
     def key(self) -> str:
         """The id of its input: an edit or a reply finds it by that."""
-        return f"{self.address.chat}/{self.message}"
+        return f"{self.origin or self.address.chat}/{self.message}"
+
+    @property
+    def reply_to(self) -> int:
+        """The message that an answer may reply to; 0: none."""
+        return 0 if self.origin else self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +147,26 @@ class Moved:
     new: int
 
 
-Event = Said | Pressed | Stopped | Moved
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """Somebody has added the bot to a chat, removed or blocked it, or changed what it may.
+
+    Attributes:
+        was: whether it could speak there before.
+        now: whether it can.
+        admin: whether it is an administrator there.
+    """
+
+    address: Address
+    who: Person
+    was: bool
+    now: bool
+    admin: bool = False
+
+
+Noted = Moved | Stands
+"""What Telegram itself tells of a chat."""
+Event = Said | Pressed | Stopped | Noted
 
 
 def read(update: Update, me: Me) -> Event | None:
@@ -131,6 +175,15 @@ def read(update: Update, me: Me) -> Event | None:
         return _moved(message, me) or _said(message, me, edited=update.message is None)
     if (pressed := update.callback_query) is not None:
         return _pressed(pressed, me)
+    if (member := update.my_chat_member) is not None:
+        after = member.new_chat_member
+        return Stands(
+            _address(member.chat, None, me),
+            _person(member.from_user),
+            _present(member.old_chat_member),
+            _present(after),
+            after.status == "administrator",
+        )
     if (stopped := update.stopped_message_generation) is not None:
         return Stopped(_address(stopped.chat, stopped.message_thread_id, me), stopped.draft_id)
     return None
@@ -169,12 +222,9 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
     named, text = _named(text, me)
     if _for_another(text, me):
         return None
-    command = text[:1] in "/／" and bool(text)
     replied = message.reply_to_message
     answered = replied is not None and replied.from_user is not None and replied.from_user.id == me.id
     called = named or (answered and not _opens_topic(replied)) or _at_me(text, me)
-    if address.shared and not (called or command):
-        return None
     return Said(
         address,
         _person(who),
@@ -186,6 +236,10 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
         edited,
         called or not address.shared,
     )
+
+
+def _present(member: ResultChatMemberUnion) -> bool:
+    return member.status in _PRESENT or (isinstance(member, ChatMemberRestricted) and member.is_member)
 
 
 def _address(chat: Chat, topic: int | None, me: Me) -> Address:
