@@ -43,6 +43,7 @@ from duihua.options import ModelOptions
 from duihua.ports import (
     Accepted,
     Dialect,
+    Entitling,
     Frontend,
     Input,
     Limiter,
@@ -217,7 +218,12 @@ class ChatEngine(Tasking):
             prices=self.prices,
         )
         self.upkeep = Upkeep(
-            self.store, self.recollection, on=on, summarise=summarising, timezone=self.timezone
+            self.store,
+            self.recollection,
+            on=on,
+            summarise=summarising,
+            timezone=self.timezone,
+            titled=self._titled,
         )
         self._turns = Turns(
             self.store,
@@ -774,6 +780,22 @@ class ChatEngine(Tasking):
             return (await self.embed(texts, model=model, query=query)).vectors
 
         return {"embed": embed, "model": model}
+
+    def _titled(self, address: Address, title: str) -> None:
+        """Lets the front end of a conversation show its title."""
+        front = self._fronts.get(address.front)
+        if not isinstance(front, Entitling):
+            return
+
+        async def entitle() -> None:
+            try:
+                await front.entitle(address, title)
+            except Exception as e:  # a name is not worth more than a line in the log
+                log.error("front end %s failed to show a title: %s", address.front, where(e))
+
+        task = asyncio.create_task(entitle())
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
 
     def _fired(self) -> None:
         self.delivery.poke()

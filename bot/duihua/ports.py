@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from duihua.admission import AccessStore
 from duihua.arrivals import ArrivalStore
@@ -768,6 +768,15 @@ class Frontend(Protocol):
 
     async def send(self, send: Send, ledger: ShownStore) -> str:
         """Delivers one message for good; returns its external id. Raises NotSent, SendUnknown, Gone."""
+        ...
+
+
+@runtime_checkable
+class Entitling(Protocol):
+    """A front end whose conversations can have titles."""
+
+    async def entitle(self, address: Address, title: str) -> None:
+        """A conversation there has got its title."""
         ...
 
 

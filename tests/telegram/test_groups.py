@@ -12,7 +12,7 @@ from duihua.messages import Address
 from duihua.ports import Request
 from duihua.simulator.telegram import FakeTelegram, User
 from duihua_prompts import Catalogue
-from tests.telegram.life import ADA
+from tests.telegram.life import ADA, living
 from tests.telegram.test_desk import answers as all_answers
 from tests.telegram.test_desk import echo
 
@@ -329,3 +329,74 @@ async def test_a_bot_greets_a_group_once_if_it_knows_who_brought_it(
     group.add(fake.bot, by=ada)
     await fake.until(lambda: len(all_answers(fake, group.id)) == 2)
     assert all_answers(fake, strange.id) == []
+
+
+# ---------------------------------------------------------------- topics
+
+
+async def test_new_opens_a_topic_that_is_named_after_its_first_question(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.topics = True
+    life = await start(echo)
+    for text in ("hello", "/new"):
+        ada.say(text)
+    chat = fake.chat(ADA)
+    await fake.until(lambda: chat.topics and chat.last.thread and chat.last.text)
+    (topic,) = chat.topics.values()
+    assert (topic.name, chat.last.text) == (
+        "New conversation",
+        "This is a new conversation. What is it about?",
+    )
+    ada.say("Where is Rome?", thread=topic.id)
+    await fake.until(lambda: "you said Where is Rome?" in answers(fake))
+    await life.engine.upkeep.flush()
+    await fake.until(lambda: topic.name == "Where is Rome?")
+    ada.say("And Paris?", thread=topic.id)
+    await fake.until(lambda: "you said And Paris?" in answers(fake))
+    own = ada.topic("Mine")
+    ada.say("hello again", thread=own.id)
+    await fake.until(lambda: "you said hello again" in answers(fake))
+    await life.engine.upkeep.flush()
+    await life.engine.deliver()
+    assert (topic.name, own.name) == ("Where is Rome?", "Mine")
+    assert len(fake.calls.of("editForumTopic")) == 1
+    session = life.engine.session(Address("telegram", "42", BOT))
+    assert len(await session.history()) == 1  # the other conversation goes on where it was
+
+
+async def test_without_topics_or_rights_new_begins_anew_in_place(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    forum = fake.group(members=[ada, fake.bot], forum=True)
+    ada.say("hello")
+    ada.say("/new")
+    ada.say("/new", forum)
+    done = Catalogue("en").t("command.new.done")
+    await fake.until(lambda: done in answers(fake) and done in answers(fake, forum.id))
+    assert await life.engine.session(Address("telegram", "42", BOT)).history() == []
+    assert [call.chat for call in fake.calls.of("createForumTopic")] == [forum.id]
+    assert all(m.thread is None for chat in (ADA, forum.id) for m in fake.chat(chat).answers)
+
+
+# ---------------------------------------------------------------- languages
+
+
+async def test_a_language_outlives_the_process(
+    fake: FakeTelegram, ada: User, database_url: str, start: Start
+) -> None:
+    async with living(fake, echo, database_url=database_url, lang="auto") as first:
+        ada.say("hello")
+        await fake.until(lambda: answers(fake))
+        known = await first.engine.store.chat(Address("telegram", "42", BOT))
+        assert known is not None
+        assert known.lang == "en"
+    async with living(fake, echo, database_url=database_url, lang="auto") as second:
+        session = second.engine.session(Address("telegram", "42", BOT), name="Ada", external="42")
+        await session.ask("again")
+        await second.engine.deliver()
+        await fake.until(lambda: len(answers(fake)) == 2)
+        assert [b["text"] for row in fake.chat(ADA).last.buttons for b in row] == [
+            Catalogue("en").t("telegram.again")
+        ]

@@ -35,6 +35,7 @@ from duihua.telegram.groups import Groups
 from duihua.telegram.place import FRONT, place_of
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
 from duihua.telegram.preferences import SET, Preferences
+from duihua.telegram.topics import opened
 from duihua.telegram.updates import Event, Me, Moved, Noted, Person, Pressed, Said, Stands, Stopped
 
 if TYPE_CHECKING:
@@ -285,6 +286,8 @@ class Clerk:
                 return
         if what.command is SETTINGS:
             await self._heard(lambda: self._preferences.show(said, words))
+            return
+        if what.command.name == "new" and await opened(self._engine, self._voice, said, words, settle):
             return
         if what.command.role == "owner" and not await self._owns(said):
             await self._tell(said, words.t("telegram.owner_only", name=what.command.name))

@@ -26,6 +26,7 @@ from duihua.telegram.api import LATER, Api, Button, Buttons
 from duihua.telegram.live import Ledger, Live, Transport
 from duihua.telegram.place import FRONT, Place, place_of
 from duihua.telegram.text import Formatted, joined, render, split
+from duihua.telegram.topics import unnamed
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -141,6 +142,12 @@ class TelegramFront:
                 await self._chats.put(send.address, gone=True)
             raise
         return str(book.ids.get(0, ""))
+
+    async def entitle(self, address: Address, title: str) -> None:
+        """Names the topic of a conversation after it, if we have opened it; once."""
+        api = self._bots.get(address.bot)
+        if api is not None and await unnamed(self._engine, address):
+            await api.name_topic(place_of(address), title)
 
     async def _closed(self, address: Address) -> bool:
         """Whether nothing can be sent there until somebody writes."""

@@ -89,6 +89,7 @@ class Said:
         album: of the album that it belongs to.
         edited: it was said before, in other words.
         origin: the chat that it was sent to, if the conversation is in another one now.
+        topics: there are topics in that chat.
         called: it is meant for this bot beyond doubt: in a group it says so, and is no command that any bot
             may know.
     """
@@ -103,6 +104,7 @@ class Said:
     edited: bool = False
     called: bool = True
     origin: str = ""
+    topics: bool = False
 
     def asks(self, text: str) -> tuple[Part, ...]:
         """For the model: `text`, which is what it says without a command."""
@@ -235,6 +237,7 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
         message.media_group_id or "",
         edited,
         called or not address.shared,
+        topics=bool(message.chat.is_forum) or (me.topics and not address.shared),
     )
 
 

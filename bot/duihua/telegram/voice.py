@@ -70,6 +70,14 @@ class Voice:
         async with api.turn(at):
             await api.file(at, file, document.text, reply_to=reply_to)
 
+    async def open_topic(self, place: Address, name: str) -> int:
+        """Opens a topic in a chat; returns its id.
+
+        Raises:
+            DeliveryError: there are none there, or the bot may not.
+        """
+        return await self._bots[place.bot].open_topic(place_of(place), name)
+
     async def answer(self, bot: str, query: str, text: str = "") -> None:
         """Ends the spinning of a pressed button, with a word that is shown for a moment."""
         await self._bots[bot].quietly(AnswerCallbackQuery(callback_query_id=query, text=text[:_TOLD] or None))
@@ -112,6 +120,11 @@ class Languages:
         return self.words(
             str(chat.settings.get(LANGUAGE) or lang or self._known.get(address.key) or chat.lang)
         )
+
+    async def at(self, address: Address) -> Catalogue:
+        """As `of`, also where nobody has spoken since the process began. Raises StorageError."""
+        await self._chats.of(address)
+        return self.of(address)
 
     def words(self, lang: str) -> Catalogue:
         """The words for an app's language."""
