@@ -135,15 +135,12 @@ class Preferences:
         lines, rows = [words.t("telegram.settings.title")], list[list[Button]]()
         for item in self._items(address):
             current = await self._value(item, address)
-            label = f"telegram.settings.{item.name}"
-            lines.append(words.t(label, value=words.t(f"{label}_{current}")))
+            labels = {value: words.t(f"telegram.settings.{item.name}_{value}") for value in item.values}
+            lines.append(words.t(f"telegram.settings.{item.name}", value=labels[current]))
             rows.append(
                 [
-                    Button(
-                        f"{'✓ ' if value == current else ''}{words.t(f'{label}_{value}')}",
-                        data=f"{SET}:{item.name}:{value}",
-                    )
-                    for value in item.values
+                    Button(f"✓ {label}" if value == current else label, data=f"{SET}:{item.name}:{value}")
+                    for value, label in labels.items()
                 ]
             )
         return "\n".join(lines), rows
