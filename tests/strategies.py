@@ -18,6 +18,7 @@ from duihua.messages import (
     Options,
     Part,
     Quote,
+    Speaker,
     Step,
     Text,
     Thinking,
@@ -60,6 +61,7 @@ call_states = st.sampled_from(("planned", "held", "running", "done", "failed", "
 parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(Text, texts),
     st.builds(Quote, texts, st.sampled_from(("", "小明"))),
+    st.builds(Speaker, st.just("小明")),
     st.builds(FileText, texts, st.sampled_from(("", "a.pdf")), st.booleans()),
     st.builds(
         Media, st.sampled_from(("image", "file")), st.just("7"), st.just(""), st.sampled_from(("", "a.png"))

@@ -22,6 +22,7 @@ VALUES = {
     "memories",
     "reminders",
     "arrivals",
+    "chats",
     "admission",
     "codes",
     "showing",

@@ -15,6 +15,7 @@ from duihua.messages import (
     Options,
     Part,
     Quote,
+    Speaker,
     Text,
     Thinking,
     Unknown,
@@ -87,6 +88,8 @@ def _tagged(part: Part) -> dict[str, Any]:
             return {"t": "media", "media": media, "attachment": attachment, "mime": mime, "name": name}
         case Quote(text, author):
             return {"t": "quote", "text": text, "author": author}
+        case Speaker(name):
+            return {"t": "speaker", "name": name}
         case FileText(text, name, cut):
             return {"t": "file", "text": text, "name": name, "cut": cut}
         case Decision(call, approve):
@@ -112,6 +115,8 @@ def _part(item: Any) -> Part:
             return Media(media, id_, str(data.get("mime", "")), str(data.get("name", "")))
         case {"t": "quote", "text": str(text)}:
             return Quote(text, str(data.get("author", "")))
+        case {"t": "speaker", "name": str(name)}:
+            return Speaker(name)
         case {"t": "file", "text": str(text)}:
             return FileText(text, str(data.get("name", "")), bool(data.get("cut")))
         case {"t": "decision", "call": str(call), "approve": bool(approve)}:

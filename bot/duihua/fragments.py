@@ -22,6 +22,7 @@ from duihua.messages import (
     Media,
     Part,
     Quote,
+    Speaker,
     Step,
     Text,
     Thinking,
@@ -122,27 +123,35 @@ def _rendered(turn: Turn, shape: Shape, clip: int, *, reasoning: bool = False) -
 
 
 def text_input(parts: Sequence[Part]) -> str:
-    """The input as one text: quotes as quoted lines, files sealed, attachments by name, without all else."""
+    """The input as one text: quotes as quoted lines, files sealed, attachments by name, without all else.
+
+    Who speaks stands before the first words of their own, below what is quoted.
+    """
     if len(parts) == 1 and isinstance(parts[0], Text):
         return parts[0].text
     lines: list[str] = []
-    joins = False
+    joins, who = False, ""
     for part in parts:
         match part:
             case Text(text):
                 if joins:
-                    lines[-1] += text
+                    lines[-1] += who + text
                 else:
-                    lines.append(text)
-                joins = True
+                    lines.append(who + text)
+                joins, who = True, ""
+                continue
+            case Speaker(name):
+                who = f"{name}: "
                 continue
             case Quote(text, author):
                 quoted = f"{author}: {text}" if author else text
                 lines.append("\n".join(f"> {line}" for line in quoted.splitlines()) or ">")
             case FileText(text, name, cut):
-                lines.append(_told(text, name, cut))
+                lines.append(who + _told(text, name, cut))
+                who = ""
             case Media(media, _, _, name):
-                lines.append(f"[{media}: {name}]" if name else f"[{media}]")
+                lines.append(who + (f"[{media}: {name}]" if name else f"[{media}]"))
+                who = ""
             case _:
                 continue
         joins = False

@@ -73,6 +73,13 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who says what follows, where several people share a conversation."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileText:
     """What a file says that came with an input: data, which nobody said. `cut`: there is more in it."""
 
@@ -111,7 +118,7 @@ class Unknown:
     data: Mapping[str, Any]
 
 
-Part = Text | Thinking | Media | Quote | FileText | Decision | Options | Opaque | Unknown
+Part = Text | Thinking | Media | Quote | Speaker | FileText | Decision | Options | Opaque | Unknown
 
 
 @dataclass(frozen=True, slots=True)

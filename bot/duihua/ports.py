@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from duihua.admission import AccessStore
 from duihua.arrivals import ArrivalStore
+from duihua.chats import ChatStore
 from duihua.events import AnyEvent
 from duihua.memories import MemoryStore
 from duihua.messages import (
@@ -515,7 +516,7 @@ class StoredTask:
     ended: int = 0
 
 
-class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, Protocol):
+class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, ChatStore, Protocol):
     """Keeps conversations. Its methods are the turn's transactions, not CRUD: one method, one transaction.
 
     A Fence that no longer holds raises Superseded and writes nothing. An accepted write is carried out even
@@ -786,6 +787,15 @@ class Frontend(Protocol):
 
     async def send(self, send: Send, ledger: ShownStore) -> str:
         """Delivers one message for good; returns its external id. Raises NotSent, SendUnknown, Gone."""
+        ...
+
+
+@runtime_checkable
+class Entitling(Protocol):
+    """A front end whose conversations can have titles."""
+
+    async def entitle(self, address: Address, title: str) -> None:
+        """A conversation there has got its title."""
         ...
 
 

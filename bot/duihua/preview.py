@@ -12,7 +12,7 @@ import orjson
 from duihua.brief import Brief, window_limit
 from duihua.composition import NOTHING
 from duihua.memories import Hit
-from duihua.messages import Text, Turn, TurnRef
+from duihua.messages import Part, Text, Turn, TurnRef
 from duihua.ports import SessionInfo, Store
 from duihua.recollection import NOBODY, Recollection
 from duihua.tokens import estimate
@@ -75,17 +75,22 @@ async def preview(
     brief: Brief,
     info: SessionInfo | None,
     content: str,
+    said: tuple[Part, ...] = (),
 ) -> ContextView:
-    """What a session's next request would hold if `content` were said; `info` is None for a new session."""
+    """What a session's next request would hold if `content` were said; `info` is None for a new session.
+
+    `said`: the parts of it, if there is more to it than its text.
+    """
     dialect = brief.dialect
     past: Sequence[Turn] = ()
-    current = Turn(TurnRef(info.id if info else 0, 0), input=(Text(content),), state="running")
+    input = said or (Text(content),)
+    current = Turn(TurnRef(info.id if info else 0, 0), input=input, state="running")
     remembered, holder = NOTHING, NOBODY
     start = info.window_from if info else 0
     if info is not None:
         past = await store.path(info.id, info.head, since=start, limit=window_limit(dialect))
         newest = info.head + 1
-        current = Turn(TurnRef(info.id, newest), info.head, input=(Text(content),), state="running")
+        current = Turn(TurnRef(info.id, newest), info.head, input=input, state="running")
         holder = recollection.holder(info)
         remembered = await recollection.of(holder, current, past, locale=brief.locale)
     tools = brief.offered(past, current)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from duihua.codes import new_code
-from duihua.errors import InvalidOptions, NotFound, PrivateSession, TurnError
+from duihua.errors import InputTooLong, InvalidOptions, NotFound, PrivateSession, TurnError
+from duihua.escapes import one_line
 from duihua.events import (
     END,
     AnyEvent,
@@ -32,6 +33,8 @@ from duihua.messages import (
     Media,
     Options,
     Part,
+    Quote,
+    Speaker,
     Text,
     Turn,
     TurnRef,
@@ -49,6 +52,15 @@ if TYPE_CHECKING:
 
 POLL = 0.25
 """Seconds between two looks at a turn that runs in another process."""
+
+NAME = 40
+"""Characters of a name that the model reads."""
+_MARKS = dict.fromkeys(map(ord, ":：>"), " ")
+
+HEARD, LINE, ROOM = 50, 300, 4_000
+"""Messages that are overheard in a conversation, characters of each, and characters that a turn is given."""
+HEARD_FOR = 24 * 3_600_000
+"""Ms for which they are kept."""
 
 CODE_SECONDS = 600
 """How long a code that joins identities is good for."""
@@ -153,7 +165,28 @@ class Session(MemorySession):
             key: (source, id) that names this input for ever; the same key again is a duplicate.
         """
         parts, files = await self._checked(content, options)
-        return await self._accept("message", parts, reply_to=reply_to, key=key, attachments=files)
+        heard, upto = await self._heard(parts)
+        ticket = await self._accept(
+            "message", (*heard, *parts), reply_to=reply_to, key=key, attachments=files
+        )
+        if upto:  # it is a part of that turn now
+            await (await self._here()).store.unhear(ticket.session, upto)
+        return ticket
+
+    async def overhear(self, text: str, *, key: str) -> None:
+        """Keeps something that was said, but not to the model, where several people talk.
+
+        The next `submit` gives the last of it to the model; `forget` and `ChatEngine.unhear_chat` erase it.
+        Nothing is kept of what is said before there is a conversation.
+
+        Args:
+            text: what was said.
+            key: of the message, within the conversation.
+        """
+        engine = await self._here()
+        if (info := await engine.store.session(self.address)) is not None:
+            said = self._external, speaker(self._name).name, one_line(text, LINE)
+            await engine.store.overhear(info.id, key, *said, most=HEARD, age=HEARD_FOR)
 
     async def edit(
         self,
@@ -602,10 +635,30 @@ class Session(MemorySession):
         given = (Text(content),) if isinstance(content, str) else tuple(content)
         files = tuple(part for part in given if isinstance(part, Attachment))
         parts = tuple(part.part if isinstance(part, Attachment) else part for part in given)
+        if self.address.shared:
+            parts = (speaker(self._name), *parts)
         await engine.check(self.address, parts, options)
         if options is not None and (values := _plain(options)):
             parts = (*parts, Options(values))
         return parts, files
+
+    async def _heard(self, parts: tuple[Part, ...]) -> tuple[tuple[Quote, ...], int]:
+        """What was overheard, as far as there is room for it beside `parts`, and up to which id that is."""
+        engine = await self._here()
+        info = await engine.store.session(self.address) if self.address.shared else None
+        heard = await engine.store.overheard(info.id, age=HEARD_FOR) if info else ()
+        lines: list[Quote] = []
+        room = ROOM
+        for one in reversed(heard):
+            if (room := room - len(one.text)) < 0:
+                break
+            lines.insert(0, Quote(one.text, one.name))
+        if lines:
+            try:
+                await engine.check(self.address, (*lines, *parts), None)
+            except InputTooLong:
+                lines = []
+        return tuple(lines), heard[-1].id if heard else 0
 
     async def _accept(
         self,
@@ -693,6 +746,11 @@ class Session(MemorySession):
         for ticket in await self.waiting():
             async for _ in self.events(ticket):
                 pass
+
+
+def speaker(name: str) -> Speaker:
+    """Who speaks, as the model reads it: people choose their names, so it is one short line without marks."""
+    return Speaker(one_line(name.translate(_MARKS), NAME).strip() or "Someone")
 
 
 def _told(key: str, progress: Progress, cost: tuple[Cost, ...], *, begun: bool, shown: str) -> list[AnyEvent]:

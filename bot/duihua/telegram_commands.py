@@ -80,7 +80,7 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
             fronting = fronted(
                 engine, bots, plan, streaming=settings.telegram_stream, rich=settings.telegram_rich
             )
-            front, voice, languages = await stack.enter_async_context(fronting)
+            front, voice, languages, chats = await stack.enter_async_context(fronting)
             await stack.enter_async_context(engine)
             for bot in bots:
                 complain(words.t("cli.telegram.ready", name=bot.me.username))
@@ -88,7 +88,7 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
             if not (engine.access.is_open(FRONT) or any(one.role in ADMITTED for one in members)):
                 complain(words.t("cli.telegram.closed"))
             try:
-                await running.run(engine, front, voice, languages, stop)
+                await running.run(engine, front, voice, languages, chats, stop)
             except Deaf as e:
                 complain(words.t(f"cli.telegram.{e.code}", reason=str(e)))
                 return 1

@@ -25,7 +25,7 @@ from duihua.errors import DuihuaError, StorageError
 from duihua.memories import Chore, Document, FactChange, Finding, Kept, Note
 from duihua.memory import notes as noting
 from duihua.memory.summary import Summary
-from duihua.messages import Turn, TurnRef, text_of
+from duihua.messages import Address, Turn, TurnRef, text_of
 from duihua.ports import Store
 from duihua.recollection import FAR, Recollection, remembers
 from duihua.redact import where
@@ -59,6 +59,7 @@ class Upkeep:
         recollection: keeps the notes in memory.
         on: whether there is long-term memory at all.
         timezone: of the people who talk; None: this machine's.
+        titled: told when a conversation has got its title.
         summarise: asks a model; None answers mean that there is none, or that it does not answer.
     """
 
@@ -70,7 +71,9 @@ class Upkeep:
         on: bool,
         summarise: Summarise,
         timezone: tzinfo | None = None,
+        titled: Callable[[Address, str], None] = lambda address, title: None,
     ) -> None:
+        self._titled = titled
         self._store, self._recollection, self._on, self._zone = store, recollection, on, timezone
         self._summarise = summarise
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -196,7 +199,10 @@ class Upkeep:
                 failed += 1
                 if failed == TRIES:  # others do it, or it is being erased: whatever is left is found again
                     return None
-            elif len(chore.turns) < BATCH:
+                continue
+            if kept.title and not chore.title:
+                self._titled(chore.address, kept.title)
+            if len(chore.turns) < BATCH:
                 break
         return chore
 

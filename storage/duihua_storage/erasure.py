@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from duihua.ports import Fence
-from duihua_storage import access, arrivals, facts, files, index, notes
+from duihua_storage import access, arrivals, chats, facts, files, index, notes
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.fence import guarded
 from duihua_storage.history import waiting
@@ -33,6 +33,7 @@ from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import (
     attachments,
     fact_sources,
+    heard,
     identities,
     inbox,
     links,
@@ -65,7 +66,7 @@ def _some_of(table: Table) -> Delete:
 
 _KEPT = (table for table in _DERIVED if table is not attachments)
 _ALL = [
-    *(Statement(_all_of(table)) for table in (*_KEPT, noted, reminders)),
+    *(Statement(_all_of(table)) for table in (*_KEPT, noted, reminders, heard)),
     Statement(_all_of(attachments).where(attachments.c.seq > const(0))),  # not those of waiting inputs
 ]
 _SOME = [Statement(_some_of(table)) for table in _DERIVED]
@@ -274,6 +275,7 @@ def forget_user(user: int) -> Tx[int]:
     yield from index.drop(user)
     yield from arrivals.forget(user)
     yield from access.forget(user)
+    yield from chats.forget(user)
     for statement in _FORGET_PERSON:
         yield statement, {"u": user}
     return len(owned)

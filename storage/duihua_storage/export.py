@@ -16,6 +16,7 @@ from sqlalchemy import func, null, select
 from duihua.errors import NotFound
 from duihua_storage.access import ASKED_BY, CHANGES_OF
 from duihua_storage.arrivals import THEIRS
+from duihua_storage.chats import CHATS_OF, HEARD_OF
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.records import INPUT, Data, conversation, elsewhere, plain, text, time
 from duihua_storage.segments import decode
@@ -66,7 +67,7 @@ def export(user: int, files: bool) -> Tx[Mapping[str, Any]]:
     at, tenant, role, locale, zone, memory, created = person[0]
     own = {row[0] for row in owned}
     owners = {"us": orjson.dumps([user, *(-id_ for id_ in own)]).decode()}
-    given, known, found, indexed, embedded, reminded, started, used, arrived = yield [
+    given, known, found, indexed, embedded, reminded, started, used, arrived, set_, heard = yield [
         (_GIVEN, {"ss": orjson.dumps(list(own)).decode()}),
         (_FACTS, owners),
         (_SOURCES, owners),
@@ -76,6 +77,8 @@ def export(user: int, files: bool) -> Tx[Mapping[str, Any]]:
         (_TASKS, who),
         (_USAGE, who),
         (_ARRIVALS, who),
+        (CHATS_OF, who),
+        (HEARD_OF, who),
     ]
     remembered = _facts(known, found)
     conversations: list[Data] = []
@@ -115,6 +118,11 @@ def export(user: int, files: bool) -> Tx[Mapping[str, Any]]:
         "tasks": [_task(row) for row in started],
         "usage": [_used(row) for row in used],
         "arrivals": [_arrival(row) for row in arrived],
+        "chats": [
+            {"front": f, "bot": bot, "language": lang, "settings": plain(settings) or {}}
+            for f, bot, lang, settings in set_
+        ],
+        "overheard": [{"session": s, "at": time(at), "body": plain(body)} for s, at, body in heard],
     }
 
 

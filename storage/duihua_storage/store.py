@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from sqlalchemy.engine import URL, make_url
@@ -11,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from duihua.admission import Asked, Change, Pairing, Standing
 from duihua.arrivals import Arrival, Quarantined, Stalled
+from duihua.chats import Chat, Heard
 from duihua.codec import encode
 from duihua.errors import StorageError
 from duihua.memories import Choice, Chore, FactBook, FactChange, Identity, Kept, Matches, Note, Place
@@ -38,6 +40,7 @@ from duihua_storage import (
     access,
     arrivals,
     audit,
+    chats,
     editing,
     erasure,
     export,
@@ -579,6 +582,46 @@ class SqlStore:
         return await self._db.write(
             lambda: editing.amend(tenant, source, source_id, parts, body, attachments), "amend"
         )
+
+    # ------------------------------------------------------------ chats
+
+    async def chat(self, address: Address) -> Chat | None:
+        """What is known of a chat; None: nothing."""
+        return await self._db.read(lambda: chats.chat(address))
+
+    async def put_chat(self, address: Address, chat: Chat) -> None:
+        """Keeps what is known of a chat."""
+        await self._db.write(lambda: chats.put(address, chat), "chat")
+
+    async def move_chat(self, address: Address, chat: str) -> Sequence[tuple[int, Address]]:
+        """Gives a chat another id; returns (session, former address) of what has moved with it."""
+        moved = await self._db.write(lambda: chats.move(address, chat), "move")
+        for _, old in moved:
+            self._known.pop(old, None)
+            self._known.pop(replace(old, chat=chat), None)
+        return moved
+
+    async def overhear(
+        self, session: int, key: str, external: str, name: str, text: str, *, most: int, age: int
+    ) -> None:
+        """Keeps what somebody said in a session, once per `key`; of all only the newest `most`."""
+        await self._db.write(
+            lambda: chats.overhear(session, key, external, name, text, most, age), "overhear"
+        )
+
+    async def overheard(self, session: int, *, age: int) -> Sequence[Heard]:
+        """What was said there in the last `age` ms, oldest first."""
+        return await self._db.read(lambda: chats.overheard(session, age))
+
+    async def unhear(self, session: int, upto: int = 0) -> None:
+        """Erases what was overheard, up to the one with this id; 0: all."""
+        self._erased = True
+        await self._db.write(lambda: chats.unhear(session, upto), "erase")
+
+    async def unhear_chat(self, address: Address) -> None:
+        """Erases what was overheard in all conversations of a chat."""
+        self._erased = True
+        await self._db.write(lambda: chats.unhear_chat(address), "erase")
 
     # ------------------------------------------------------------ deliveries and small values
 

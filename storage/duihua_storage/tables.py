@@ -452,6 +452,35 @@ tasks = Table(
 Index("tasks_tenant", tasks.c.tenant, tasks.c.id)
 _partial("tasks_owner", (tasks.c.owner_id,), "owner_id <> 0")
 
+chats = Table(
+    "chats",  # what is known of a front end's chats, whatever conversations there are in them
+    metadata,
+    _key("tenant", Text),
+    _key("front", Text),
+    _key("bot", Text),
+    _key("chat", Text),
+    Column("settings", LargeBinary),
+    Column("lang", Text, nullable=False, server_default=text("''")),
+    Column("gone", SmallInteger, nullable=False, server_default=text("0")),  # 1: nothing can be sent there
+    _number("at"),
+    sqlite_with_rowid=False,
+)
+
+heard = Table(
+    "heard",  # what was said in a shared conversation, and not to the bot, until it is asked
+    metadata,
+    _id(),
+    _number("session_id"),
+    Column("key", Text, nullable=False),
+    Column("external", Text, nullable=False),  # who said it, at the session's front end
+    Column("body", LargeBinary, nullable=False),
+    _number("at"),
+    UniqueConstraint("session_id", "key", name="heard_key"),
+    sqlite_autoincrement=True,
+)
+Index("heard_external", heard.c.external)
+Index("heard_at", heard.c.at)
+
 state = Table(
     "state",
     metadata,

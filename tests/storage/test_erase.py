@@ -1,5 +1,6 @@
 import pytest
 
+from duihua.chats import Chat
 from duihua.errors import Superseded
 from duihua.memories import Document
 from duihua.messages import Address, Author, Step, Text, TurnRef, Usage, call_id
@@ -418,6 +419,9 @@ async def test_every_table_is_reached(store: SqlStore, database_url: str) -> Non
     await store.show(TurnRef(1, 1), 0, SECRET)
     await store.set_role("main", "terminal", "home", "user", at=1, by=0, over=("guest",))
     await store.ask(Address("terminal", SECRET), "home", SECRET, "code", at=1, expires=2, most=3)
+
+    await store.overhear(1, "5", "home", SECRET, SECRET, most=5, age=10**9)
+    await store.put_chat(Address("terminal", "home"), Chat({"tone": SECRET}, lang="zh"))
 
     def filled() -> set[str]:
         return {

@@ -17,8 +17,21 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import LargeBinary
 
+from duihua.chats import Chat
 from duihua.memories import Chore, Document, FactChange, Finding, Kept, Note
-from duihua.messages import Attachment, Author, Call, Quote, Step, Text, Thinking, TurnRef, Usage, call_id
+from duihua.messages import (
+    Address,
+    Attachment,
+    Author,
+    Call,
+    Quote,
+    Step,
+    Text,
+    Thinking,
+    TurnRef,
+    Usage,
+    call_id,
+)
 from duihua.ports import Fence, Outcome, Work
 from duihua_storage import SqlStore, upgrade
 from duihua_storage.tables import metadata
@@ -91,6 +104,9 @@ async def plant(store: SqlStore, url: str, name: str) -> Garden:
     sent = [(f"{name}{n}", w("external"), w(place).encode()) for n, place in enumerate(("arrived", "unread"))]
     await store.arrive("terminal/1", sent)
     await store.settle_arrivals([(await store.arrived("terminal/1"))[-1].id], error=w("unread why"))
+    heard = (w("external"), w("heard name"), w("heard"))
+    await store.overhear(g.session, f"{name}1", *heard, most=5, age=10**9)
+    await store.put_chat(Address("terminal", w("external"), "1"), Chat({"tone": w("set in the chat")}))
     usage = "INSERT INTO usage (tenant, day, owner_id, model) VALUES ('main', 1, ?, ?)"
     run(url, usage, g.user, w("model"))
     return g
@@ -238,6 +254,7 @@ async def test_a_forgotten_session(store: SqlStore, database_url: str, gardens: 
         "arrived",
         "unread",
         "unread why",
+        "set in the chat",
     )  # the person's
     await settled(store, database_url, caplog, alice.but(*stays), [*alice.some(*stays), *bob.some("input")])
     assert hashed(database_url, *alice.terms) == []

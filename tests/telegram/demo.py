@@ -180,7 +180,8 @@ async def converse(stage: Stage) -> None:
     ada = fake.user(ADA, "Ada", language_code="en")
     ming = fake.user(MING, "小明", language_code="zh-hans")
     eve = fake.user(EVE, "Eve", language_code="en")
-    group = fake.group(TEAM, "Tea", members=[ada, ming, fake.bot])
+    group = fake.group(TEAM, "Tea", members=[ada, ming])
+    group.chat.members[fake.bot.id], group.chat.people[fake.bot.id] = "member", fake.bot.person  # for long
     stage.begin()
 
     await stage.say(ming, "你好，我叫小明。", "小明")

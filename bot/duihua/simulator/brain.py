@@ -8,6 +8,7 @@ user messages it saw.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,11 +19,22 @@ from duihua.simulator.faults import NONE, Fault, without_command
 from duihua.simulator.intents import Wish
 from duihua.simulator.known import HOME
 
+_SEVERAL = re.compile("这里有几个人一起聊天|Several people talk here")
+_NAME = re.compile(r"^(?!>)[^:\n]{1,40}: ", re.MULTILINE)
+
 
 def prepared(ask: Ask, now: datetime) -> Ask:
     """The ask as the brain reads it: dated, and with functions and memories in plain text recognised."""
     prompt = prompt_tokens(ask.messages, ask.system)
-    return textcalls.normalised(recall.apart(replace(ask, today=now.date(), prompt=prompt)))
+    return textcalls.normalised(_nameless(recall.apart(replace(ask, today=now.date(), prompt=prompt))))
+
+
+def _nameless(ask: Ask) -> Ask:
+    """Where several people talk: what they say without their names in front."""
+    if not _SEVERAL.search(ask.system):
+        return ask
+    bare = (replace(m, text=_NAME.sub("", m.text, count=1)) if m.role == "user" else m for m in ask.messages)
+    return replace(ask, messages=tuple(bare))
 
 
 def reply(ask: Ask, fault: Fault = NONE) -> Answer:

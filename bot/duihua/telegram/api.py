@@ -30,8 +30,11 @@ from aiogram.exceptions import (
     TelegramServerError,
 )
 from aiogram.methods import (
+    CreateForumTopic,
     DeleteMessages,
+    EditForumTopic,
     EditMessageText,
+    GetChatMember,
     SendAudio,
     SendChatAction,
     SendDocument,
@@ -77,6 +80,7 @@ _NO_BLOCKS = ("text is empty", "rich message must be non-empty")
 """What older servers answer to blocks, which they do not know."""
 _PHOTO = 10 << 20  # bytes; a larger one goes as a document
 _CAPTION = 1_024
+_TOPIC = 128  # characters of a topic's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +100,17 @@ Content = Formatted | Rich
 class Api:
     """The calls of one bot.
 
-    Args:
-        moved: told when a group has become a supergroup: (old chat, new chat).
+    Attributes:
+        moved: told when a call finds that a group has become a supergroup: (old chat, new chat).
     """
 
     def __init__(
         self, bot: Bot, governor: Governor, moved: Callable[[int, int], Awaitable[None]] | None = None
     ) -> None:
         self.bot, self.governor = bot, governor
-        self._moved = moved
+        self.moved = moved
         self._new: dict[int, int] = {}  # chats that have moved
+        self._there: set[tuple[int, int]] = set()  # (old chat, message) sent to the new one
         self._off: set[str] = set()  # methods that this server does not know
 
     @asynccontextmanager
@@ -172,7 +177,7 @@ class Api:
                 parse_mode=None,
             )
 
-        return (await self._sent(place, what, method)).message_id
+        return self._noted(place, (await self._sent(place, what, method)).message_id)
 
     async def edit(self, place: Place, message: int, what: Content, *, buttons: Buttons = ()) -> bool:
         """Makes a message say something else; False: it is no more, or cannot be changed.
@@ -181,6 +186,8 @@ class Api:
             NotRich: it is to become a text. NotSent, Gone: as the module says. As the same edit twice is one
                 edit, nothing is unknown.
         """
+        if not self._exists(place, message):
+            return False
 
         def method(text: Formatted, at: Place) -> EditMessageText:
             return EditMessageText(
@@ -206,11 +213,14 @@ class Api:
                         parse_mode=None,
                         disable_web_page_preview=None,
                     ),
+                    follows=False,
                 )
             else:
-                await self._sent(place, what, method)
+                await self._sent(place, what, method, follows=False)
         except SendUnknown as e:
             raise NotSent(str(e), LATER) from None
+        except _Moved:
+            return False
         except _Refused as e:
             if _SAME in e.reason:
                 return True
@@ -221,13 +231,18 @@ class Api:
 
     async def delete(self, place: Place, messages: Sequence[int]) -> bool:
         """Deletes messages; False: some are too old for it, or not to be deleted for another reason."""
+        messages = [message for message in messages if self._exists(place, message)]
         done = True
         for start in range(0, len(messages), 100):
-            some = list(messages[start : start + 100])
+            some = messages[start : start + 100]
             try:
                 await self._call(
-                    place, lambda at, some=some: DeleteMessages(chat_id=at.chat, message_ids=some)
+                    place,
+                    lambda at, some=some: DeleteMessages(chat_id=at.chat, message_ids=some),
+                    follows=False,
                 )
+            except _Moved:
+                return True
             except SendUnknown as e:
                 raise NotSent(str(e), LATER) from None
             except _Refused as e:
@@ -278,7 +293,7 @@ class Api:
             return SendDocument(**where, document=data, **common)
 
         try:
-            return (await self._call(place, method)).message_id
+            return self._noted(place, (await self._call(place, method)).message_id)
         except _Refused as e:
             if "photo" not in e.reason.lower() and "image" not in e.reason.lower():
                 raise
@@ -297,6 +312,35 @@ class Api:
         except DeliveryError as e:
             log.debug("no sign of work: %s", e)
 
+    async def status(self, place: Place, user: int) -> str:
+        """What somebody is in a chat: creator, administrator, member, left and so on; empty: nobody knows."""
+        try:
+            found = await self._call(place, lambda at: GetChatMember(chat_id=at.chat, user_id=user))
+        except DeliveryError as e:
+            log.info("who is who in chat %d is not known: %s", place.chat, e)
+            return ""
+        return str(found.status)
+
+    async def open_topic(self, place: Place, name: str) -> int:
+        """Opens a topic in a chat; returns its id.
+
+        Raises:
+            DeliveryError: there are none there, or the bot may not.
+        """
+        where = Place(place.chat)
+        topic = await self._call(where, lambda at: CreateForumTopic(chat_id=at.chat, name=name[:_TOPIC]))
+        return topic.message_thread_id
+
+    async def name_topic(self, place: Place, name: str) -> None:
+        """Gives a topic another name, if that can be done."""
+        try:
+            await self._call(
+                Place(place.chat),
+                lambda at: EditForumTopic(chat_id=at.chat, message_thread_id=place.topic, name=name[:_TOPIC]),
+            )
+        except DeliveryError as e:
+            log.info("a topic keeps its name: %s", e)
+
     async def quietly(self, method: TelegramMethod[Any]) -> bool:
         """Makes a call that may fail, such as the answer to a pressed button; False: it did."""
         try:
@@ -309,21 +353,28 @@ class Api:
     # ------------------------------------------------------------ calls
 
     async def _sent(
-        self, place: Place, what: Formatted, method: Callable[[Formatted, Place], TelegramMethod[Any]]
+        self,
+        place: Place,
+        what: Formatted,
+        method: Callable[[Formatted, Place], TelegramMethod[Any]],
+        *,
+        follows: bool = True,
     ) -> Any:
         """A text; once more without its entities, should Telegram not take them."""
         try:
-            return await self._call(place, lambda at: method(what, at))
+            return await self._call(place, lambda at: method(what, at), follows=follows)
         except _Refused as e:
             if not what.entities or "entit" not in e.reason:
                 raise
             log.warning("a text was sent plain: %s", e.reason)
-            return await self._call(place, lambda at: method(Formatted(what.text), at))
+            return await self._call(place, lambda at: method(Formatted(what.text), at), follows=follows)
 
-    async def _enriched(self, place: Place, method: Callable[[Place], TelegramMethod[T]]) -> T:
+    async def _enriched(
+        self, place: Place, method: Callable[[Place], TelegramMethod[T]], *, follows: bool = True
+    ) -> T:
         """A rich message, which may not be wanted: as such, or as it is."""
         try:
-            return await self._call(place, method)
+            return await self._call(place, method, follows=follows)
         except _Refused as e:
             if any(words in e.reason for words in (_SAME, *_LOST)):
                 raise
@@ -332,8 +383,10 @@ class Api:
             log.warning("a rich message goes as text: %s", e.reason)
             raise NotRich(str(e)) from None
 
-    async def _call(self, place: Place, method: Callable[[Place], TelegramMethod[T]]) -> T:
-        """A call; once more where a topic is gone, or where the group has moved to."""
+    async def _call(
+        self, place: Place, method: Callable[[Place], TelegramMethod[T]], *, follows: bool = True
+    ) -> T:
+        """A call; once more where a topic is gone, or, if it `follows`, where the group has moved to."""
         at = Place(self._chat(place), place.topic)
         try:
             return await self._once(method(at), at.chat)
@@ -342,9 +395,11 @@ class Api:
                 raise
             return await self._once(method(Place(at.chat)), at.chat)
         except _Moved as e:
-            self._new[place.chat] = e.chat
-            if self._moved is not None:
-                await self._moved(place.chat, e.chat)
+            self.note_move(place.chat, e.chat)
+            if self.moved is not None:
+                await self.moved(place.chat, e.chat)
+            if not follows:
+                raise
             return await self._once(method(Place(e.chat)), e.chat)
 
     async def _once(self, method: TelegramMethod[T], chat: int) -> T:
@@ -377,6 +432,19 @@ class Api:
 
     def _chat(self, place: Place) -> int:
         return self._new.get(place.chat, place.chat)
+
+    def note_move(self, old: int, new: int) -> None:
+        """A group is another chat from now on. What was sent to the former one cannot be changed any more."""
+        self._new[old] = new
+
+    def _noted(self, place: Place, message: int) -> int:
+        if place.chat in self._new:
+            self._there.add((place.chat, message))
+        return message
+
+    def _exists(self, place: Place, message: int) -> bool:
+        """Whether a message is where calls go now: the same id in another chat is another message."""
+        return place.chat not in self._new or (place.chat, message) in self._there
 
 
 class NotRich(NotSent):

@@ -33,18 +33,22 @@ from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
 from duihua.setting_handlers import THINKING
 from duihua.telegram.gathering import Albums
+from duihua.telegram.groups import Groups
 from duihua.telegram.incoming import Taken
-from duihua.telegram.place import FRONT
+from duihua.telegram.place import FRONT, place_of
 from duihua.telegram.porter import DECLINE, LET_IN, Porter
+from duihua.telegram.preferences import SET, Preferences
 from duihua.telegram.reading import Reader, brings
 from duihua.telegram.replying import thread_of
 from duihua.telegram.revising import Before, asked_before, holds_all, revise, reworded
-from duihua.telegram.updates import Event, Me, Person, Pressed, Said, Stopped
+from duihua.telegram.topics import opened
+from duihua.telegram.updates import Event, Me, Moved, Noted, Person, Pressed, Said, Stands, Stopped
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
     from duihua.ports import Store
     from duihua.session import Session
+    from duihua.telegram.chats import Chats
     from duihua.telegram.voice import Languages, Voice
     from duihua_prompts import Catalogue
 
@@ -70,8 +74,15 @@ async def _ask(scene: Scene) -> Answer:
 
 
 START = Command("start", _start, ("开始",))
+
+
+async def _settings(scene: Scene) -> Answer:
+    return Show(scene.words.t("telegram.settings.title"))  # the clerk shows a menu instead
+
+
 ASK = Command("ask", _ask, ("问",), takes=True)
-TABLE = CommandTable((*COMMON, THINKING, ASK, START))
+SETTINGS = Command("settings", _settings, ("设置",), role="owner")
+TABLE = CommandTable((*COMMON, SETTINGS, THINKING, ASK, START))
 
 
 class Clerk:
@@ -82,15 +93,19 @@ class Clerk:
         me: the bot.
         voice: how people hear of what was done.
         languages: in which words; learns of those who speak.
+        chats: what is known of where it is said.
 
     Attributes:
         albums: what became of them.
     """
 
-    def __init__(self, engine: ChatEngine, me: Me, voice: Voice, languages: Languages) -> None:
+    def __init__(self, engine: ChatEngine, me: Me, voice: Voice, languages: Languages, chats: Chats) -> None:
         self._engine, self._me, self._voice, self._languages = engine, me, voice, languages
+        self._chats = chats
         self._porter = Porter(engine.access, me, voice, languages)
         self._reader = Reader(engine, voice.api(str(me.id)))
+        self._groups = Groups(engine, me, voice, languages, chats)
+        self._preferences = Preferences(engine, self._groups, voice, languages, chats)
         self.albums = Albums()
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
         self._telling: dict[str, asyncio.Timeout] = {}  # commands that tell one thing after the other
@@ -101,7 +116,7 @@ class Clerk:
             case Said(edited=False):
                 what = TABLE.parse(event.text)
                 return isinstance(what, Invocation) and what.command.name == STOP
-            case Said():
+            case Said() | Moved() | Stands():
                 return False
             case Pressed() | Stopped():
                 return True
@@ -110,6 +125,8 @@ class Clerk:
         """Stops what runs where the event comes from; False: it is no stop, or nothing runs."""
         turn = 0
         match event:
+            case Moved() | Stands():
+                return False
             case Pressed():
                 name, turn = _number(event.data)
                 if name != STOP:
@@ -122,17 +139,20 @@ class Clerk:
                 pass
         if event.address is None or not await self._knows(event):
             return False
-        if (telling := self._telling.get(event.address.key)) is not None and not telling.expired():
+        if isinstance(event, Pressed) and await self._groups.pressed(event) is None:
+            return False
+        address = await self._groups.at(event.address, _who(event).id)
+        if (telling := self._telling.get(address.key)) is not None and not telling.expired():
             telling.reschedule(asyncio.get_running_loop().time())
             return True
-        if await self._session(event.address, _who(event)).stop(turn):
+        if await self._session(address, _who(event)).stop(turn):
             return True
-        return isinstance(event, Said) and self._reader.stop(event.address)
+        return isinstance(event, Said) and self._reader.stop(address)
 
     async def stopped(self, event: Said | Stopped, done: bool) -> None:
         """Tells what came of a stop."""
         if isinstance(event, Said) and await self._knows(event):
-            words = self._words(event.who)
+            words = self._words(event)
             await self._tell(event, words.t("command.stop.done" if done else "command.stop.nothing"))
 
     async def pressed(self, event: Pressed, key: str, stopped: bool) -> None:
@@ -141,10 +161,14 @@ class Clerk:
         Raises:
             StorageError: it is to be done once more.
         """
-        words, said = self._words(event.who), ""
+        words, said = self._words(event), ""
         if event.address is not None:
             try:
-                said = await self._button(event, event.address, words, (self._me.source, key), stopped)
+                own = await self._groups.pressed(event)
+                if own is not None and own.address is not None:
+                    said = await self._button(own, own.address, words, (self._me.source, key), stopped)
+                else:
+                    said = words.t("telegram.not_yours")
             except StorageError:
                 raise
             except DuihuaError as e:
@@ -163,6 +187,8 @@ class Clerk:
         verdict = await self._porter.admit(address, event.who, "")
         if not verdict.allowed:
             return words.t(verdict.tell.code, **verdict.tell.values) if verdict.tell else ""
+        if name == SET:
+            return await self._preferences.pressed(event, address, words)
         session = self._session(address, event.who)
         match name:
             case "again" | "continue" if number:
@@ -205,10 +231,12 @@ class Clerk:
         Raises:
             StorageError: it is to be done once more.
         """
-        if not (event.called or isinstance(TABLE.parse(event.text), Invocation)):
-            return  # a command of another bot
-        words = self._words(event.who)
-        self._languages.note(event.address, event.who.lang)
+        command = isinstance(TABLE.parse(event.text), Invocation)
+        if (own := await self._groups.said(event, command=command)) is None:
+            return
+        event = own
+        words = self._words(event)
+        await self._languages.note(event.address, event.who.lang)
         if not await self._admitted(event, words):
             return
         session = self._session(event.address, event.who)
@@ -219,9 +247,17 @@ class Clerk:
         except DuihuaError as e:
             await self._tell(event, explain(words, e), reply=True)
 
+    async def note(self, event: Noted) -> None:
+        """Takes note of what Telegram tells of a chat.
+
+        Raises:
+            StorageError: it is to be done once more.
+        """
+        await self._groups.note(event)
+
     async def broken(self, event: Said) -> None:
         """Tells that a message could not be worked on, by a fault of ours."""
-        await self._tell(event, self._words(event.who).t("error.internal"), reply=True)
+        await self._tell(event, self._words(event).t("error.internal"), reply=True)
 
     # ------------------------------------------------------------ what was said
 
@@ -287,6 +323,11 @@ class Clerk:
             if what.command.name == "no":
                 await self._tell(said, waiting[0].declined)
                 return
+        if what.command is SETTINGS:
+            await self._heard(lambda: self._preferences.show(said, words))
+            return
+        if what.command.name == "new" and await opened(self._engine, self._voice, said, words):
+            return
         if what.command.role == "owner" and not await self._owns(said):
             await self._tell(said, words.t("telegram.owner_only", name=what.command.name))
             return
@@ -306,7 +347,7 @@ class Clerk:
             case Present(events):
                 await _left(events)  # it is accepted; the front end shows it like any turn
             case Document():
-                if not await self._heard(lambda: self._voice.give(said.address, answer, said.message)):
+                if not await self._heard(lambda: self._voice.give(said.address, answer, said.reply_to)):
                     await self._tell(said, words.t("telegram.no_file", name=answer.name))
             case Tell(texts):
                 await self._tell_all(texts, said)
@@ -333,7 +374,7 @@ class Clerk:
 
     # ------------------------------------------------------------ who speaks
 
-    async def _knows(self, event: Event) -> bool:
+    async def _knows(self, event: Said | Pressed | Stopped) -> bool:
         # Only a private chat has drafts, and its id is the person's.
         who = event.address.chat if isinstance(event, Stopped) else str(event.who.id)
         return await self._engine.access.knows(FRONT, who)
@@ -363,13 +404,15 @@ class Clerk:
     def _session(self, address: Address, who: Person) -> Session:
         return self._engine.session(address, name=who.name, external=str(who.id) if who.id else "")
 
-    def _words(self, who: Person) -> Catalogue:
-        return self._languages.words(who.lang)
+    def _words(self, event: Said | Pressed) -> Catalogue:
+        if event.address is None:
+            return self._languages.words(event.who.lang)
+        return self._languages.of(event.address, event.who.lang)
 
     # ------------------------------------------------------------ how it is told
 
     async def _tell(self, said: Said, text: str, *, reply: bool = False) -> None:
-        to = said.message if reply or said.address.shared else 0
+        to = said.reply_to if reply or not place_of(said.address).private else 0
         await self._heard(lambda: self._voice.say(said.address, text, to))
 
     async def _heard(self, speak: Callable[[], Awaitable[object]]) -> bool:
@@ -396,7 +439,7 @@ def _number(data: str) -> tuple[str, int]:
 
 
 def _who(event: Event) -> Person:
-    return Person(0) if isinstance(event, Stopped) else event.who
+    return Person(0) if isinstance(event, Stopped | Moved) else event.who
 
 
 async def _left(iterator: object) -> None:

@@ -16,6 +16,7 @@ from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
 from duihua.telegram.api import Api
+from duihua.telegram.chats import Chats
 from duihua.telegram.frontend import Richness, Streaming, TelegramFront
 from duihua.telegram.governor import Governor, Limits
 from duihua.telegram.running import Met, Plan
@@ -118,16 +119,17 @@ async def fronted(
     limits: Limits | None = None,
     streaming: Streaming = "auto",
     rich: Richness = "auto",
-) -> AsyncGenerator[tuple[TelegramFront, Voice, Languages]]:
+) -> AsyncGenerator[tuple[TelegramFront, Voice, Languages, Chats]]:
     """The front end of these bots; to be entered before the engine, which sends to the last."""
     session = connections or Connections(plan.url, plan.proxy)
     apis = {
         str(bot.me.id): Api(Bot(bot.token.get_secret_value(), session=session), Governor(limits))
         for bot in bots
     }
-    languages = Languages(engine.settings.lang)
+    chats = Chats(engine, apis)
+    languages = Languages(engine.settings.lang, chats)
     try:
-        front = TelegramFront(engine, apis, languages.of, streaming=streaming, rich=rich)
-        yield front, Voice(apis), languages
+        front = TelegramFront(engine, apis, languages.of, streaming=streaming, rich=rich, chats=chats)
+        yield front, Voice(apis), languages, chats
     finally:
         await session.close()

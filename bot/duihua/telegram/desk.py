@@ -24,7 +24,7 @@ from duihua.errors import StorageError
 from duihua.redact import where
 from duihua.telegram.clerk import Clerk
 from duihua.telegram.gathering import Job, album_of, gathered, joined, whole_at
-from duihua.telegram.updates import Me, Pressed, Said, read
+from duihua.telegram.updates import Me, Moved, Pressed, Said, Stands, read
 
 log = logging.getLogger(__name__)
 
@@ -238,6 +238,8 @@ class Desk:
         match job.event:
             case Pressed():
                 await self._clerk.pressed(job.event, job.key, stopped)
+            case Moved() | Stands():
+                await self._clerk.note(job.event)
             case Said() if not self._clerk.urgent(job.event):
                 await self._clerk.act(job.event, job.key)
             case _:

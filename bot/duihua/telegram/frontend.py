@@ -31,11 +31,13 @@ from duihua.telegram.place import FRONT, Place, place_of
 from duihua.telegram.text import Formatted, Rich, enriched, has_cjk, joined, render, split
 from duihua.telegram.thoughts import ENTITIES, above, quote_of
 from duihua.telegram.thoughts import LIMIT as BELOW
+from duihua.telegram.topics import unnamed
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
     from duihua.ports import Send
     from duihua.showing import ShownStore
+    from duihua.telegram.chats import Chats
     from duihua_prompts import Catalogue
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class TelegramFront:
         streaming: how running turns are shown; `auto`: by drafts in private chats, else by edits.
         rich: whether answers that text can only imitate become rich messages; `auto`: if nothing in them is
             Chinese, Japanese or Korean, which some apps garble there.
+        chats: knows which are closed to the bot; None: none is.
     """
 
     def __init__(
@@ -68,9 +71,11 @@ class TelegramFront:
         *,
         streaming: Streaming = "auto",
         rich: Richness = "auto",
+        chats: Chats | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._bots, self._words = engine, bots, words
+        self._chats = chats
         self._streaming: Streaming = streaming
         self._rich: Richness = rich
         self._clock = clock
@@ -86,7 +91,7 @@ class TelegramFront:
     ) -> None:
         """Shows a turn live."""
         api = self._bots.get(address.bot)
-        if api is None:
+        if api is None or await self._closed(address):
             return
         words, place = self._words(address), place_of(address)
         book = Ledger(ledger, ref)
@@ -134,6 +139,8 @@ class TelegramFront:
         api = self._bots.get(send.address.bot)
         if api is None:
             raise NotSent("this bot does not run here", 30.0)
+        if await self._closed(send.address):
+            raise Gone("the chat is closed to the bot")
         live = self._live.pop((id(ledger), send.ref), None)
         if live is not None:
             await live.finish()
@@ -163,7 +170,21 @@ class TelegramFront:
         except SendUnknown as e:  # rather twice than never
             log.warning("a message to chat %s may come twice: %s", place.chat, e)
             raise NotSent(str(e), LATER) from None
+        except Gone:
+            if self._chats is not None:
+                await self._chats.put(send.address, gone=True)
+            raise
         return str(book.ids.get(0, ""))
+
+    async def entitle(self, address: Address, title: str) -> None:
+        """Names the topic of a conversation after it, if we have opened it; once."""
+        api = self._bots.get(address.bot)
+        if api is not None and await unnamed(self._engine, address):
+            await api.name_topic(place_of(address), title)
+
+    async def _closed(self, address: Address) -> bool:
+        """Whether nothing can be sent there until somebody writes."""
+        return self._chats is not None and (await self._chats.of(address)).gone
 
     def _notice(self, send: Send, words: Catalogue) -> str:
         if (line := noticed(send)) is not None:

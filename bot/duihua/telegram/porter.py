@@ -76,7 +76,7 @@ class Porter:
             self._asked.popitem(last=False)
         for person in (await staff(self._access))[:TOLD]:
             address = address_of(self._me.id, Place(person))
-            words = self._languages.of(address)
+            words = await self._languages.at(address)
             text = words.t("telegram.access.asks", name=called(pairing), user=one_line(str(pairing), 100))
             buttons = [
                 [

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from duihua.engine import ChatEngine
     from duihua.ports import Frontend
+    from duihua.telegram.chats import Chats
     from duihua.telegram.voice import Languages, Voice
 
 log = logging.getLogger(__name__)
@@ -128,12 +129,20 @@ class Running:
                     bot=wire.id,
                 ) from None
             facts = cast("dict[str, Any]", facts if isinstance(facts, dict) else {})
-            me = Me(int(wire.id), str(facts.get("username", "")))
+            reads = facts.get("can_read_all_group_messages") is True
+            topics = facts.get("has_topics_enabled") is True
+            me = Me(int(wire.id), str(facts.get("username", "")), reads, topics)
             self.bots.append(Met(token, wire, me, facts, pulse))
         return self.bots
 
     async def run(
-        self, engine: ChatEngine, front: Frontend, voice: Voice, languages: Languages, stop: asyncio.Event
+        self,
+        engine: ChatEngine,
+        front: Frontend,
+        voice: Voice,
+        languages: Languages,
+        chats: Chats,
+        stop: asyncio.Event,
     ) -> None:
         """Works until `stop` is set. The engine must be open, `front` is attached with the first lease.
 
@@ -144,7 +153,7 @@ class Running:
 
         async def one(bot: Met) -> None:
             await _menus(bot, engine, languages)
-            clerk = Clerk(engine, bot.me, voice, languages)
+            clerk = Clerk(engine, bot.me, voice, languages, chats)
             await self._bot(bot, engine, clerk, lambda: engine.attach(front, live=True))
 
         await abreast(stop.wait(), *(one(bot) for bot in self.bots))

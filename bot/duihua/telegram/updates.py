@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from aiogram.enums import ContentType
-from aiogram.types import CallbackQuery, Chat, InaccessibleMessage, Message, Update, User
+from aiogram.types import (
+    CallbackQuery,
+    Chat,
+    ChatMemberRestricted,
+    InaccessibleMessage,
+    Message,
+    ResultChatMemberUnion,
+    Update,
+    User,
+)
 
 from duihua.escapes import one_line
 from duihua.messages import Address, Part, Quote, Text
 from duihua.telegram.place import FRONT, Place, address_of
 
+_PRESENT = ("creator", "administrator", "member")
 _QUOTED = 1_000  # characters of a message that is replied to
 _NAME = 64
 MEDIA = frozenset(
@@ -41,10 +51,17 @@ MEDIA = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """The bot itself."""
+    """The bot itself.
+
+    Attributes:
+        reads: it is shown everything that is said in groups, not only what is meant for it.
+        topics: its private chats have topics.
+    """
 
     id: int
     username: str
+    reads: bool = False
+    topics: bool = False
 
     @property
     def source(self) -> str:
@@ -71,8 +88,10 @@ class Said:
         media: the kind of what comes with it.
         album: of the album that it belongs to.
         edited: it was said before, in other words.
-        called: in a group: it is meant for this bot beyond doubt, and is no command that any bot may know.
-            What is not called may still be a piece of something that is.
+        origin: the chat that it was sent to, if the conversation is in another one now.
+        topics: there are topics in that chat.
+        called: it is meant for this bot beyond doubt: in a group it says so, and is no command that any bot
+            may know. What is not called may still be a piece of something that is.
         reply: the message that it replies to, 0 for none.
         chosen: who replies has chosen the part that `quote` is.
         sent: as Telegram tells it; of an album, or of a text that the app has cut, all messages.
@@ -92,6 +111,8 @@ class Said:
     chosen: bool = False
     sent: tuple[Message, ...] = field(default=(), compare=False, repr=False)
     tail: tuple[str, ...] = ()
+    origin: str = ""
+    topics: bool = False
 
     def asks(self, text: str) -> tuple[Part, ...]:
         """For the model: `text`, which is what it says without a command."""
@@ -108,7 +129,12 @@ class Said:
     @property
     def key(self) -> str:
         """The id of its input: an edit or a reply finds it by that."""
-        return f"{self.address.chat}/{self.message}"
+        return f"{self.origin or self.address.chat}/{self.message}"
+
+    @property
+    def reply_to(self) -> int:
+        """The message that an answer may reply to; 0: none."""
+        return 0 if self.origin else self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +156,52 @@ class Stopped:
     draft: int
 
 
-Event = Said | Pressed | Stopped
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A group has become a supergroup: chat `old` is `new` from now on. Both are told of it."""
+
+    address: Address
+    old: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """Somebody has added the bot to a chat, removed or blocked it, or changed what it may.
+
+    Attributes:
+        was: whether it could speak there before.
+        now: whether it can.
+        admin: whether it is an administrator there.
+    """
+
+    address: Address
+    who: Person
+    was: bool
+    now: bool
+    admin: bool = False
+
+
+Noted = Moved | Stands
+"""What Telegram itself tells of a chat."""
+Event = Said | Pressed | Stopped | Noted
 
 
 def read(update: Update, me: Me) -> Event | None:
     """What an update means; None: nothing that the bot is to do something about."""
     if (message := update.message or update.edited_message) is not None:
-        return _said(message, me, edited=update.message is None)
+        return _moved(message, me) or _said(message, me, edited=update.message is None)
     if (pressed := update.callback_query) is not None:
         return _pressed(pressed, me)
+    if (member := update.my_chat_member) is not None:
+        after = member.new_chat_member
+        return Stands(
+            _address(member.chat, None, me),
+            _person(member.from_user),
+            _present(member.old_chat_member),
+            _present(after),
+            after.status == "administrator",
+        )
     if (stopped := update.stopped_message_generation) is not None:
         if not Place(stopped.chat.id).private:
             return None  # nobody tells who it was, and only private chats have drafts
@@ -155,6 +218,15 @@ def _pressed(query: CallbackQuery, me: Me) -> Pressed:
         address = _address(message.chat, _topic(message), me)
     under = message.message_id if message is not None else 0
     return Pressed(address, _person(query.from_user), query.id, query.data or "", under)
+
+
+def _moved(message: Message, me: Me) -> Moved | None:
+    here = message.chat.id
+    if message.migrate_to_chat_id:
+        return Moved(_address(message.chat, None, me), here, message.migrate_to_chat_id)
+    if message.migrate_from_chat_id:
+        return Moved(_address(message.chat, None, me), message.migrate_from_chat_id, here)
+    return None
 
 
 def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
@@ -186,7 +258,12 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
         replied.message_id if replied is not None and not _opens_topic(replied) else 0,
         message.quote is not None and bool(message.quote.is_manual),
         (message,),
+        topics=bool(message.chat.is_forum) or (me.topics and not address.shared),
     )
+
+
+def _present(member: ResultChatMemberUnion) -> bool:
+    return member.status in _PRESENT or (isinstance(member, ChatMemberRestricted) and member.is_member)
 
 
 def _address(chat: Chat, topic: int | None, me: Me) -> Address:

@@ -15,10 +15,13 @@ from duihua.telegram.place import place_of
 from duihua.telegram.text import Formatted, split
 
 if TYPE_CHECKING:
+    from duihua.telegram.chats import Chats
     from duihua_prompts import Catalogue
 
 KEPT = 10_000
 """Conversations whose language is known; of the others the program's own is taken."""
+LANGUAGE = "language"
+"""The setting of a chat that names its language."""
 _TOLD = 200  # characters that an answer to a button may have
 
 
@@ -50,15 +53,15 @@ class Voice:
                 message = await api.send(at, part, reply_to=reply_to, buttons=under)
         return message
 
-    async def amend(self, place: Address, message: int, text: str) -> None:
-        """Makes a short message say something else, without buttons; nothing if it is no more.
+    async def amend(self, place: Address, message: int, text: str, buttons: Buttons = ()) -> None:
+        """Makes a short message say something else, with these buttons; nothing if it is no more.
 
         Raises:
             DeliveryError: as `say`.
         """
         api, at = self._bots[place.bot], place_of(place)
         async with api.turn(at):
-            await api.edit(at, message, split(Formatted(text))[0])
+            await api.edit(at, message, split(Formatted(text))[0], buttons=buttons)
 
     async def give(self, place: Address, document: Document, reply_to: int = 0) -> None:
         """Sends a file with a word about it.
@@ -71,33 +74,61 @@ class Voice:
         async with api.turn(at):
             await api.file(at, file, document.text, reply_to=reply_to)
 
+    async def open_topic(self, place: Address, name: str) -> int:
+        """Opens a topic in a chat; returns its id.
+
+        Raises:
+            DeliveryError: there are none there, or the bot may not.
+        """
+        return await self._bots[place.bot].open_topic(place_of(place), name)
+
     async def answer(self, bot: str, query: str, text: str = "") -> None:
         """Ends the spinning of a pressed button, with a word that is shown for a moment."""
         await self._bots[bot].quietly(AnswerCallbackQuery(callback_query_id=query, text=text[:_TOLD] or None))
 
 
 class Languages:
-    """In which language each conversation is held: that of the app of who spoke last.
+    """In which language each conversation is held: as its chat is set, or that of the app of who spoke last.
 
     Args:
         setting: `DUIHUA_LANG`; anything but `auto` is everybody's.
+        chats: keeps the language of a chat for the next process.
     """
 
-    def __init__(self, setting: str) -> None:
-        self._setting = setting
+    def __init__(self, setting: str, chats: Chats) -> None:
+        self._setting, self._chats = setting, chats
         self._known: OrderedDict[str, str] = OrderedDict()
 
-    def note(self, address: Address, lang: str) -> None:
-        """Somebody with this language spoke there."""
-        if lang:
-            self._known[address.key] = lang
-            self._known.move_to_end(address.key)
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
+    @property
+    def free(self) -> bool:
+        """Whether chats may have languages of their own."""
+        return self._setting == "auto"
 
-    def of(self, address: Address) -> Catalogue:
-        """The words for a conversation."""
-        return self.words(self._known.get(address.key, ""))
+    async def note(self, address: Address, lang: str) -> None:
+        """Somebody with this language spoke there. Raises StorageError."""
+        if not lang:
+            return
+        self._known[address.key] = lang
+        self._known.move_to_end(address.key)
+        while len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        kept = (await self._chats.of(address)).lang
+        if not kept or (
+            kept != lang and place_of(address).private
+        ):  # in a group it would change all the time
+            await self._chats.put(address, lang=lang)
+
+    def of(self, address: Address, lang: str = "") -> Catalogue:
+        """The words for a conversation, or for somebody there whose app has this language."""
+        chat = self._chats.seen(address)
+        return self.words(
+            str(chat.settings.get(LANGUAGE) or lang or self._known.get(address.key) or chat.lang)
+        )
+
+    async def at(self, address: Address) -> Catalogue:
+        """As `of`, also where nobody has spoken since the process began. Raises StorageError."""
+        await self._chats.of(address)
+        return self.of(address)
 
     def words(self, lang: str) -> Catalogue:
         """The words for an app's language."""
