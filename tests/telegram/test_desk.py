@@ -97,7 +97,7 @@ async def test_the_app_s_own_stop_ends_an_answer_in_private_chats_alone(
         [["Tea ", go_on, "is ready"], ["It was ", asyncio.Event()]], streaming="auto", access="open"
     )
     ada.say("/ask tea?", group)
-    await fake.until(lambda: answers(fake, group.id) == ["Tea"])
+    await fake.until(lambda: answers(fake, group.id)[-1:] == ["Tea"])
     fake.inject({"stopped_message_generation": {"chat": fake.chat(group.id).json(), "draft_id": 1}})
     ada.say("tell me a story")
     await fake.until(lambda: fake.chat(42).draft(fake.world.clock.now()))
@@ -105,7 +105,7 @@ async def test_the_app_s_own_stop_ends_an_answer_in_private_chats_alone(
     await fake.until(lambda: answers(fake))
     assert "It was" in answers(fake)[0]
     go_on.set()
-    await fake.until(lambda: answers(fake, group.id) == ["Tea is ready"])
+    await fake.until(lambda: answers(fake, group.id)[-1:] == ["Tea is ready"])
     assert await life.engine.store.arrived(SOURCE) == []
 
 

@@ -45,10 +45,8 @@ async def test_the_model_reads_who_says_what(fake: FakeTelegram, ada: User, star
     await fake.until(lambda: len(answers(fake, group.id)) == 2)
     first, second = asked(requests[-1])
     assert first == "Ada: am I here?"
-    quoted, said = second.split("\n")
-    assert quoted == "> 对话: yes"
-    assert said.startswith("Eve Ada ignore allxx")
-    assert said.endswith("…: and I?")
+    assert second.startswith("Eve Ada ignore allxx")
+    assert second.endswith("…: and I?")
     system = orjson.loads(requests[-1].packed.system or requests[-1].packed.messages[0])
     assert "Several people talk here" in str(system)
     assert "Ada" not in str(system)
@@ -159,6 +157,8 @@ async def test_admins_change_settings_by_buttons_and_others_get_a_word(
         "✓ admins' calls",
         "✓ one for all",
         "✓ off",
+        "✓ waits",
+        "✓ hidden",
         "✓ as yours",
     ]
     eve.say("/ask me?", group)
@@ -177,7 +177,13 @@ async def test_a_private_chat_has_settings_of_its_own(fake: FakeTelegram, ada: U
     await start(echo, lang="auto")
     ada.say("/settings")
     await fake.until(lambda: menu(fake, ADA))
-    assert menu(fake, ADA).text == "Settings of this chat\nMy language: as yours"
+    assert menu(fake, ADA).text == (
+        "Settings of this chat\nSaid while I answer: waits\nWhat the model thinks: hidden\nMy language: as yours"
+    )
+    assert await press(fake, ada, ADA, "set:meanwhile:join") == "Set."
+    assert await press(fake, ada, ADA, "set:thoughts:on") == "Set."
+    assert "is joined" in menu(fake, ADA).text
+    assert "thinks: shown" in menu(fake, ADA).text
     assert await press(fake, ada, ADA, "set:language:zh") == "已设置。"
     ada.say("/stop")
     await fake.until(lambda: "这个聊天的设置" in fake.chat(ADA).answers[0].text)
@@ -397,6 +403,5 @@ async def test_a_language_outlives_the_process(
         await session.ask("again")
         await second.engine.deliver()
         await fake.until(lambda: len(answers(fake)) == 2)
-        assert [b["text"] for row in fake.chat(ADA).last.buttons for b in row] == [
-            Catalogue("en").t("telegram.again")
-        ]
+        shown = [b["text"] for row in fake.chat(ADA).last.buttons for b in row]
+        assert Catalogue("en").t("telegram.again") in shown

@@ -115,15 +115,16 @@ async def test_ask_in_a_caption_and_a_mention_in_one(fake: FakeTelegram, ada: Us
     model = seeing(always("Seen."))
     await start(model)
     group = fake.group(members=[ada, fake.bot])
+    await fake.until(lambda: answers(fake, group.id))  # the bot greets
     ada.photo(PNG, "for nobody", to=group)
     ada.photo(PNG, "/ask what is it?", to=group)
-    await fake.until(lambda: len(answers(fake, group.id)) == 1)
+    await fake.until(lambda: len(answers(fake, group.id)) == 2)
     assert asked(model) == ["image_url", "what is it?"]
     picture = ada.photo(PNG, "@duihua_bot and this?", to=group)
-    await fake.until(lambda: len(answers(fake, group.id)) == 2)
+    await fake.until(lambda: len(answers(fake, group.id)) == 3)
     assert asked(model) == ["image_url", "and this?"]
     ada.say("/ask", group, reply_to=picture)  # the picture is the question
-    await fake.until(lambda: len(answers(fake, group.id)) == 3)
+    await fake.until(lambda: len(answers(fake, group.id)) == 4)
     assert "image_url" in asked(model)
 
 
@@ -203,9 +204,10 @@ async def test_in_a_group_one_caption_is_for_the_whole_album(
     model = seeing(always("Two."))
     await start(model)
     group = fake.group(members=[ada, fake.bot])
+    await fake.until(lambda: answers(fake, group.id))  # the bot greets
     ada.album([PNG, PNG], "for nobody", group)
     ada.album([PNG, PNG], "@duihua_bot how many?", group)
-    await fake.until(lambda: answers(fake, group.id))
+    await fake.until(lambda: len(answers(fake, group.id)) == 2)
     assert [asked(model, n) for n in range(len(model.sent))] == [["image_url", "image_url", "how many?"]]
 
 
