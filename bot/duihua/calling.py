@@ -45,6 +45,7 @@ from duihua.running import Said, whole
 from duihua.skills.contract import Context
 from duihua.skills.lenient import plain
 from duihua.skills.runner import read, run
+from duihua.skills.schema import identity
 
 CALLS = 16
 """Calls of one answer that are run; a model that asks for more is told so."""
@@ -52,6 +53,11 @@ CALLS = 16
 TOO_MANY = f"Not run, nor any call after it: at most {CALLS} in one answer."
 
 DONE = "Done already, for another answer to the same question, and not done again. What it returned then:\n"
+
+ANOTHER = (
+    "Not run: the user was asked about another skill that had this name. Call it again if that is "
+    "still wanted; the user will be asked anew."
+)
 
 REFUSED = "The user did not consent: it was not done."
 
@@ -193,6 +199,7 @@ class Calling(Keeping):
                 files=files,
                 took=took,
                 effect=call.effect,
+                skill=self._identity(call.name) if call.state == "held" else "",
             )
             if number is not None:
                 step = self.steps[number]
@@ -258,6 +265,9 @@ class Calling(Keeping):
         elif call.state == "held" and stored.expires and stored.expires <= self._came():
             call = await self._set(replace(call, state="refused", result="expired"), None)
             self._emit(Notice, code="expired", values={"name": call.name})
+        elif call.state == "held" and stored.skill and self._identity(call.name) not in ("", stored.skill):
+            call = await self._set(replace(call, state="failed", result=ANOTHER), None)
+            self._emit(Notice, code="another_skill", values={"name": call.name})
         elif call.state == "held" or (call.state == "running" and again):
             call = await self._call(call, None, approved=True)
         elif call.state not in SETTLED:
@@ -283,6 +293,10 @@ class Calling(Keeping):
             self.steps.append(step)
 
         await whole(write())
+
+    def _identity(self, name: str) -> str:
+        skill = self._skill(name)
+        return identity(skill) if skill else ""
 
     async def _stands(self, ref: TurnRef) -> bool:
         """Whether a turn is still part of the conversation: not undone, edited, or answered anew."""

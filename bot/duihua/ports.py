@@ -465,6 +465,7 @@ class StoredCall:
     call: Call
     asker: int = 0  # users.id, 0: nobody known
     expires: int = 0  # ms UTC, 0: never
+    skill: str = ""  # which one a person was asked about: see `identity` of a skill
 
 
 @dataclass(frozen=True, slots=True)
@@ -571,11 +572,13 @@ class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, C
         files: Sequence[Attachment] = (),
         took: int | None = None,
         effect: Effect | None = None,
+        skill: str = "",
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
-        `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
-        are kept with the call's turn. `effect` is what it turned out to be, None: as it was journaled.
+        `expires` (ms UTC) and `skill` (its identity) are for a call that is held from now on, `took` (ms) for
+        one that has run; `files` are kept with the call's turn. `effect` is what it turned out to be, None:
+        as it was journaled.
         """
         ...
 

@@ -173,6 +173,7 @@ _CALL_COLUMNS = (
     C.effect,
     C.asker_id,
     C.expires,
+    C.held_for,
 )
 _CALL = Statement(
     select(*_CALL_COLUMNS).where(
@@ -221,10 +222,10 @@ def held(session: int) -> Tx[Sequence[StoredCall]]:
 
 
 def _stored(row: tuple[Any, ...]) -> StoredCall:
-    session, seq, step, index, name, arguments, state, result, effect, asker, expires = row
+    session, seq, step, index, name, arguments, state, result, effect, asker, expires, skill = row
     ref = TurnRef(session, seq)
     call = _call(call_id(ref, step, index), name, arguments, state, result, effect)
-    return StoredCall(ref, step, index, call, asker or 0, expires or 0)
+    return StoredCall(ref, step, index, call, asker or 0, expires or 0, skill or "")
 
 
 # ---------------------------------------------------------------- inputs

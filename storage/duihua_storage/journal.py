@@ -113,6 +113,7 @@ SET_CALL = Statement(
         approver_id=case((C.state == const("held"), _author), else_=C.approver_id),
         expires=func.coalesce(number("x"), C.expires),
         effect=func.coalesce(word("e"), C.effect),
+        held_for=func.coalesce(word("h"), C.held_for),
     )
     .where(
         C.session_id == bindparam("s"),
@@ -190,6 +191,7 @@ def call(
     given: Sequence[Attachment] = (),
     took: int | None = None,
     effect: Effect | None = None,
+    skill: str = "",
 ) -> Tx[None]:
     """Sets a call of this turn, or a waiting one of an earlier turn of the session."""
     at = parse_call(call)
@@ -203,6 +205,7 @@ def call(
         "x": expires or None,
         "took": took,
         "e": effect,
+        "h": skill or None,
     }
     ops = [(SET_CALL, {**at, **change}), *files.keep(at["s"], at["q"], given)]
     rows, *_ = yield from guarded(fence, ops)

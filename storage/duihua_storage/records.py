@@ -77,7 +77,6 @@ _CALLS = (
         C.state,
         C.arguments,
         C.result,
-        C.error,
         C.started,
         C.ended,
     )
@@ -170,7 +169,7 @@ def _turns(
     """The turns of one session. `user`: whose session it is, 0 if all turns are the exported person's."""
     rows, answers, called = said
     calls: dict[tuple[int, int], list[Data]] = {}
-    for seq, number_, index, name, effect, state, arguments, result, error, started, ended in called:
+    for seq, number_, index, name, effect, state, arguments, result, started, ended in called:
         calls.setdefault((seq, number_), []).append(
             {
                 "id": call_id(TurnRef(session, seq), number_, index),
@@ -179,7 +178,6 @@ def _turns(
                 "state": state,
                 "arguments": text(arguments),
                 "result": text(result),
-                "error": error,
                 "started": time(started),
                 "ended": time(ended),
             }

@@ -61,5 +61,13 @@ def _set(id_: str, state: str, result: str, took: int | None) -> Tx[None]:
     at = parse_call(id_)
     if at is None:
         raise NotFound("call", id_)
-    change = {"sta": state, "re": result.encode() or None, "own": at["q"], "x": None, "e": None, "took": took}
+    change = {
+        "sta": state,
+        "re": result.encode() or None,
+        "own": at["q"],
+        "x": None,
+        "e": None,
+        "h": None,
+        "took": took,
+    }
     yield SET_CALL, {**at, **change, "end": int(state in SETTLED)}

@@ -204,14 +204,16 @@ class SqlStore:
         files: Sequence[Attachment] = (),
         took: int | None = None,
         effect: Effect | None = None,
+        skill: str = "",
     ) -> None:
         """Sets a call's state and result, by its id. A settled call is never changed: Superseded.
 
-        `expires` (ms UTC) is for a call that is held from now on, `took` (ms) for one that has run; `files`
-        are kept with the call's turn. `effect` is what it turned out to be, None: as it was journaled.
+        `expires` (ms UTC) and `skill` (its identity) are for a call that is held from now on, `took` (ms) for
+        one that has run; `files` are kept with the call's turn. `effect` is what it turned out to be, None:
+        as it was journaled.
         """
         await self._db.write(
-            lambda: journal.call(fence, call, state, result, expires, files, took, effect), "call"
+            lambda: journal.call(fence, call, state, result, expires, files, took, effect, skill), "call"
         )
 
     async def partial(self, fence: Fence, text: str) -> None:

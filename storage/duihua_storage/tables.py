@@ -185,7 +185,7 @@ skill_calls = Table(
     Column("state", Text, nullable=False),
     Column("arguments", LargeBinary),
     Column("result", LargeBinary),
-    Column("error", Text),
+    Column("held_for", Text),  # which skill a person was asked about
     Column("asker_id", BigInteger),
     Column("approver_id", BigInteger),
     Column("expires", BigInteger),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from duihua import AskUser, ChatEngine, NotFound, SkillError, skill
-from duihua.events import ApprovalRequested, SkillFinished, SkillProgress
+from duihua.events import ApprovalRequested, Notice, SkillFinished, SkillProgress
 from duihua.messages import Address
 from duihua.ports import CallDelta
 from duihua.skills.contract import Context
@@ -212,6 +212,35 @@ async def test_a_refused_call_never_runs_and_the_model_knows(make: Make) -> None
     assert [e.state for e in events if isinstance(e, SkillFinished)] == ["refused"]
     assert not ran
     assert [m["role"] for m in model.sent[1]] == ["user", "assistant", "function"]
+
+
+async def test_a_consent_holds_for_no_other_skill_of_the_name(make: Make) -> None:
+    ran: list[str] = []
+    session, _, name = await held(make, ran)
+
+    @skill(name="pay", effect="write", confirm="always")
+    def other(amount: int) -> str:
+        """Pays."""
+        ran.append("other")
+        return "paid to somebody else"
+
+    await session._home.aclose()
+    engine, model = await make(["I ask anew"], skills=[other])
+    session = engine.session("a")
+    events = await collect(session.events(await session.decide(name, True)))
+    assert [e.code for e in events if isinstance(e, Notice)] == ["another_skill"]
+    assert "asked anew" in str(model.sent[0][2]["content"])
+    assert not ran
+
+
+async def test_a_consent_outlives_the_process_that_asked(make: Make) -> None:
+    ran: list[str] = []
+    session, _, name = await held(make, ran)
+    await session._home.aclose()
+    engine, _ = await make(["paid"], skills=[pay(ran)])
+    session = engine.session("a")
+    assert (await collect(session.events(await session.decide(name, True))))[-1].text == "paid"
+    assert ran == [name]
 
 
 async def test_the_lane_is_free_while_a_call_is_held(make: Make) -> None:

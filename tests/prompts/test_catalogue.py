@@ -183,7 +183,9 @@ def test_texts_that_nothing_leads_to_are_found() -> None:
         *(f"cleared.{p}.{s}" for p in ("clear", "drop_turn") for s in ("input", "output", "history")),
         *(
             f"notice.{code}"
-            for code in ("stopped", "cut", "trimmed", "held", "unknown_call", "busy", "expired")
+            for code in (
+                "stopped", "cut", "trimmed", "held", "unknown_call", "another_skill", "busy", "expired",
+            )
         ),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import inspect
 import json
 import re
@@ -24,6 +25,7 @@ from typing import (
     overload,
 )
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
@@ -137,6 +139,15 @@ def origin(skill: Skill) -> str:
         return skill.origin
     run = cast("Any", skill.run)
     return f"{getattr(run, '__module__', '?')}.{getattr(run, '__qualname__', type(run).__qualname__)}"
+
+
+def identity(skill: Skill) -> str:
+    """Tells a skill from another of its name: a consent to one is none to the other.
+
+    It is of where the skill comes from and what it takes; how it is described may change.
+    """
+    spec = orjson.dumps(skill.spec.schema, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(b"\0".join((origin(skill).encode(), skill.effect.encode(), spec))).hexdigest()
 
 
 def consent(confirm: bool | Literal["always", "never"] | Confirm) -> Confirm:
