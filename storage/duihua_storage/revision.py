@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from duihua.errors import StorageError
 from duihua_storage.tables import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision, oldest first."""
 HEAD = REVISIONS[-1]
 FIND = "SELECT version_num FROM alembic_version"

@@ -178,7 +178,8 @@ async def test_a_private_chat_has_settings_of_its_own(fake: FakeTelegram, ada: U
     ada.say("/settings")
     await fake.until(lambda: menu(fake, ADA))
     assert menu(fake, ADA).text == (
-        "Settings of this chat\nSaid while I answer: waits\nWhat the model thinks: hidden\nMy language: as yours"
+        "Settings of this chat\nSaid while I answer: waits\nWhat the model thinks: hidden\n"
+        "My language: as yours"
     )
     assert await press(fake, ada, ADA, "set:meanwhile:join") == "Set."
     assert await press(fake, ada, ADA, "set:thoughts:on") == "Set."
