@@ -13,8 +13,10 @@ from pydantic import SecretStr
 from duihua.errors import StorageError
 from duihua.messages import Address, text_of
 from duihua.simulator.telegram import FakeTelegram, User
+from duihua.telegram.clerk import Clerk
 from duihua.telegram.lease import Lease, LeaseLost
 from duihua.telegram.place import Place, address_of
+from duihua.telegram.porter import Porter
 from duihua_prompts import Catalogue
 from duihua_storage import SqlStore
 from tests.telegram.life import living
@@ -173,6 +175,33 @@ async def test_stop_ends_what_a_command_tells(fake: FakeTelegram, ada: User, sta
     await fake.until(lambda: "Stopping." in answers(fake))
     ada.say("/help")
     await fake.until(lambda: any("/compare" in text for text in answers(fake)))
+
+
+async def test_stop_is_not_held_up_by_what_it_comes_too_early_for(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_in, admit, stop = asyncio.Event(), Porter.admit, Clerk.stop
+    tried = 0
+
+    async def slowly(*given: Any) -> Any:
+        await let_in.wait()
+        return await admit(*given)
+
+    async def counted(*given: Any) -> bool:
+        nonlocal tried
+        tried += 1
+        return await stop(*given)
+
+    monkeypatch.setattr(Porter, "admit", slowly)
+    monkeypatch.setattr(Clerk, "stop", counted)
+    never = asyncio.Event()
+    life = await start(lambda request: ["a little ", never])
+    ada.say("/compare scripted/any what is a prime?")
+    ada.say("/stop")
+    while not tried:
+        await life.engine.store.arrived(SOURCE)
+    let_in.set()
+    await fake.until(lambda: "Stopping." in answers(fake))
 
 
 async def test_a_refused_input_is_told_as_a_reply(fake: FakeTelegram, ada: User, start: Start) -> None:

@@ -34,6 +34,8 @@ MOST = 2_000
 """Arrivals that are worked on or wait in memory; the others wait in the database."""
 AT_ONCE = 256
 """Chats that are worked for at the same time."""
+AGAIN = 0.05
+"""Seconds between two tries of a stop, as long as what came before it is worked on."""
 IDLE = 2.0
 """Seconds between two looks when nobody says that something arrived: another process may have kept it."""
 PAUSE, LONGEST = 0.5, 15.0
@@ -178,16 +180,23 @@ class Desk:
 
     async def _at_once(self, job: Job) -> None:
         chat = job.event.address.chat if job.event.address else ""
-        try:
-            done = await self._clerk.stop(job.event)
-        except StorageError as e:
-            log.warning("a stop waits: %s", e)
-            done = False
-        if not done and chat in self._lanes and not isinstance(job.event, Pressed):
-            self._queue(job)  # what it is to stop has not begun yet
-            return
+        lane = self._lanes.get(chat)
+        ahead = {it.arrival for it in lane.jobs} if lane else set[int]()
+        done = await self._stopped(job)
+        while not done and lane and not isinstance(job.event, Pressed):
+            if ahead.isdisjoint(it.arrival for it in lane.jobs):
+                break
+            await asyncio.sleep(AGAIN)  # what it is to stop has not begun yet
+            done = await self._stopped(job)
         await self._done([job], stopped=done)
         self._left()
+
+    async def _stopped(self, job: Job) -> bool:
+        try:
+            return await self._clerk.stop(job.event)
+        except StorageError as e:
+            log.warning("a stop waits: %s", e)
+            return False
 
     async def _done(self, pieces: Sequence[Job], *, stopped: bool = False) -> None:
         """Acts and settles. What the database refuses is tried until it takes it: the lane waits."""
