@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -60,11 +60,11 @@ async def test_a_frame_that_waited_for_its_turn_shows_what_came_meanwhile(
     make: Any, fake: FakeTelegram, monkeypatch: Any
 ) -> None:
     go_on, end = asyncio.Event(), asyncio.Event()
-    desk: Desk = await make([["one ", go_on, "two", end]], streaming="edit")
+    desk: Desk = await make([["one ", go_on, "two ", "three", end]], streaming="edit")
     turn = Api.turn
 
     @asynccontextmanager
-    async def late(api: Api, place: Any, kind: Any = "final") -> AsyncIterator[None]:
+    async def late(api: Api, place: Any, kind: Any = "final") -> AsyncGenerator[None]:
         go_on.set()
         for _ in range(50):
             await asyncio.sleep(0)
@@ -73,12 +73,14 @@ async def test_a_frame_that_waited_for_its_turn_shows_what_came_meanwhile(
 
     monkeypatch.setattr(Api, "turn", late)
     monkeypatch.setattr("duihua.telegram.live.SOON", 0.0)
+    monkeypatch.setattr("duihua.telegram.live.EVERY", {"edit": 60.0})
     fake.user(42, "Ada").say("hi")
     talking = asyncio.create_task(desk.say(42, "hi"))
     await fake.until(lambda: fake.chat(42).answers)
-    assert fake.chat(42).last.text == "one two"
+    shown = fake.chat(42).last.text
     end.set()
     await talking
+    assert shown == "one two three"
 
 
 async def test_what_came_since_the_last_frame_is_not_rendered_anew_at_the_end(
