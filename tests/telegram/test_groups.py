@@ -132,6 +132,13 @@ async def press(fake: FakeTelegram, who: User, chat: int, label: str) -> str:
     return fake.bot.answered[query]["text"]
 
 
+async def under(fake: FakeTelegram, who: User, chat: int, text: str, label: str) -> str:
+    """Presses a button under the message that says `text`; the word that is shown for it."""
+    query = who.press(next(m for m in fake.chat(chat).answers if m.text == text), label)
+    await fake.until(lambda: query in fake.bot.answered)
+    return fake.bot.answered[query]["text"]
+
+
 async def opened(fake: FakeTelegram, admin: User, group: Any) -> int:
     """A group in which its owner has asked for the settings."""
     admin.say("/settings", group)
@@ -212,6 +219,68 @@ async def test_each_their_own_conversation(fake: FakeTelegram, ada: User, start:
     await fake.until(lambda: query in fake.bot.answered)
     await fake.until(lambda: answers(fake, chat).count("you said one") >= 1)
     assert len(await life.engine.session(Address("telegram", str(chat), BOT, user="66")).history()) == 1
+
+
+async def test_the_settings_can_be_changed_back_from_each_their_own(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start(echo, access="open")
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:conversation:person")
+    assert await press(fake, ada, chat, "set:answers:admins") == "Set."
+    assert await press(fake, ada, chat, "set:conversation:group") == "Set."
+    assert "one for all" in menu(fake, chat).text
+
+
+async def test_buttons_of_ones_own_private_conversation_work_in_a_group(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start(echo, access="open")
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:conversation:person")
+    count = len(answers(fake, chat))
+    ada.say("/private", group)
+    await fake.until(lambda: len(answers(fake, chat)) > count)
+    ada.say("/ask one", group)
+    await fake.until(lambda: "you said one" in answers(fake, chat))
+    assert await under(fake, ada, chat, "you said one", "again:1") == Catalogue("en").t(
+        "telegram.again_begun"
+    )
+
+
+async def test_a_button_works_on_the_turn_of_its_message_alone(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo, access="open")
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    ada.say("/ask one", group)
+    chat = await opened(fake, ada, group)
+    await fake.until(lambda: "you said Ada: one" in answers(fake, chat))
+    await press(fake, ada, chat, "set:conversation:person")
+    eve.say("/ask two", group)
+    await fake.until(lambda: "you said two" in answers(fake, chat))
+    await press(fake, ada, chat, "set:conversation:group")
+    replaced = Catalogue("en").t("telegram.replaced")
+    assert await under(fake, eve, chat, "you said two", "again:1") == replaced
+    info = await life.engine.store.session(Address("telegram", str(chat), BOT, shared=True))
+    assert info is not None
+    assert (info.head, info.pending) == (1, 0)
+
+
+async def test_a_button_that_outlives_what_was_forgotten_is_about_nothing(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    ada.say("first")
+    await fake.until(lambda: "you said first" in answers(fake))
+    await life.engine.forget_user("telegram", "42")
+    ada.say("second")
+    await fake.until(lambda: "you said second" in answers(fake))
+    replaced = Catalogue("en").t("telegram.replaced")
+    assert await under(fake, ada, ADA, "you said first", "again:1") == replaced
 
 
 async def test_everything_is_answered_where_admins_want_it(

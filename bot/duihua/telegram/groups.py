@@ -77,18 +77,6 @@ class Groups:
             return None
         return replace(said, address=self._conversation(said.address, said.who.id, known))
 
-    async def pressed(self, event: Pressed) -> Pressed | None:
-        """A press, in the conversation that it belongs to; None: the message is in another person's."""
-        if event.address is None or place_of(event.address).private:
-            return event
-        address = self._chats.at(event.address)
-        own = self._conversation(address, event.who.id, await self._chats.of(address))
-        if own.user:
-            info = await self._engine.store.session(own)
-            if info is None or not await self._engine.store.shown_in(info.id, str(event.message)):
-                return None
-        return replace(event, address=own)
-
     async def at(self, address: Address, user: int) -> Address:
         """The conversation that somebody is in there."""
         address = self._chats.at(address)
