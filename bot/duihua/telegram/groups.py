@@ -103,8 +103,9 @@ class Groups:
     async def listen(self, event: Pressed, address: Address, words: Catalogue, *, on: bool) -> None:
         """Begins or ends to listen in a group, and says so there. Raises StorageError."""
         async with self._hearing:
-            await self._chats.set(address, LISTENER, str(event.who.id) if on else "")
-            await self._chats.set(address, LISTENING, "on" if on else "")
+            await self._chats.set(
+                address, **{LISTENER: str(event.who.id) if on else "", LISTENING: "on" if on else ""}
+            )
             if not on:
                 await self._engine.unhear_chat(address)
         told = words.t(f"telegram.listening.{'on' if on else 'off'}", name=event.who.name[:_NAMES])

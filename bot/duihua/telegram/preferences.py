@@ -110,13 +110,13 @@ class Preferences:
             return
         if item.name == LISTENING:
             if value == "on":
-                await self._chats.set(address, CONVERSATION, "")
+                await self._chats.set(address, **{CONVERSATION: ""})
             await self._groups.listen(event, address, words, on=value == "on")
             return
         listening = (await self._chats.of(address)).settings.get(LISTENING) == "on"
         if item.name == CONVERSATION and value == "person" and listening:
             await self._groups.listen(event, address, words, on=False)
-        await self._chats.set(address, item.name, "" if value == item.values[0] else value)
+        await self._chats.set(address, **{item.name: "" if value == item.values[0] else value})
 
     async def _value(self, item: Item, address: Address) -> str:
         kept = await self._session(address).settings() if item.session else None
