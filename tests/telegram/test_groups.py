@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from duihua.errors import StorageError
 from duihua.messages import Address
 from duihua.ports import Request
 from duihua.simulator.telegram import FakeTelegram, User
@@ -339,6 +340,52 @@ async def test_what_is_overheard_is_given_to_the_model_when_it_is_asked(
     ada.say("/ask what did Eve say?", group)
     await fake.until(lambda: answers(fake, chat)[-1] == "yes")
     assert asked(requests[-1]) == ["Ada: what did Eve say?"]
+
+
+async def test_nobody_is_listened_to_who_was_not_told(fake: FakeTelegram, ada: User, start: Start) -> None:
+    fake.bot.privacy = False
+    requests: list[Request] = []
+    await start(lambda request: requests.append(request) or "yes")
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    fake.faults.add("error", method="sendMessage", status=400)
+    assert await press(fake, ada, chat, "set:listening:on") != "Set."
+    fake.faults.clear()
+    eve.say("a secret", group)
+    ada.say("/ask when is tea?", group)
+    await fake.until(lambda: "yes" in answers(fake, chat))
+    assert asked(requests[-1]) == ["Ada: when is tea?"]
+    assert "✓ on" not in [b["text"] for row in menu(fake, chat).buttons for b in row]
+
+
+async def test_listening_ends_when_what_was_heard_is_gone(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.privacy = False
+    life = await start(echo)
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:listening:on")
+    eve.say("a secret", group)
+    store, unhear, tries = life.engine.store, life.engine.store.unhear_chat, list[str]()
+    await fake.until(lambda: not fake.bot.updates)
+
+    async def busy(address: Address) -> None:
+        known = await store.chat(address)
+        assert known is not None
+        tries.append(known.settings.get("listening", "off"))
+        if len(tries) == 1:
+            raise StorageError("busy")
+        await unhear(address)
+
+    life.engine.store.unhear_chat = busy
+    assert await press(fake, ada, chat, "set:listening:off") == "Set."
+    assert tries == ["on", "on"]
+    info = await store.session(Address("telegram", str(chat), BOT))
+    assert info is not None
+    assert await store.overheard(info.id, age=10**9) == []
 
 
 async def test_an_admin_is_told_that_the_bot_is_not_shown_what_is_said(

@@ -101,16 +101,24 @@ class Groups:
                 await session.overhear(text, key=str(said.message))
 
     async def listen(self, event: Pressed, address: Address, words: Catalogue, *, on: bool) -> None:
-        """Begins or ends to listen in a group, and says so there. Raises StorageError."""
-        async with self._hearing:
-            await self._chats.set(
-                address, **{LISTENER: str(event.who.id) if on else "", LISTENING: "on" if on else ""}
-            )
-            if not on:
-                await self._engine.unhear_chat(address)
+        """Begins or ends to listen in a group, and says so there.
+
+        It begins when the group has been told, and has ended when all that was heard is gone: whatever fails
+        on the way, doing it again does the rest.
+
+        Raises:
+            StorageError: it is to be done once more. DeliveryError: the group was not told: nothing begins.
+        """
         told = words.t(f"telegram.listening.{'on' if on else 'off'}", name=event.who.name[:_NAMES])
-        if on and (hint := await self.hint(address, words)):
-            told = f"{told}\n{hint}"
+        if on:
+            hint = await self.hint(address, words)
+            await self._voice.say(address, f"{told}\n{hint}" if hint else told)
+            now = {LISTENER: str(event.who.id), LISTENING: "on", CONVERSATION: ""}
+            await self._chats.set(address, **now)
+            return
+        async with self._hearing:
+            await self._engine.unhear_chat(address)
+            await self._chats.set(address, **{LISTENER: "", LISTENING: ""})
         await self._tell(address, told)
 
     async def hint(self, address: Address, words: Catalogue) -> str:

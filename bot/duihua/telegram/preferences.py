@@ -109,8 +109,6 @@ class Preferences:
             await self._session(address).configure(**given)
             return
         if item.name == LISTENING:
-            if value == "on":
-                await self._chats.set(address, **{CONVERSATION: ""})
             await self._groups.listen(event, address, words, on=value == "on")
             return
         listening = (await self._chats.of(address)).settings.get(LISTENING) == "on"
