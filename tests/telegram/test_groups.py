@@ -234,6 +234,18 @@ async def test_the_settings_can_be_changed_back_from_each_their_own(
     assert "one for all" in menu(fake, chat).text
 
 
+async def test_a_conversation_that_begins_with_its_settings_is_owned_by_who_set_them(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    assert await press(fake, ada, chat, "set:meanwhile:join") == "Set."
+    info = await life.engine.store.session(Address("telegram", str(chat), BOT, shared=True))
+    assert info is not None
+    assert info.owner == await life.engine.store.user("main", "telegram", str(ADA))
+
+
 async def test_buttons_of_ones_own_private_conversation_work_in_a_group(
     fake: FakeTelegram, ada: User, start: Start
 ) -> None:
