@@ -141,6 +141,7 @@ class TelegramFront:
             raise NotSent("this bot does not run here", 30.0)
         if await self._closed(send.address):
             raise Gone("the chat is closed to the bot")
+        until = self._clock() + WHILE
         live = self._live.pop((id(ledger), send.ref), None)
         if live is not None:
             await live.finish()
@@ -163,10 +164,10 @@ class TelegramFront:
             if live is not None and live.drafted and len(contents) - 1 in book.ids:
                 await book.drop(api, place, [len(contents) - 1])  # sent anew, it takes the draft's place
             try:
-                await self._settle(api, place, book, contents, buttons)
+                await self._settle(api, place, book, contents, buttons, until)
             except NotRich:
-                await self._settle(api, place, book, texts, buttons)
-            await self._attach(api, place, book, send, files)
+                await self._settle(api, place, book, texts, buttons, until)
+            await self._attach(api, place, book, send, files, until)
         except SendUnknown as e:  # rather twice than never
             log.warning("a message to chat %s may come twice: %s", place.chat, e)
             raise NotSent(str(e), LATER) from None
@@ -241,26 +242,27 @@ class TelegramFront:
         return made if list(texts) == split(render(end.text)) else None
 
     async def _settle(
-        self, api: Api, place: Place, book: Ledger, texts: Sequence[Content], buttons: Buttons
+        self, api: Api, place: Place, book: Ledger, texts: Sequence[Content], buttons: Buttons, until: float
     ) -> None:
-        until = self._clock() + WHILE
         for part, text in enumerate(texts):
             under = buttons if part == len(texts) - 1 else ()
             if book.says(part, text, under):
                 continue
-            if self._clock() > until:
-                raise NotSent("a long answer goes on", 0.0)
+            self._in_time(until)
             async with api.turn(place):
                 await book.put(api, place, part, text, under)
         extra = sorted(part for part in book.ids if len(texts) <= part < FILES)
         await book.drop(api, place, extra)
 
-    async def _attach(self, api: Api, place: Place, book: Ledger, send: Send, files: Sequence[Media]) -> None:
+    async def _attach(
+        self, api: Api, place: Place, book: Ledger, send: Send, files: Sequence[Media], until: float
+    ) -> None:
         session = self._engine.session(send.address)
         for number, media in enumerate(files):
             part = FILES + number
             if part in book.ids or (file := await session.attachment(media.attachment)) is None:
                 continue
+            self._in_time(until)
             async with api.turn(place):
                 await book.store.show(book.ref, part)
                 try:
@@ -270,6 +272,11 @@ class TelegramFront:
                     raise
                 await book.store.show(book.ref, part, str(message))
                 book.ids[part] = message
+
+    def _in_time(self, until: float) -> None:
+        """Raises NotSent when it is time to let others send: what is there stays, the rest is still owed."""
+        if self._clock() > until:
+            raise NotSent("a long answer goes on", 0.0)
 
 
 def _cut(send: Send) -> bool:
