@@ -11,7 +11,10 @@ import pytest
 
 from duihua.errors import StorageError
 from duihua.ports import Request
+from duihua.session import Session
 from duihua.simulator.telegram import FakeTelegram, User
+from duihua.telegram.clerk import Clerk
+from duihua.telegram.gathering import gathered
 
 Start = Callable[..., Any]
 SOURCE = "telegram/700000001"
@@ -162,3 +165,49 @@ async def test_a_fault_of_ours_is_told_and_the_next_message_is_heard(
     assert "Something went wrong inside" in answers(fake)[0]
     assert answers(fake)[1] == "you said go on"
     assert [bad.error for bad in await life.engine.store.quarantine()] == ["not worked on: ZeroDivisionError"]
+
+
+async def test_a_pressed_stop_waits_for_the_database(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("duihua.telegram.desk.PAUSE", 0.01)
+    stop, tries = Session.stop, 0
+
+    async def refuse(*args: Any) -> bool:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise StorageError("locked")
+        return await stop(*args)
+
+    monkeypatch.setattr(Session, "stop", refuse)
+    monkeypatch.setattr("duihua.telegram.live.EVERY", {"edit": 0.0})
+    await start([["It was ", asyncio.Event()]], streaming="edit")
+    ada.say("tell me a story")
+    await fake.until(lambda: answers(fake) == ["It was"])
+    query = ada.press(fake.chat(42).last, "stop:1")
+    await fake.until(lambda: query in fake.bot.answered)
+    assert (fake.bot.answered[query]["text"], tries) == ("Stopping.", 3)
+
+
+async def test_a_fault_of_ours_in_a_stop_or_in_what_comes_in_pieces_is_no_end(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
+) -> None:
+    async def broken(*args: Any) -> bool:
+        raise ZeroDivisionError
+
+    def gathers(waiting: Any, *before: Any) -> Any:
+        if waiting[0].event.text == "break":
+            raise ZeroDivisionError
+        return gathered(waiting, *before)
+
+    monkeypatch.setattr(Clerk, "stop", broken)
+    monkeypatch.setattr("duihua.telegram.desk.gathered", gathers)
+    life = await start(echo)
+    for text in ("break", "/stop", "go on"):
+        ada.say(text)
+    await fake.until(lambda: len(answers(fake)) == 3)
+    assert sorted(answers(fake))[2] == "you said go on"
+    assert [bad.error for bad in await life.engine.store.quarantine()] == [
+        "not worked on: ZeroDivisionError"
+    ] * 2

@@ -24,7 +24,7 @@ from duihua.errors import StorageError
 from duihua.redact import where
 from duihua.telegram.clerk import Clerk
 from duihua.telegram.gathering import Job, album_of, gathered, joined, whole_at
-from duihua.telegram.updates import Me, Moved, Pressed, Said, Stands, read
+from duihua.telegram.updates import Event, Me, Moved, Pressed, Said, Stands, read
 
 log = logging.getLogger(__name__)
 
@@ -154,14 +154,20 @@ class Desk:
         self._start(self._work(chat, lane))
 
     async def _work(self, chat: str, lane: _Lane) -> None:
-        async with self._slots:
-            while lane.jobs:
-                pieces = await self._whole(lane)
-                await self._done(pieces)
-                for job in pieces:
-                    lane.jobs.remove(job)
-                    self._left()
-        del self._lanes[chat]
+        try:
+            async with self._slots:
+                while lane.jobs:
+                    pieces = [lane.jobs[0]]
+                    try:
+                        pieces = await self._whole(lane)
+                        await self._done(pieces)
+                    except Exception as e:  # the lane goes on with the next one
+                        await self._aside(pieces, pieces[0].event, e)
+                    for job in pieces:
+                        lane.jobs.remove(job)
+                        self._left()
+        finally:
+            del self._lanes[chat]
 
     async def _whole(self, lane: _Lane) -> list[Job]:
         """The next jobs that are one input: what an app sends in pieces is waited for."""
@@ -179,24 +185,33 @@ class Desk:
                 pass
 
     async def _at_once(self, job: Job) -> None:
+        try:
+            await self._done([job], stopped=await self._stopped(job))
+        except Exception as e:
+            await self._aside([job], job.event, e)
+        finally:
+            self._left()
+
+    async def _stopped(self, job: Job) -> bool:
+        """Whether it has stopped something, which may be still ahead of it in its lane."""
         chat = job.event.address.chat if job.event.address else ""
         lane = self._lanes.get(chat)
         ahead = {it.arrival for it in lane.jobs} if lane else set[int]()
-        done = await self._stopped(job)
-        while not done and lane and not isinstance(job.event, Pressed):
+        pause = PAUSE
+        while True:
+            try:
+                if await self._clerk.stop(job.event):
+                    return True
+            except StorageError as e:
+                log.warning("a stop waits: %s", e)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST)
+                continue
+            if isinstance(job.event, Pressed) or not lane:
+                return False
             if ahead.isdisjoint(it.arrival for it in lane.jobs):
-                break
+                return False
             await asyncio.sleep(AGAIN)  # what it is to stop has not begun yet
-            done = await self._stopped(job)
-        await self._done([job], stopped=done)
-        self._left()
-
-    async def _stopped(self, job: Job) -> bool:
-        try:
-            return await self._clerk.stop(job.event)
-        except StorageError as e:
-            log.warning("a stop waits: %s", e)
-            return False
 
     async def _done(self, pieces: Sequence[Job], *, stopped: bool = False) -> None:
         """Acts and settles. What the database refuses is tried until it takes it: the lane waits."""
@@ -216,9 +231,7 @@ class Desk:
             except StorageError as e:
                 log.warning("update %s waits: %s", job.key, e)
             except Exception as e:
-                log.error("update %s could not be worked on: %s", job.key, where(e))
-                await self._settle(arrivals, f"not worked on: {type(e).__name__}")
-                await self._apologise(job)
+                await self._aside(pieces, job.event, e)
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST)
@@ -236,11 +249,14 @@ class Desk:
         if closed:
             await self._settle(closed)
 
-    async def _apologise(self, job: Job) -> None:
-        if isinstance(job.event, Said):
+    async def _aside(self, pieces: Sequence[Job], event: Event, error: Exception) -> None:
+        """Keeps what no code of ours can work on, for somebody to look at, and tells who said it."""
+        log.error("update %s could not be worked on: %s", pieces[-1].key, where(error))
+        await self._settle([piece.arrival for piece in pieces], f"not worked on: {type(error).__name__}")
+        if isinstance(event, Said):
             try:
-                await self._clerk.broken(job.event)
-            except Exception as e:  # the lane goes on with the next one
+                await self._clerk.broken(event)
+            except Exception as e:
                 log.error("nor could that be told: %s", where(e))
 
     async def _act(self, job: Job, *, stopped: bool) -> None:
@@ -252,7 +268,7 @@ class Desk:
             case Said() if not self._clerk.urgent(job.event):
                 await self._clerk.act(job.event, job.key)
             case _:
-                await self._clerk.stopped(job.event, stopped or await self._clerk.stop(job.event))
+                await self._clerk.stopped(job.event, stopped)
 
     async def _settle(self, arrivals: Sequence[int], error: str = "") -> None:
         try:
