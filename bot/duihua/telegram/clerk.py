@@ -123,6 +123,13 @@ class Clerk:
             case Pressed() | Stopped():
                 return True
 
+    def conversation(self, event: Event) -> str:
+        """In which conversation it seems to belong, by what is at hand: one need not wait for another."""
+        if event.address is None:
+            return ""
+        user = event.who.id if isinstance(event, Said | Pressed) else 0
+        return self._groups.seems(event.address, user).key
+
     async def stop(self, event: Event) -> bool:
         """Stops what runs where the event comes from; False: it is no stop, or nothing runs."""
         turn = 0

@@ -1,4 +1,4 @@
-"""Works through what has arrived for one bot: in order within a chat, chats beside each other.
+"""Works through what has arrived for one bot: in order within a conversation, those beside each other.
 
 An arrival is settled when what it asks for is durable; until then it is there for the next process. What an
 app sent in pieces is worked on as one, and settled together. An album's arrivals stay a little longer: what
@@ -14,6 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
 from aiogram.types import Update
@@ -32,8 +33,8 @@ BATCH = 100
 """Arrivals that are read at once."""
 MOST = 2_000
 """Arrivals that are worked on or wait in memory; the others wait in the database."""
-AT_ONCE = 256
-"""Chats that are worked for at the same time."""
+AT_ONCE, EACH = 256, 16
+"""Conversations that are worked for at the same time, and those of one chat: it cannot take all places."""
 AGAIN = 0.05
 """Seconds between two tries of a stop, as long as what came before it is worked on."""
 IDLE = 2.0
@@ -48,7 +49,7 @@ ALBUMS = 200
 
 @dataclass(slots=True)
 class _Lane:
-    """The jobs of a chat that are worked on or wait; `more` is set when one is added."""
+    """The jobs of a conversation that are worked on or wait; `more` is set when one is added."""
 
     jobs: deque[Job] = field(default_factory=deque[Job])
     more: asyncio.Event = field(default_factory=asyncio.Event)
@@ -72,6 +73,7 @@ class Desk:
         self._poked, self._room = asyncio.Event(), asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._lanes: dict[str, _Lane] = {}
+        self._chats: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._albums: OrderedDict[tuple[str, int, str], list[Job]] = OrderedDict()  # asked, not settled
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
@@ -145,17 +147,18 @@ class Desk:
             self._queue(job)
 
     def _queue(self, job: Job) -> None:
-        chat = job.event.address.chat if job.event.address else ""
-        lane = self._lanes.get(chat)
+        name = self._clerk.conversation(job.event)
+        lane = self._lanes.get(name)
         if lane is not None:
             lane.add(job)
             return
-        lane = self._lanes[chat] = _Lane(deque([job]))
-        self._start(self._work(chat, lane))
+        lane = self._lanes[name] = _Lane(deque([job]))
+        chat = job.event.address.chat if job.event.address else ""
+        self._start(self._work(name, lane, self._chats.setdefault(chat, asyncio.Semaphore(EACH))))
 
-    async def _work(self, chat: str, lane: _Lane) -> None:
+    async def _work(self, name: str, lane: _Lane, chat: asyncio.Semaphore) -> None:
         try:
-            async with self._slots:
+            async with chat, self._slots:
                 while lane.jobs:
                     pieces = [lane.jobs[0]]
                     try:
@@ -167,7 +170,7 @@ class Desk:
                         lane.jobs.remove(job)
                         self._left()
         finally:
-            del self._lanes[chat]
+            del self._lanes[name]
 
     async def _whole(self, lane: _Lane) -> list[Job]:
         """The next jobs that are one input: what an app sends in pieces is waited for."""
@@ -194,8 +197,7 @@ class Desk:
 
     async def _stopped(self, job: Job) -> bool:
         """Whether it has stopped something, which may be still ahead of it in its lane."""
-        chat = job.event.address.chat if job.event.address else ""
-        lane = self._lanes.get(chat)
+        lane = self._lanes.get(self._clerk.conversation(job.event))
         ahead = {it.arrival for it in lane.jobs} if lane else set[int]()
         pause = PAUSE
         while True:
