@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from duihua import Attachment, Context, skill
@@ -165,6 +166,49 @@ async def test_what_was_lost_on_the_way_is_sent_again_and_counted(
     await desk.engine.deliver()
     info = await desk.engine.store.session(desk.session(42).address)
     assert await desk.engine.store.lost() == [(TurnRef(info.id, 1), 0)]
+
+
+async def test_what_telegram_does_not_want_is_not_counted_as_lost(make: Any, fake: FakeTelegram) -> None:
+    @skill(effect="read")
+    async def chart() -> list[Any]:
+        """Draws."""
+        return ["drawn", Attachment(data=b"1", name="1.txt")]
+
+    desk: Desk = await make(["hello", CallDelta(0, "c", "chart", "{}"), "here"], skills=[chart])
+    fake.user(42, "Ada").say("hi")
+    fake.faults.add("error", method="sendMessage", status=400)
+    fake.faults.add("error", method="sendDocument", status=400)
+    await desk.say(42, "hi")
+    await desk.say(42, "draw")
+    assert desk.texts(42) == ["here"]
+    assert await desk.engine.store.lost() == []
+
+
+async def test_a_view_that_has_ended_does_not_take_the_next_one_with_it(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("duihua.telegram.frontend.KEPT", 0.0)
+    fake.user(42, "Ada").say("hi")
+    go_on = asyncio.Event()
+    desk: Desk = await make([["one ", go_on, "two"]], streaming="edit")
+    address = desk.session(42).address
+
+    async def nothing() -> AsyncIterator[Any]:
+        return
+        yield
+
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: desk.texts(42) == ["one"])
+    ((_, ref),) = desk.front._live
+    live = dict(desk.front._live)
+    await desk.front.present(ref, address, nothing(), desk.engine.store)
+    desk.front._live.update(live)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert desk.front._live == live
+    go_on.set()
+    await talking
+    assert len(fake.calls.of("sendMessage")) == 1
 
 
 async def test_what_was_refused_for_now_comes_once(make: Any, fake: FakeTelegram, monkeypatch: Any) -> None:

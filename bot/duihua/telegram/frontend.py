@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import orjson
 
 from duihua.access import noticed
-from duihua.errors import Gone, NotSent, SendUnknown
+from duihua.errors import DeliveryError, Gone, NotSent, SendUnknown
 from duihua.escapes import one_line
 from duihua.events import AnyEvent, TurnFailed, TurnFinished
 from duihua.messages import Address, Media, TurnRef
@@ -47,6 +47,8 @@ Richness = Literal["auto", "always", "never"]
 
 WHILE = 15.0
 """Seconds after which a long answer lets others send before it goes on."""
+KEPT = 60.0
+"""Seconds for which a view that has ended is kept for whoever sends what is owed."""
 LONGEST, EACH = 10_000, 60
 """Characters of a call's arguments that are looked at, and of each that are shown."""
 
@@ -114,7 +116,11 @@ class TelegramFront:
             await live.follow(events)
         finally:
             # What it knows of the messages serves whoever sends what is owed, which happens soon.
-            asyncio.get_running_loop().call_later(60, self._live.pop, key, None)
+            asyncio.get_running_loop().call_later(KEPT, self._let_go, key, live)
+
+    def _let_go(self, key: tuple[int, TurnRef], live: Live) -> None:
+        if self._live.get(key) is live:  # a turn that was begun anew has another one
+            del self._live[key]
 
     def _status(self, words: Catalogue) -> Callable[[str, str], str]:
         """Tells what a call does, by the name of its skill and its arguments."""
@@ -267,8 +273,9 @@ class TelegramFront:
                 await book.store.show(book.ref, part)
                 try:
                     message = await api.file(place, file)
-                except (NotSent, Gone):
-                    await book.store.unshow(book.ref, [part])
+                except DeliveryError as e:
+                    if not isinstance(e, SendUnknown):
+                        await book.store.unshow(book.ref, [part])
                     raise
                 await book.store.show(book.ref, part, str(message))
                 book.ids[part] = message
