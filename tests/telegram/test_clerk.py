@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from duihua.errors import StorageError
+from duihua.commands import Command, CommandTable, Show
+from duihua.errors import NotSent, StorageError
 from duihua.messages import Address, text_of
 from duihua.simulator.telegram import FakeTelegram, User
+from duihua.telegram import clerk
+from duihua.telegram.api import Api
 from duihua.telegram.clerk import Clerk
 from duihua.telegram.lease import Lease, LeaseLost
 from duihua.telegram.place import Place, address_of
@@ -139,6 +142,49 @@ async def test_a_file_is_sent_as_one(fake: FakeTelegram, ada: User, start: Start
     ada.say("/export")
     await fake.until(lambda: fake.calls.of("sendDocument"))
     assert fake.chat(42).last.media
+
+
+async def test_a_long_answer_to_a_command_goes_on_where_it_was_refused(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
+) -> None:
+    async def told(scene: Any) -> Show:
+        return Show("\n".join(f"{n} {'x' * 4_000}" for n in range(4)))
+
+    send, tries = Api.send, 0
+
+    async def refuse(*args: Any, **more: Any) -> int:
+        nonlocal tries
+        tries += 1
+        if 3 <= tries <= 5:
+            raise NotSent("the chat has had as many messages as it may", 0.0)
+        return await send(*args, **more)
+
+    monkeypatch.setattr(clerk, "TABLE", CommandTable((Command("long", told),)))
+    monkeypatch.setattr(Api, "send", refuse)
+    await start(echo)
+    ada.say("/long")
+    await fake.until(lambda: len(answers(fake)) == 4)
+    ada.say("hello")
+    await fake.until(lambda: "you said hello" in answers(fake))
+    assert [text[0] for text in answers(fake)] == ["0", "1", "2", "3", "y"]
+
+
+async def test_a_command_is_let_go_where_telegram_asks_to_wait_for_long(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    settle, settled = life.engine.store.settle_arrivals, asyncio.Event()
+
+    async def told(*args: Any, **more: Any) -> None:
+        await settle(*args, **more)
+        settled.set()
+
+    life.engine.store.settle_arrivals = told
+    fake.faults.add("limit", method="sendMessage", retry_after=31)
+    ada.say("/ping")
+    async with asyncio.timeout(5):
+        await settled.wait()
+    assert len(fake.calls.of("sendMessage")) == 1
 
 
 async def test_the_buttons_under_an_answer(fake: FakeTelegram, ada: User, start: Start) -> None:

@@ -9,9 +9,15 @@ from typing import Any
 import orjson
 import pytest
 
+from duihua.chats import Chat
 from duihua.errors import StorageError
+from duihua.messages import Address
 from duihua.ports import Request
+from duihua.session import Session
 from duihua.simulator.telegram import FakeTelegram, User
+from duihua.telegram.clerk import Clerk
+from duihua.telegram.gathering import gathered
+from duihua.telegram.groups import CONVERSATION
 
 Start = Callable[..., Any]
 SOURCE = "telegram/700000001"
@@ -67,6 +73,61 @@ async def test_chats_do_not_wait_for_each_other(fake: FakeTelegram, ada: User, s
     assert answers(fake) == []
     held.set()
     await fake.until(lambda: answers(fake))
+
+
+async def test_conversations_of_a_chat_do_not_wait_for_each_other(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.topics = True
+    life = await start(echo, access="open")
+    eve, store = fake.user(66, "Eve", language_code="en"), life.engine.store
+    group = fake.group(members=[ada, fake.bot, eve])
+    await store.put_chat(
+        Address("telegram", str(group.id), "700000001"), Chat(settings={CONVERSATION: "person"})
+    )
+    ada.say("/ask first", group)
+    await fake.until(lambda: "you said first" in answers(fake, group.id))
+    accept, held = life.engine.accept, asyncio.Event()
+
+    async def slowly(input: Any) -> Any:
+        if "held" in str(input.parts):
+            await held.wait()
+        return await accept(input)
+
+    life.engine.accept = slowly
+    ada.say("held up", thread=ada.topic("Travel").id)
+    ada.say("/ask held, too", group)
+    await fake.until(lambda: not fake.bot.updates)
+    ada.say("hello")
+    eve.say("/ask hello", group)
+    await fake.until(lambda: "you said hello" in answers(fake))
+    await fake.until(lambda: "you said hello" in answers(fake, group.id))
+    held.set()
+    await fake.until(lambda: "you said held, too" in answers(fake, group.id))
+
+
+async def test_a_chat_takes_some_places_alone(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("duihua.telegram.desk.EACH", 2)
+    fake.bot.topics = True
+    life = await start(echo)
+    accept, busy, most = life.engine.accept, 0, 0
+
+    async def counted(input: Any) -> Any:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        busy -= 1
+        return await accept(input)
+
+    life.engine.accept = counted
+    for name in ("one", "two", "three", "four"):
+        ada.say(name, thread=ada.topic(name).id)
+    await fake.until(lambda: len(answers(fake)) == 4)
+    assert most == 2
 
 
 async def test_stop_passes_a_lane_that_is_held_up(fake: FakeTelegram, ada: User, start: Start) -> None:
@@ -162,3 +223,49 @@ async def test_a_fault_of_ours_is_told_and_the_next_message_is_heard(
     assert "Something went wrong inside" in answers(fake)[0]
     assert answers(fake)[1] == "you said go on"
     assert [bad.error for bad in await life.engine.store.quarantine()] == ["not worked on: ZeroDivisionError"]
+
+
+async def test_a_pressed_stop_waits_for_the_database(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("duihua.telegram.desk.PAUSE", 0.01)
+    stop, tries = Session.stop, 0
+
+    async def refuse(*args: Any) -> bool:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise StorageError("locked")
+        return await stop(*args)
+
+    monkeypatch.setattr(Session, "stop", refuse)
+    monkeypatch.setattr("duihua.telegram.live.EVERY", {"edit": 0.0})
+    await start([["It was ", asyncio.Event()]], streaming="edit")
+    ada.say("tell me a story")
+    await fake.until(lambda: answers(fake) == ["It was"])
+    query = ada.press(fake.chat(42).last, "stop:1")
+    await fake.until(lambda: query in fake.bot.answered)
+    assert (fake.bot.answered[query]["text"], tries) == ("Stopping.", 3)
+
+
+async def test_a_fault_of_ours_in_a_stop_or_in_what_comes_in_pieces_is_no_end(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
+) -> None:
+    async def broken(*args: Any) -> bool:
+        raise ZeroDivisionError
+
+    def gathers(waiting: Any, *before: Any) -> Any:
+        if waiting[0].event.text == "break":
+            raise ZeroDivisionError
+        return gathered(waiting, *before)
+
+    monkeypatch.setattr(Clerk, "stop", broken)
+    monkeypatch.setattr("duihua.telegram.desk.gathered", gathers)
+    life = await start(echo)
+    for text in ("break", "/stop", "go on"):
+        ada.say(text)
+    await fake.until(lambda: len(answers(fake)) == 3)
+    assert sorted(answers(fake))[2] == "you said go on"
+    assert [bad.error for bad in await life.engine.store.quarantine()] == [
+        "not worked on: ZeroDivisionError"
+    ] * 2

@@ -1,15 +1,15 @@
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from duihua import Context
-from duihua.errors import ProviderError
+from duihua import Attachment, Context, skill
+from duihua.errors import NotSent, ProviderError
 from duihua.messages import TurnRef
 from duihua.ports import CallDelta, Flagged
 from duihua.simulator.telegram import FakeTelegram
 from duihua.telegram.api import Api
-from duihua.telegram.frontend import status
+from duihua.telegram.frontend import TelegramFront, status
 from duihua_prompts import Catalogue
 from tests.telegram.conftest import Desk
 
@@ -27,6 +27,41 @@ async def test_a_long_answer_arrives_whole_in_several_messages(make: Any, fake: 
     texts = desk.texts(42)
     assert len(texts) == 2
     assert "".join("".join(texts).split()) == "".join(LONG.split())
+
+
+async def test_many_files_that_take_long_arrive_by_and_by(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    @skill(effect="read")
+    async def chart() -> list[Any]:
+        """Draws."""
+        return ["drawn", *(Attachment(data=b"%d" % n, name=f"{n}.txt") for n in range(4))]
+
+    file, send = Api.file, TelegramFront.send
+    now, ends = 0.0, list[str]()
+
+    async def slow(*args: Any, **more: Any) -> int:
+        nonlocal now
+        now += 10.0
+        return await file(*args, **more)
+
+    async def sent(*args: Any) -> str:
+        try:
+            return await send(*args)
+        except NotSent as e:
+            ends.append(str(e))
+            raise
+
+    monkeypatch.setattr(Api, "file", slow)
+    monkeypatch.setattr(TelegramFront, "send", sent)
+    desk: Desk = await make([CallDelta(0, "c", "chart", "{}"), "here"], skills=[chart])
+    desk.front._clock = lambda: now
+    fake.user(42, "Ada").say("draw")
+    await desk.say(42, "draw")
+    await fake.until(lambda: len(fake.chat(42).answers) == 5)
+    await desk.engine.deliver()
+    assert ends == ["a long answer goes on"]
+    assert len(fake.calls.of("sendDocument")) == 4
 
 
 async def test_markup_becomes_entities(make: Any, fake: FakeTelegram) -> None:
@@ -161,6 +196,49 @@ async def test_what_was_lost_on_the_way_is_sent_again_and_counted(
     assert await desk.engine.store.lost() == [(TurnRef(info.id, 1), 0)]
 
 
+async def test_what_telegram_does_not_want_is_not_counted_as_lost(make: Any, fake: FakeTelegram) -> None:
+    @skill(effect="read")
+    async def chart() -> list[Any]:
+        """Draws."""
+        return ["drawn", Attachment(data=b"1", name="1.txt")]
+
+    desk: Desk = await make(["hello", CallDelta(0, "c", "chart", "{}"), "here"], skills=[chart])
+    fake.user(42, "Ada").say("hi")
+    fake.faults.add("error", method="sendMessage", status=400)
+    fake.faults.add("error", method="sendDocument", status=400)
+    await desk.say(42, "hi")
+    await desk.say(42, "draw")
+    assert desk.texts(42) == ["here"]
+    assert await desk.engine.store.lost() == []
+
+
+async def test_a_view_that_has_ended_does_not_take_the_next_one_with_it(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("duihua.telegram.frontend.KEPT", 0.0)
+    fake.user(42, "Ada").say("hi")
+    go_on = asyncio.Event()
+    desk: Desk = await make([["one ", go_on, "two"]], streaming="edit")
+    address = desk.session(42).address
+
+    async def nothing() -> AsyncIterator[Any]:
+        return
+        yield
+
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: desk.texts(42) == ["one"])
+    ((_, ref),) = desk.front._live
+    live = dict(desk.front._live)
+    await desk.front.present(ref, address, nothing(), desk.engine.store)
+    desk.front._live.update(live)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert desk.front._live == live
+    go_on.set()
+    await talking
+    assert len(fake.calls.of("sendMessage")) == 1
+
+
 async def test_what_was_refused_for_now_comes_once(make: Any, fake: FakeTelegram, monkeypatch: Any) -> None:
     monkeypatch.setattr("duihua.telegram.api.LATER", 0.0)
     monkeypatch.setattr("duihua.telegram.frontend.LATER", 0.0)
@@ -209,8 +287,6 @@ async def test_a_failure_is_told_in_a_sentence(make: Any, fake: FakeTelegram) ->
 
 
 async def test_a_call_that_waits_is_asked_about_with_buttons(make: Any, fake: FakeTelegram) -> None:
-    from duihua import skill
-
     @skill(effect="write", confirm=True)
     async def pay(context: Context, to: str) -> str:
         """Pays somebody."""
@@ -228,8 +304,6 @@ async def test_a_call_that_waits_is_asked_about_with_buttons(make: Any, fake: Fa
 
 
 async def test_a_call_is_one_line_in_the_words_of_its_skill(make: Any, fake: FakeTelegram) -> None:
-    from duihua import skill
-
     go_on = asyncio.Event()
 
     @skill(effect="read", title={"zh": "查询天气", "en": "Weather"})

@@ -41,6 +41,7 @@ from duihua.telegram.preferences import SET, Preferences
 from duihua.telegram.reading import Reader, brings
 from duihua.telegram.replying import thread_of
 from duihua.telegram.revising import Before, asked_before, holds_all, revise, reworded
+from duihua.telegram.text import Formatted, split
 from duihua.telegram.topics import opened
 from duihua.telegram.updates import Event, Me, Moved, Noted, Person, Pressed, Said, Stands, Stopped
 
@@ -61,8 +62,9 @@ CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
 KEPT = 1_000
 """Questions that wait, at most."""
-TRIES = 3
-"""Of telling the answer to a command; the turns' own answers are in the outbox instead."""
+PATIENCE = 30.0
+"""Seconds for which one message of the answer to a command is tried: its conversation waits meanwhile. The
+turns' own answers are in the outbox instead."""
 
 
 async def _start(scene: Scene) -> Answer:
@@ -121,6 +123,13 @@ class Clerk:
                 return False
             case Pressed() | Stopped():
                 return True
+
+    def conversation(self, event: Event) -> str:
+        """In which conversation it seems to belong, by what is at hand: one need not wait for another."""
+        if event.address is None:
+            return ""
+        user = event.who.id if isinstance(event, Said | Pressed) else 0
+        return self._groups.seems(event.address, user).key
 
     async def stop(self, event: Event) -> bool:
         """Stops what runs where the event comes from; False: it is no stop, or nothing runs."""
@@ -420,23 +429,27 @@ class Clerk:
 
     async def _tell(self, said: Said, text: str, *, reply: bool = False) -> None:
         to = said.reply_to if reply or not place_of(said.address).private else 0
-        await self._heard(lambda: self._voice.say(said.address, text, to))
+        for part in split(Formatted(text)):  # each is tried by itself: what has been said stays said
+            if not await self._heard(lambda part=part: self._voice.say(said.address, part.text, to)):
+                return
 
     async def _heard(self, speak: Callable[[], Awaitable[object]]) -> bool:
-        """Whether it was said, perhaps; what could not be said after a few tries is let go."""
-        for attempt in range(TRIES):
+        """Whether it was said, perhaps; what cannot be said within `PATIENCE` is let go."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + PATIENCE
+        while True:
             try:
                 await speak()
             except NotSent as e:
                 log.warning("an answer to a command was not sent: %s", e)
-                if attempt + 1 < TRIES:
-                    await asyncio.sleep(e.retry_after)
+                if clock() + e.retry_after > until:
+                    return False
+                await asyncio.sleep(e.retry_after)
             except DeliveryError as e:
                 log.warning("an answer to a command may not have been sent: %s", type(e).__name__)
                 return True
             else:
                 return True
-        return False
 
 
 def _number(data: str) -> tuple[str, int]:

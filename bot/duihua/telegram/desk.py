@@ -1,4 +1,4 @@
-"""Works through what has arrived for one bot: in order within a chat, chats beside each other.
+"""Works through what has arrived for one bot: in order within a conversation, those beside each other.
 
 An arrival is settled when what it asks for is durable; until then it is there for the next process. What an
 app sent in pieces is worked on as one, and settled together. An album's arrivals stay a little longer: what
@@ -14,6 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
 from aiogram.types import Update
@@ -24,7 +25,7 @@ from duihua.errors import StorageError
 from duihua.redact import where
 from duihua.telegram.clerk import Clerk
 from duihua.telegram.gathering import Job, album_of, gathered, joined, whole_at
-from duihua.telegram.updates import Me, Moved, Pressed, Said, Stands, read
+from duihua.telegram.updates import Event, Me, Moved, Pressed, Said, Stands, read
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ BATCH = 100
 """Arrivals that are read at once."""
 MOST = 2_000
 """Arrivals that are worked on or wait in memory; the others wait in the database."""
-AT_ONCE = 256
-"""Chats that are worked for at the same time."""
+AT_ONCE, EACH = 256, 16
+"""Conversations that are worked for at the same time, and those of one chat: it cannot take all places."""
 AGAIN = 0.05
 """Seconds between two tries of a stop, as long as what came before it is worked on."""
 IDLE = 2.0
@@ -48,7 +49,7 @@ ALBUMS = 200
 
 @dataclass(slots=True)
 class _Lane:
-    """The jobs of a chat that are worked on or wait; `more` is set when one is added."""
+    """The jobs of a conversation that are worked on or wait; `more` is set when one is added."""
 
     jobs: deque[Job] = field(default_factory=deque[Job])
     more: asyncio.Event = field(default_factory=asyncio.Event)
@@ -72,6 +73,7 @@ class Desk:
         self._poked, self._room = asyncio.Event(), asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._lanes: dict[str, _Lane] = {}
+        self._chats: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._albums: OrderedDict[tuple[str, int, str], list[Job]] = OrderedDict()  # asked, not settled
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
@@ -145,23 +147,30 @@ class Desk:
             self._queue(job)
 
     def _queue(self, job: Job) -> None:
-        chat = job.event.address.chat if job.event.address else ""
-        lane = self._lanes.get(chat)
+        name = self._clerk.conversation(job.event)
+        lane = self._lanes.get(name)
         if lane is not None:
             lane.add(job)
             return
-        lane = self._lanes[chat] = _Lane(deque([job]))
-        self._start(self._work(chat, lane))
+        lane = self._lanes[name] = _Lane(deque([job]))
+        chat = job.event.address.chat if job.event.address else ""
+        self._start(self._work(name, lane, self._chats.setdefault(chat, asyncio.Semaphore(EACH))))
 
-    async def _work(self, chat: str, lane: _Lane) -> None:
-        async with self._slots:
-            while lane.jobs:
-                pieces = await self._whole(lane)
-                await self._done(pieces)
-                for job in pieces:
-                    lane.jobs.remove(job)
-                    self._left()
-        del self._lanes[chat]
+    async def _work(self, name: str, lane: _Lane, chat: asyncio.Semaphore) -> None:
+        try:
+            async with chat, self._slots:
+                while lane.jobs:
+                    pieces = [lane.jobs[0]]
+                    try:
+                        pieces = await self._whole(lane)
+                        await self._done(pieces)
+                    except Exception as e:  # the lane goes on with the next one
+                        await self._aside(pieces, pieces[0].event, e)
+                    for job in pieces:
+                        lane.jobs.remove(job)
+                        self._left()
+        finally:
+            del self._lanes[name]
 
     async def _whole(self, lane: _Lane) -> list[Job]:
         """The next jobs that are one input: what an app sends in pieces is waited for."""
@@ -179,24 +188,32 @@ class Desk:
                 pass
 
     async def _at_once(self, job: Job) -> None:
-        chat = job.event.address.chat if job.event.address else ""
-        lane = self._lanes.get(chat)
-        ahead = {it.arrival for it in lane.jobs} if lane else set[int]()
-        done = await self._stopped(job)
-        while not done and lane and not isinstance(job.event, Pressed):
-            if ahead.isdisjoint(it.arrival for it in lane.jobs):
-                break
-            await asyncio.sleep(AGAIN)  # what it is to stop has not begun yet
-            done = await self._stopped(job)
-        await self._done([job], stopped=done)
-        self._left()
+        try:
+            await self._done([job], stopped=await self._stopped(job))
+        except Exception as e:
+            await self._aside([job], job.event, e)
+        finally:
+            self._left()
 
     async def _stopped(self, job: Job) -> bool:
-        try:
-            return await self._clerk.stop(job.event)
-        except StorageError as e:
-            log.warning("a stop waits: %s", e)
-            return False
+        """Whether it has stopped something, which may be still ahead of it in its lane."""
+        lane = self._lanes.get(self._clerk.conversation(job.event))
+        ahead = {it.arrival for it in lane.jobs} if lane else set[int]()
+        pause = PAUSE
+        while True:
+            try:
+                if await self._clerk.stop(job.event):
+                    return True
+            except StorageError as e:
+                log.warning("a stop waits: %s", e)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST)
+                continue
+            if isinstance(job.event, Pressed) or not lane:
+                return False
+            if ahead.isdisjoint(it.arrival for it in lane.jobs):
+                return False
+            await asyncio.sleep(AGAIN)  # what it is to stop has not begun yet
 
     async def _done(self, pieces: Sequence[Job], *, stopped: bool = False) -> None:
         """Acts and settles. What the database refuses is tried until it takes it: the lane waits."""
@@ -216,9 +233,7 @@ class Desk:
             except StorageError as e:
                 log.warning("update %s waits: %s", job.key, e)
             except Exception as e:
-                log.error("update %s could not be worked on: %s", job.key, where(e))
-                await self._settle(arrivals, f"not worked on: {type(e).__name__}")
-                await self._apologise(job)
+                await self._aside(pieces, job.event, e)
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST)
@@ -236,11 +251,14 @@ class Desk:
         if closed:
             await self._settle(closed)
 
-    async def _apologise(self, job: Job) -> None:
-        if isinstance(job.event, Said):
+    async def _aside(self, pieces: Sequence[Job], event: Event, error: Exception) -> None:
+        """Keeps what no code of ours can work on, for somebody to look at, and tells who said it."""
+        log.error("update %s could not be worked on: %s", pieces[-1].key, where(error))
+        await self._settle([piece.arrival for piece in pieces], f"not worked on: {type(error).__name__}")
+        if isinstance(event, Said):
             try:
-                await self._clerk.broken(job.event)
-            except Exception as e:  # the lane goes on with the next one
+                await self._clerk.broken(event)
+            except Exception as e:
                 log.error("nor could that be told: %s", where(e))
 
     async def _act(self, job: Job, *, stopped: bool) -> None:
@@ -252,7 +270,7 @@ class Desk:
             case Said() if not self._clerk.urgent(job.event):
                 await self._clerk.act(job.event, job.key)
             case _:
-                await self._clerk.stopped(job.event, stopped or await self._clerk.stop(job.event))
+                await self._clerk.stopped(job.event, stopped)
 
     async def _settle(self, arrivals: Sequence[int], error: str = "") -> None:
         try:

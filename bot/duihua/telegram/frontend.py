@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import orjson
 
 from duihua.access import noticed
-from duihua.errors import Gone, NotSent, SendUnknown
+from duihua.errors import DeliveryError, Gone, NotSent, SendUnknown
 from duihua.escapes import one_line
 from duihua.events import AnyEvent, TurnFailed, TurnFinished
 from duihua.messages import Address, Media, TurnRef
@@ -47,6 +47,8 @@ Richness = Literal["auto", "always", "never"]
 
 WHILE = 15.0
 """Seconds after which a long answer lets others send before it goes on."""
+KEPT = 60.0
+"""Seconds for which a view that has ended is kept for whoever sends what is owed."""
 LONGEST, EACH = 10_000, 60
 """Characters of a call's arguments that are looked at, and of each that are shown."""
 
@@ -114,7 +116,11 @@ class TelegramFront:
             await live.follow(events)
         finally:
             # What it knows of the messages serves whoever sends what is owed, which happens soon.
-            asyncio.get_running_loop().call_later(60, self._live.pop, key, None)
+            asyncio.get_running_loop().call_later(KEPT, self._let_go, key, live)
+
+    def _let_go(self, key: tuple[int, TurnRef], live: Live) -> None:
+        if self._live.get(key) is live:  # a turn that was begun anew has another one
+            del self._live[key]
 
     def _status(self, words: Catalogue) -> Callable[[str, str], str]:
         """Tells what a call does, by the name of its skill and its arguments."""
@@ -141,6 +147,7 @@ class TelegramFront:
             raise NotSent("this bot does not run here", 30.0)
         if await self._closed(send.address):
             raise Gone("the chat is closed to the bot")
+        until = self._clock() + WHILE
         live = self._live.pop((id(ledger), send.ref), None)
         if live is not None:
             await live.finish()
@@ -163,10 +170,10 @@ class TelegramFront:
             if live is not None and live.drafted and len(contents) - 1 in book.ids:
                 await book.drop(api, place, [len(contents) - 1])  # sent anew, it takes the draft's place
             try:
-                await self._settle(api, place, book, contents, buttons)
+                await self._settle(api, place, book, contents, buttons, until)
             except NotRich:
-                await self._settle(api, place, book, texts, buttons)
-            await self._attach(api, place, book, send, files)
+                await self._settle(api, place, book, texts, buttons, until)
+            await self._attach(api, place, book, send, files, until)
         except SendUnknown as e:  # rather twice than never
             log.warning("a message to chat %s may come twice: %s", place.chat, e)
             raise NotSent(str(e), LATER) from None
@@ -241,35 +248,42 @@ class TelegramFront:
         return made if list(texts) == split(render(end.text)) else None
 
     async def _settle(
-        self, api: Api, place: Place, book: Ledger, texts: Sequence[Content], buttons: Buttons
+        self, api: Api, place: Place, book: Ledger, texts: Sequence[Content], buttons: Buttons, until: float
     ) -> None:
-        until = self._clock() + WHILE
         for part, text in enumerate(texts):
             under = buttons if part == len(texts) - 1 else ()
             if book.says(part, text, under):
                 continue
-            if self._clock() > until:
-                raise NotSent("a long answer goes on", 0.0)
+            self._in_time(until)
             async with api.turn(place):
                 await book.put(api, place, part, text, under)
         extra = sorted(part for part in book.ids if len(texts) <= part < FILES)
         await book.drop(api, place, extra)
 
-    async def _attach(self, api: Api, place: Place, book: Ledger, send: Send, files: Sequence[Media]) -> None:
+    async def _attach(
+        self, api: Api, place: Place, book: Ledger, send: Send, files: Sequence[Media], until: float
+    ) -> None:
         session = self._engine.session(send.address)
         for number, media in enumerate(files):
             part = FILES + number
             if part in book.ids or (file := await session.attachment(media.attachment)) is None:
                 continue
+            self._in_time(until)
             async with api.turn(place):
                 await book.store.show(book.ref, part)
                 try:
                     message = await api.file(place, file)
-                except (NotSent, Gone):
-                    await book.store.unshow(book.ref, [part])
+                except DeliveryError as e:
+                    if not isinstance(e, SendUnknown):
+                        await book.store.unshow(book.ref, [part])
                     raise
                 await book.store.show(book.ref, part, str(message))
                 book.ids[part] = message
+
+    def _in_time(self, until: float) -> None:
+        """Raises NotSent when it is time to let others send: what is there stays, the rest is still owed."""
+        if self._clock() > until:
+            raise NotSent("a long answer goes on", 0.0)
 
 
 def _cut(send: Send) -> bool:

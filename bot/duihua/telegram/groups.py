@@ -82,6 +82,11 @@ class Groups:
         address = self._chats.at(address)
         return self._conversation(address, user, await self._chats.of(address))
 
+    def seems(self, address: Address, user: int) -> Address:
+        """As `at`, as far as it is known without asking the database."""
+        address = self._chats.at(address)
+        return self._conversation(address, user, self._chats.seen(address)) if user else address
+
     def _conversation(self, address: Address, user: int, known: Chat) -> Address:
         if place_of(address).private or known.settings.get(CONVERSATION) != "person":
             return address

@@ -123,8 +123,9 @@ class Ledger:
         await self.store.show(self.ref, part)
         try:
             message = await api.send(place, text, buttons=buttons)
-        except (NotSent, Gone):
-            await self.store.unshow(self.ref, [part])
+        except DeliveryError as e:
+            if not isinstance(e, SendUnknown):
+                await self.store.unshow(self.ref, [part])
             raise
         await self.store.show(self.ref, part, str(message))
         self.ids[part] = message
