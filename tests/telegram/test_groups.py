@@ -354,6 +354,49 @@ async def test_what_is_overheard_is_given_to_the_model_when_it_is_asked(
     assert asked(requests[-1]) == ["Ada: what did Eve say?"]
 
 
+async def test_an_edited_question_keeps_what_was_overheard_before_it(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.privacy = False
+    requests: list[Request] = []
+    await start(lambda request: requests.append(request) or "yes")
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:listening:on")
+    eve.say("tea at five", group)
+    question = ada.say("@duihua_bot when is tea?", group)
+    await fake.until(lambda: "yes" in answers(fake, chat))
+    ada.edit(question, "@duihua_bot when is our tea?")
+    await fake.until(lambda: len(requests) == 2)
+    assert asked(requests[-1]) == ["> Eve: tea at five\nAda: when is our tea?"]
+
+
+async def test_an_edited_one_of_several_questions_keeps_who_asks(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    held = asyncio.Event()
+
+    def answer(request: Request) -> Any:
+        said = asked(request)[-1]
+        return ["well", held] if said.endswith("one") else said
+
+    fake.bot.privacy = False
+    await start(answer)
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:meanwhile:join")
+    ada.say("@duihua_bot one", group)
+    ada.say("@duihua_bot two", group)
+    question = ada.say("@duihua_bot three", group)
+    ada.say("/ask", group)
+    await fake.until(lambda: answers(fake, chat)[-1] == Catalogue("en").t("telegram.ask"))
+    held.set()
+    await fake.until(lambda: "Ada: two\n\nAda: three" in answers(fake, chat))
+    ada.edit(question, "@duihua_bot four")
+    await fake.until(lambda: answers(fake, chat)[-1] == "Ada: two\n\nAda: four")
+
+
 async def test_nobody_is_listened_to_who_was_not_told(fake: FakeTelegram, ada: User, start: Start) -> None:
     fake.bot.privacy = False
     requests: list[Request] = []
