@@ -12,6 +12,7 @@ from duihua.errors import StorageError
 from duihua.messages import Address
 from duihua.ports import Request
 from duihua.simulator.telegram import FakeTelegram, User
+from duihua.telegram.groups import Groups
 from duihua_prompts import Catalogue
 from tests.telegram.life import ADA, living
 from tests.telegram.test_desk import answers as all_answers
@@ -352,6 +353,74 @@ async def test_what_is_overheard_is_given_to_the_model_when_it_is_asked(
     ada.say("/ask what did Eve say?", group)
     await fake.until(lambda: answers(fake, chat)[-1] == "yes")
     assert asked(requests[-1]) == ["Ada: what did Eve say?"]
+
+
+async def test_an_edited_question_keeps_what_was_overheard_before_it(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.privacy = False
+    requests: list[Request] = []
+    await start(lambda request: requests.append(request) or "yes")
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:listening:on")
+    eve.say("tea at five", group)
+    question = ada.say("@duihua_bot when is tea?", group)
+    await fake.until(lambda: "yes" in answers(fake, chat))
+    ada.edit(question, "@duihua_bot when is our tea?")
+    await fake.until(lambda: len(requests) == 2)
+    assert asked(requests[-1]) == ["> Eve: tea at five\nAda: when is our tea?"]
+
+
+async def test_an_edited_one_of_several_questions_keeps_who_asks(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    held = asyncio.Event()
+
+    def answer(request: Request) -> Any:
+        said = asked(request)[-1]
+        return ["well", held] if said.endswith("one") else said
+
+    fake.bot.privacy = False
+    await start(answer)
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:meanwhile:join")
+    ada.say("@duihua_bot one", group)
+    ada.say("@duihua_bot two", group)
+    question = ada.say("@duihua_bot three", group)
+    ada.say("/ask", group)
+    await fake.until(lambda: answers(fake, chat)[-1] == Catalogue("en").t("telegram.ask"))
+    held.set()
+    await fake.until(lambda: "Ada: two\n\nAda: three" in answers(fake, chat))
+    ada.edit(question, "@duihua_bot four")
+    await fake.until(lambda: answers(fake, chat)[-1] == "Ada: two\n\nAda: four")
+
+
+async def test_whoever_turned_listening_on_can_be_forgotten(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
+) -> None:
+    fake.bot.privacy = False
+    life = await start(echo)
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:listening:on")
+    store, overhear, heard = life.engine.store, Groups._overhear, asyncio.Event()
+    await life.engine.forget_user("telegram", "42")
+
+    async def then(groups: Groups, said: Any) -> None:
+        await overhear(groups, said)
+        heard.set()
+
+    monkeypatch.setattr(Groups, "_overhear", then)
+    eve.say("who is it?", group)
+    await heard.wait()
+    assert await store.user("main", "telegram", "42") is None
+    known = await store.chat(Address("telegram", str(chat), BOT))
+    assert known is not None
+    assert "42" not in known.settings.values()
 
 
 async def test_nobody_is_listened_to_who_was_not_told(fake: FakeTelegram, ada: User, start: Start) -> None:

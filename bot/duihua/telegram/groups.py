@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 ANSWERS, CONVERSATION, LISTENING = "answers", "conversation", "listening"
 """Settings of a group."""
-LISTENER = "listener"
-"""Beside `listening`: the person who has turned it on; what is heard first in a topic is in their name."""
 _NAMES = 100  # characters of a person's name in an announcement
 
 
@@ -100,16 +98,14 @@ class Groups:
         text = said.text if said.text.strip() else f"[{said.media}]"
         session = self._engine.session(said.address, name=said.who.name, external=str(said.who.id))
         async with self._hearing:  # what comes while it is turned off is not kept
-            settings = (await self._chats.of(said.address)).settings
-            if settings.get(LISTENING) == "on":
-                await self._engine.store.ensure(said.address, str(settings.get(LISTENER, "")))
+            if (await self._chats.of(said.address)).settings.get(LISTENING) == "on":
                 await session.overhear(text, key=str(said.message))
 
     async def listen(self, event: Pressed, address: Address, words: Catalogue, *, on: bool) -> None:
         """Begins or ends to listen in a group, and says so there.
 
-        It begins when the group has been told, and has ended when all that was heard is gone: whatever fails
-        on the way, doing it again does the rest.
+        It begins when the group has been told, in a conversation that is theirs unless there is one. It has
+        ended when all that was heard is gone. Whatever fails on the way, doing it again does the rest.
 
         Raises:
             StorageError: it is to be done once more. DeliveryError: the group was not told: nothing begins.
@@ -117,13 +113,14 @@ class Groups:
         told = words.t(f"telegram.listening.{'on' if on else 'off'}", name=event.who.name[:_NAMES])
         if on:
             hint = await self.hint(address, words)
+            here = address_of(self._me.id, place_of(address))
+            await self._engine.store.ensure(here, str(event.who.id), event.who.name)
             await self._voice.say(address, f"{told}\n{hint}" if hint else told)
-            now = {LISTENER: str(event.who.id), LISTENING: "on", CONVERSATION: ""}
-            await self._chats.set(address, **now)
+            await self._chats.set(address, **{LISTENING: "on", CONVERSATION: ""})
             return
         async with self._hearing:
             await self._engine.unhear_chat(address)
-            await self._chats.set(address, **{LISTENER: "", LISTENING: ""})
+            await self._chats.set(address, **{LISTENING: ""})
         await self._tell(address, told)
 
     async def hint(self, address: Address, words: Catalogue) -> str:
