@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from duihua import Context, skill
 from duihua.errors import NotSent
-from duihua.messages import Attachment
+from duihua.events import AnyEvent, TurnSnapshot
+from duihua.messages import Attachment, TurnRef
 from duihua.ports import CallDelta, Flagged
 from duihua.simulator.telegram import FakeTelegram
+from duihua.telegram.governor import Kind
+from duihua.telegram.place import Place
 from duihua_prompts import Catalogue
 from tests.leftovers import run
 from tests.telegram.conftest import Desk
@@ -75,6 +80,70 @@ async def test_it_vanishes_before_the_answer_is_given_anew(
     anew.set()
     await talking
     assert seen(desk, chat) == ["fine", f"good\n\n{WORDS.t('cleared.drop_turn.history', turns=1)}"]
+
+
+async def test_it_vanishes_while_a_frame_waits_for_its_turn(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("duihua.telegram.live.LOOK", 0.02)
+    more, flag, anew = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    script = ["fine", ["BAD", more, " and more", flag, Flagged("history", retract=True)], [anew, "good"]]
+    desk: Desk = await make(script, streaming="edit", moderation="drop_turn")
+    api, waits = desk.front._bots["700000001"], asyncio.Event()
+    turn = api.turn
+
+    @asynccontextmanager
+    async def full() -> AsyncIterator[None]:
+        waits.set()
+        await anew.wait()
+        yield
+
+    def turned(place: Place, kind: Kind = "final") -> Any:
+        return full() if kind == "frame" and more.is_set() else turn(place, kind)
+
+    monkeypatch.setattr(api, "turn", turned)
+    meet(fake)
+    await desk.say(TEAM, "hello")
+    talking = asyncio.create_task(desk.say(TEAM, "and?"))
+    await fake.until(lambda: seen(desk, TEAM) == ["fine", "BAD"])
+    more.set()
+    await waits.wait()
+    flag.set()
+    await fake.until(lambda: seen(desk, TEAM) == ["fine", GONE])
+    anew.set()
+    await talking
+
+
+async def test_a_snapshot_that_takes_nothing_back_takes_no_slot(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("duihua.telegram.live.GRACE", 0.0)
+    desk: Desk = await make([], streaming="edit")
+    meet(fake)
+    address, kinds, go_on = desk.session(42).address, list[str](), asyncio.Event()
+    api = desk.front._bots["700000001"]
+    turn = api.turn
+
+    def turned(place: Place, kind: Kind = "final") -> Any:
+        kinds.append(kind)
+        return turn(place, kind)
+
+    monkeypatch.setattr(api, "turn", turned)
+    ref = TurnRef((await desk.engine.store.ensure(address, "42", "Ada")).id, 1)
+
+    async def events() -> AsyncIterator[AnyEvent]:
+        yield TurnSnapshot(session=address.key, turn=1, text="one")
+        await go_on.wait()
+        yield TurnSnapshot(session=address.key, turn=1, text="one two")
+        await asyncio.Event().wait()
+
+    following = asyncio.create_task(desk.front.present(ref, address, events(), desk.engine.store))
+    await fake.until(lambda: desk.texts(42) == ["one"])
+    go_on.set()
+    await fake.until(lambda: desk.texts(42) == ["one two"])
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert set(kinds) == {"frame"}
 
 
 async def test_a_process_that_dies_before_it_is_taken_back_leaves_that_to_the_next_one(

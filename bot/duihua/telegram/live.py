@@ -11,8 +11,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -376,13 +376,15 @@ class Live:
             self._changed.set()
             return True
         if self._voiding:
-            await self._take_back()
-            return True
+            if self._surplus() != (False, []):
+                await self._take_back()
+                return True
+            self._voiding = False  # the frame changes what there is to change
         self._visible = self._visible or self._wanted() != ([], None)
         if not self._visible:
             return False
         asked = self._clock()
-        async with self._api.turn(self._place, "frame"), self._calling:
+        async with self._slot(), self._calling:
             if self._clock() - asked > SOON:
                 await self._caught_up()
             if self._ended.is_set():
@@ -409,24 +411,55 @@ class Live:
             await self.ledger.put(self._api, self._place, part, growing, self._buttons)
         return True
 
+    @asynccontextmanager
+    async def _slot(self) -> AsyncGenerator[None]:
+        """Waits until a frame may be sent. Events are read meanwhile: in a group that may take a minute.
+
+        Raises:
+            NotSent: there is something that cannot wait for it.
+        """
+        turn = self._api.turn(self._place, "frame")
+        entering = asyncio.ensure_future(turn.__aenter__())
+        try:
+            while not (await asyncio.wait((entering,), timeout=LOOK))[0]:
+                await self._look()
+                if self._hurried.is_set():
+                    raise NotSent("something comes before it", 0.0)
+            yield entering.result()
+        finally:
+            entering.cancel()
+            if not entering.done():
+                await asyncio.wait((entering,))
+            if not entering.cancelled() and entering.exception() is None:
+                await turn.__aexit__(None, None, None)
+
+    def _surplus(self) -> tuple[bool, list[int]]:
+        """Whether the draft, and which messages, show what is not there any more."""
+        full, growing = self._wanted()
+        drafted = self._transport == "draft" and self._last not in (None, self._gone) and growing is None
+        by_draft = self._last is not None
+        stay = len(full) + int(growing is not None and not by_draft)
+        parts = sorted(part for part in self.ledger.ids if part >= stay)
+        alone = not (stay or by_draft) and self.ledger.says(0, self._gone)
+        return drafted, parts[1:] if alone else parts
+
     async def _take_back(self) -> None:
         """Makes what was flagged vanish, before any frame: the draft first, by a call of its own."""
         async with self._api.turn(self._place), self._calling:
             if self._ended.is_set():
                 return  # what the turn comes to takes its place now
             self._begun = self._clock()
-            full, growing = self._wanted()
-            if self._transport == "draft" and self._last not in (None, self._gone) and growing is None:
+            drafted, parts = self._surplus()
+            if drafted:
                 await self._draft(self._gone)
                 self._void()  # there may be messages, too
                 return
-            by_draft = self._last is not None
-            stay = len(full) + int(growing is not None and not by_draft)
-            if not (stay or by_draft) and 0 in self.ledger.ids:
+            if parts[:1] == [0] and self._last is None:
                 await self.ledger.put(self._api, self._place, 0, self._gone)
-                stay = 1
-            await self.ledger.drop(self._api, self._place, [part for part in self.ledger.ids if part >= stay])
+                parts = [part for part in self.ledger.ids if part]
+            await self.ledger.drop(self._api, self._place, parts)
             self._voiding = False
+            self._changed.set()  # there may be more to say
 
     async def _draft(self, text: Formatted) -> bool:
         shown = await self._api.draft(self._place, self.ledger.ref.seq & 0x7FFFFFFF or 1, text)
