@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from duihua.errors import DeliveryError, NotSent, SendUnknown, StorageError
+from duihua.errors import DeliveryError, Gone, NotSent, SendUnknown, StorageError
+from duihua.escapes import one_line
 from duihua.ports import Frontend, Send, Store
-from duihua.redact import where
+from duihua.redact import redact, where
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ PATIENCE = 45.0
 LEASE = 60_000
 """Milliseconds after which a send whose outcome nobody wrote down is handed out again; above `PATIENCE`."""
 
-
+_WHY = 200  # characters of a refusal that are logged
 _MARGIN = 0.01  # seconds: the database's clock must have passed the time, too
 
 
@@ -32,6 +33,9 @@ class Delivery:
     """The sending side of the outbox for the front ends of this process.
 
     The store hands out only the oldest open row of a session, so rows may be sent side by side.
+
+    Attributes:
+        failed: messages that were refused for good since the process began.
     """
 
     def __init__(self, store: Store, fronts: Mapping[str, Frontend]) -> None:
@@ -41,6 +45,7 @@ class Delivery:
         self._sending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self.failed = 0
 
     def open(self) -> None:
         """Starts sending."""
@@ -120,7 +125,13 @@ class Delivery:
                 asyncio.get_running_loop().call_later(e.retry_after + _MARGIN, self.poke)
         except (SendUnknown, TimeoutError) as e:
             await settle(send.id, "unknown", error=str(e) or "timeout")
+        except Gone as e:  # who blocks a bot is nothing to look after
+            log.info("message %d has nobody to go to", send.id)
+            await settle(send.id, "failed", error=str(e))
         except DeliveryError as e:
+            self.failed += 1
+            why = one_line(redact(str(e)), _WHY)
+            log.error("message %d of session %d is lost: %s", send.id, send.ref.session, why)
             await settle(send.id, "failed", error=str(e))
         except Exception as e:
             log.error("front end %s failed to send: %s", front.name, where(e))

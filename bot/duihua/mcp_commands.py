@@ -41,7 +41,7 @@ def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
     from duihua.skills.loading import load
     from duihua.skills.mcp import check_installed
 
-    settings = load_settings()
+    settings = load_settings(serves=given.http)
     check_installed()
     loaded = load(settings.skills, settings.skills_dir)
     for line in left_out(loaded, settings, words):

@@ -24,16 +24,19 @@ def complain(line: str) -> None:
     print(one_line(line, 2000), file=sys.stderr, flush=True)
 
 
-def load_settings() -> Settings:
+def load_settings(*, serves: bool = False) -> Settings:
     """The settings, with logging as they want it.
 
-    Nothing is logged unless DUIHUA_LOG_LEVEL is set: whoever chats gets one clear line for each fault.
+    Unless DUIHUA_LOG_LEVEL is set nothing is logged: whoever chats gets one clear line for each fault.
+
+    Args:
+        serves: nobody looks on, so what goes wrong is logged in any case: from WARNING on.
     """
     from duihua import redact
     from duihua.config import Settings
 
     settings = Settings.load()
-    if "log_level" in settings.model_fields_set:
+    if serves or "log_level" in settings.model_fields_set:
         logging.basicConfig(
             level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )

@@ -49,7 +49,7 @@ def check_installed() -> None:
 
 
 def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
-    settings = load_settings()
+    settings = load_settings(serves=True)
     tokens = _tokens(settings)
     check_installed()
     plan = _plan(settings, tokens, given)

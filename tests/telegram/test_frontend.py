@@ -3,6 +3,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from duihua import Attachment, Context, skill
 from duihua.errors import NotSent, ProviderError
 from duihua.messages import TurnRef
@@ -329,3 +331,17 @@ def test_the_line_about_a_call_is_short_and_tells_no_secret() -> None:
     assert status(words, "x" * 99, f'{{"a": "{"b" * 999}"}}') == f"⏳ {'x' * 59}…：{'b' * 59}… …"
     for hostile in ("", "[1]", "nonsense", '{"a": ' * 99, '{"a": {"b": 1}}', f'{{"a": "{"b" * 99_999}"}}'):
         assert status(words, "x", hostile) == "⏳ x …"
+
+
+async def test_a_refused_answer_is_logged_and_the_person_told(
+    fake: FakeTelegram, make: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk: Desk = await make(["Tyrannosaurus"])
+    fake.user(42, "Ada").say("hi")
+    fake.faults.add("error", method="sendMessage", status=400)
+    await desk.say(42, "which dinosaur?")
+    assert desk.texts(42) == [Catalogue("en").t("telegram.undelivered")]
+    assert [record.levelname for record in caplog.records if "is lost" in record.getMessage()] == ["ERROR"]
+    assert "dinosaur" not in caplog.text
+    assert "Tyrannosaurus" not in caplog.text
+    assert desk.engine.delivery.failed == 1

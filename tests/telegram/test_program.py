@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,14 @@ STANDBY = WORDS.t("cli.telegram.standby", name="duihua_bot")
 
 
 @pytest.fixture(autouse=True)
-def _english(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _english(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("DUIHUA_LANG", "en")
     monkeypatch.delenv("TELEGRAM_BOT_TOKEN", raising=False)
     monkeypatch.chdir(tmp_path)
+    factory, level = logging.getLogRecordFactory(), logging.getLogger().level  # the program sets its own
+    yield
+    logging.setLogRecordFactory(factory)
+    logging.getLogger().setLevel(level)
 
 
 def test_without_a_token_one_line_names_the_setting(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,6 +90,22 @@ async def test_a_token_that_telegram_does_not_know_is_one_line(
     monkeypatch.setenv("TELEGRAM_API_URL", fake.url)
     assert await asyncio.to_thread(cli.main, ["telegram"]) == 2
     assert capsys.readouterr().err.splitlines() == [WORDS.t("error.config_telegram_refused", bot="700000001")]
+
+
+async def test_an_unreachable_telegram_is_seen(
+    fake: FakeTelegram, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DUIHUA_LOG_LEVEL", raising=False)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr("duihua.telegram.running.AGAIN", (0.0, 0.0))
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", fake.token)
+    monkeypatch.setenv("TELEGRAM_API_URL", fake.url)
+    fake.faults.add("cut", method="getMe")
+    fake.faults.add("error", method="getMe", status=401)  # ends the program
+    assert await asyncio.to_thread(cli.main, ["telegram"]) == 2
+    (warning, _) = capsys.readouterr().err.splitlines()
+    assert "WARNING" in warning
+    assert fake.token not in warning
 
 
 async def test_a_killed_program_leaves_its_messages_to_the_next_one(

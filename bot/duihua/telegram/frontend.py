@@ -181,7 +181,21 @@ class TelegramFront:
             if self._chats is not None:
                 await self._chats.put(send.address, gone=True)
             raise
+        except NotSent:
+            raise
+        except DeliveryError:
+            if send.kind == "message":
+                await self._apologise(api, place, words)
+            raise
         return str(book.ids.get(0, ""))
+
+    async def _apologise(self, api: Api, place: Place, words: Catalogue) -> None:
+        """Tells, if that is not refused too, that an answer cannot be delivered."""
+        try:
+            async with api.turn(place):
+                await api.send(place, Formatted(words.t("telegram.undelivered")))
+        except DeliveryError as e:
+            log.warning("chat %s was not told of a lost answer: %s", place.chat, type(e).__name__)
 
     async def entitle(self, address: Address, title: str) -> None:
         """Names the topic of a conversation after it, if we have opened it; once."""

@@ -62,7 +62,7 @@ class Pulse:
         }
 
 
-def report(pulses: Sequence[Pulse]) -> tuple[int, dict[str, Any]]:
-    """Status and body of `/healthz`."""
+def report(pulses: Sequence[Pulse], failed: int = 0) -> tuple[int, dict[str, Any]]:
+    """Status and body of `/healthz`; `failed`: messages that Telegram refused for good."""
     well = bool(pulses) and all(pulse.well for pulse in pulses)
-    return (200 if well else 503), {"ok": well, "bots": [pulse.facts() for pulse in pulses]}
+    return (200 if well else 503), {"ok": well, "failed": failed, "bots": [pulse.facts() for pulse in pulses]}

@@ -94,13 +94,14 @@ class Running:
         self._receivers: dict[str, Receiver] = {}
         self.bots: list[Met] = []
         self.ports: dict[str, int] = {}
+        self._failed: Callable[[], int] = lambda: 0
 
     @asynccontextmanager
     async def served(self) -> AsyncGenerator[None]:
         """Health is told, and webhooks are heard, as long as this is entered. Raises ConfigError."""
 
         def told() -> tuple[int, dict[str, Any]]:
-            return report(self._pulses)
+            return report(self._pulses, self._failed())
 
         async with AsyncExitStack() as stack:
             for wire in self._wires:
@@ -150,6 +151,7 @@ class Running:
             Deaf: a bot hears nothing or is stuck, and waiting does not help.
             ConfigError: Telegram does not want the webhook.
         """
+        self._failed = lambda: engine.delivery.failed
 
         async def one(bot: Met) -> None:
             await _menus(bot, engine, languages)

@@ -52,6 +52,8 @@ class Rule:
         if self.kind == "limit":
             return too_many(self.retry_after)
         names = {500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}
+        if 400 <= self.status < 500:
+            return Refusal(self.status, "Bad Request: a fault was asked for")
         return Refusal(self.status, names.get(self.status, "Gateway Timeout"))
 
 
