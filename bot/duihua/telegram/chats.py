@@ -45,7 +45,7 @@ class Chats:
         self._engine, self._bots, self._clock = engine, bots, clock
         self._known: OrderedDict[_Name, tuple[Chat, float]] = OrderedDict()
         self._admins: OrderedDict[tuple[str, str, int], tuple[bool, float]] = OrderedDict()
-        self._moved: dict[_Name, str] = {}
+        self._moved: OrderedDict[_Name, str] = OrderedDict()
         for bot, api in bots.items():
             api.moved = partial(self._met, bot)
 
@@ -117,6 +117,8 @@ class Chats:
             api.note_move(int(address.chat), int(chat))
         await self._engine.move_chat(address, chat)
         self._moved[_name(address)] = chat
+        while len(self._moved) > KEPT:
+            self._moved.popitem(last=False)
         for one in (address.chat, chat):
             self._known.pop((address.bot, one), None)
 
