@@ -26,7 +26,10 @@ Start = Callable[..., Any]
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """`await start(model, simulator options=..., settings=...)` -> (engine, simulator)."""
+    """`await start(model, simulator options=..., settings=...)` -> (engine, simulator).
+
+    A test with a database of its own asks for that first: it is emptied when the engine is closed.
+    """
     async with AsyncExitStack() as stack:
 
         async def build(
@@ -159,7 +162,7 @@ async def test_a_persona_of_ones_own_speaks_with_its_options(start: Start, tmp_p
 @pytest.mark.parametrize("fault", ["!flag", "!flag-output"])
 @pytest.mark.parametrize("policy", ["clear", "drop_turn"])
 async def test_a_flag_takes_what_the_policy_says(
-    start: Start, database_url: str, model: str, fault: str, policy: str
+    database_url: str, start: Start, model: str, fault: str, policy: str
 ) -> None:
     engine, simulator = await start(model, database=database_url, settings={"moderation": policy})
     session = engine.session("a")
@@ -181,7 +184,7 @@ async def test_a_flag_takes_what_the_policy_says(
 
 @pytest.mark.parametrize("model", [V1, V2])
 @pytest.mark.parametrize("base", [0, 1])
-async def test_poison_clears_the_session(start: Start, database_url: str, model: str, base: int) -> None:
+async def test_poison_clears_the_session(database_url: str, start: Start, model: str, base: int) -> None:
     engine, simulator = await start(model, database=database_url, ban_base=base)
     session = engine.session("a")
     for text in ("我叫小明", "霸王龙是什么? !poison"):
@@ -198,7 +201,7 @@ async def test_poison_clears_the_session(start: Start, database_url: str, model:
 @pytest.mark.parametrize("model", [V1, V2, SPEED])
 @pytest.mark.parametrize("base", [0, 1])
 async def test_poison_is_cut_out_and_the_question_answered(
-    start: Start, database_url: str, model: str, base: int
+    database_url: str, start: Start, model: str, base: int
 ) -> None:
     engine, simulator = await start(
         model, database=database_url, ban_base=base, settings={"moderation": "drop_turn"}

@@ -45,8 +45,22 @@ class ChatStore(Protocol):
         """What is known of a chat; None: nothing."""
         ...
 
-    async def put_chat(self, address: Address, chat: Chat) -> None:
-        """Keeps what is known of a chat."""
+    async def change_chat(
+        self,
+        address: Address,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        lang: str | None = None,
+        gone: bool | None = None,
+    ) -> Chat:
+        """Changes what is given, and nothing else; returns what is known of the chat now.
+
+        Args:
+            address: in the chat.
+            settings: those that change, flat; None in place of a value: as usual.
+            lang: as of `Chat`.
+            gone: as of `Chat`.
+        """
         ...
 
     async def move_chat(self, address: Address, chat: str) -> Sequence[tuple[int, Address]]:

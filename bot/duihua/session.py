@@ -635,7 +635,7 @@ class Session(MemorySession):
         given = (Text(content),) if isinstance(content, str) else tuple(content)
         files = tuple(part for part in given if isinstance(part, Attachment))
         parts = tuple(part.part if isinstance(part, Attachment) else part for part in given)
-        if self.address.shared:
+        if self.address.shared and not any(isinstance(part, Speaker) for part in parts):
             parts = (speaker(self._name), *parts)
         await engine.check(self.address, parts, options)
         if options is not None and (values := _plain(options)):

@@ -57,7 +57,7 @@ class Shown:
         """What `event` changes; None: nothing."""
         match event:
             case TextDelta():
-                return self._append(event)
+                return Change(text) if (text := self.append(event)) else None
             case TurnRestarted() | Retracted():
                 return self._become("", event.step)
             case TurnSnapshot():
@@ -67,13 +67,16 @@ class Shown:
             case _:
                 return None
 
-    def _append(self, event: TextDelta) -> Change | None:
-        if not event.text:
-            return None
-        text = f"\n{event.text}" if event.step != self._step and self._pieces else event.text
-        self._step = event.step
+    def append(self, event: TextDelta) -> str:
+        """What a piece of text adds; for those who read thousands of them."""
+        text = event.text
+        if not text:
+            return ""
+        if event.step != self._step:
+            text = f"\n{text}" if self._pieces else text
+            self._step = event.step
         self._pieces.append(text)
-        return Change(text)
+        return text
 
     def _become(self, text: str, step: int) -> Change | None:
         before, self._pieces, self._step = self.text, [text] if text else [], step

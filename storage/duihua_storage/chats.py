@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, delete, func, null, or_, select, update
 from duihua.chats import Chat, Heard
 from duihua.codec import decode, encode
 from duihua.messages import Address, Quote
-from duihua_storage.expressions import blob, const, now, number, word
+from duihua_storage.expressions import blob, const, merged, now, number, word
 from duihua_storage.sessions import address_bytes, clean, to_address, to_settings
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import chats, heard, identities, outbox, reminders, sessions, shown
@@ -24,24 +24,29 @@ _this = and_(_here, C.chat == bindparam("ch"))
 _ONE = Statement(select(C.settings, C.lang, C.gone).where(_this))
 
 
-def _put(insert: Any) -> Any:
+def _change(insert: Any) -> Any:
     new = insert(chats).values(
         tenant=bindparam("te"),
         front=bindparam("fr"),
         bot=bindparam("bo"),
         chat=bindparam("ch"),
         settings=bindparam("v"),
-        lang=bindparam("la"),
-        gone=bindparam("g"),
+        lang=func.coalesce(word("la"), const("")),
+        gone=func.coalesce(number("g"), const(0)),
         at=now(),
     )
     return new.on_conflict_do_update(
         index_elements=[C.tenant, C.front, C.bot, C.chat],
-        set_={name: new.excluded[name] for name in ("settings", "lang", "gone", "at")},
-    )
+        set_={
+            "settings": merged(C.settings, "ps"),
+            "lang": func.coalesce(word("la"), C.lang),
+            "gone": func.coalesce(number("g"), C.gone),
+            "at": new.excluded["at"],
+        },
+    ).returning(C.settings, C.lang, C.gone)
 
 
-_PUT = Statement(_put)
+_CHANGE = Statement(_change)
 
 
 def _names(address: Address) -> dict[str, Any]:
@@ -58,11 +63,17 @@ def chat(address: Address) -> Tx[Chat | None]:
     return _chat(*rows[0]) if rows else None
 
 
-def put(address: Address, known: Chat) -> Tx[None]:
-    """Keeps what is known of a chat."""
-    settings = orjson.dumps(dict(known.settings)) if known.settings else None
-    values = {"v": settings, "la": clean(known.lang), "g": int(known.gone)}
-    yield _PUT, {**_names(address), **values}
+def change(address: Address, settings: Mapping[str, Any], lang: str | None, gone: bool | None) -> Tx[Chat]:
+    """Changes what is given, and nothing else, of what is known of a chat; see `ChatStore.change_chat`."""
+    own = {name: value for name, value in settings.items() if value is not None}
+    values = {
+        "v": orjson.dumps(own) if own else None,
+        "ps": orjson.dumps(dict(settings)).decode(),
+        "la": None if lang is None else clean(lang),
+        "g": None if gone is None else int(gone),
+    }
+    rows = yield _CHANGE, {**_names(address), **values}
+    return _chat(*rows[0])
 
 
 # ---------------------------------------------------------------- a chat moves

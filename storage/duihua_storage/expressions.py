@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, LargeBinary, Text, bindparam, literal_column
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, LargeBinary, Text, bindparam, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnClause
@@ -53,6 +53,33 @@ def _listed_postgresql(element: _Listed, compiler: SQLCompiler, **kw: Any) -> st
     value = "CAST(value AS BIGINT)" if element.numbers else "value"
     items = f"json_array_elements_text(CAST({compiler.process(element.clauses, **kw)} AS JSON))"
     return f"(SELECT {value} FROM {items})"
+
+
+class _Merged(FunctionElement[bytes]):
+    """A stored JSON object with some of its members changed; NULL is none."""
+
+    type = LargeBinary()
+    inherit_cache = True
+
+
+@compiles(_Merged, "sqlite")
+def _merged_sqlite(element: _Merged, compiler: SQLCompiler, **kw: Any) -> str:
+    stored, changes = (compiler.process(clause, **kw) for clause in element.clauses)
+    made = f"json_patch(COALESCE(CAST({stored} AS TEXT), '{{}}'), {changes})"
+    return f"CAST(NULLIF({made}, '{{}}') AS BLOB)"
+
+
+@compiles(_Merged, "postgresql")
+def _merged_postgresql(element: _Merged, compiler: SQLCompiler, **kw: Any) -> str:
+    stored, changes = (compiler.process(clause, **kw) for clause in element.clauses)
+    before = f"CAST(COALESCE(convert_from({stored}, 'UTF8'), '{{}}') AS JSONB)"
+    made = f"CAST(jsonb_strip_nulls({before} || CAST({changes} AS JSONB)) AS TEXT)"
+    return f"convert_to(NULLIF({made}, '{{}}'), 'UTF8')"
+
+
+def merged(column: ColumnElement[Any], name: str) -> FunctionElement[bytes]:
+    """The JSON object of a column, with the members of one that is bound as `name`; null removes a member."""
+    return _Merged(column, bindparam(name, type_=Text()))
 
 
 def number(name: str) -> BindParameter[int]:

@@ -591,9 +591,16 @@ class SqlStore:
         """What is known of a chat; None: nothing."""
         return await self._db.read(lambda: chats.chat(address))
 
-    async def put_chat(self, address: Address, chat: Chat) -> None:
-        """Keeps what is known of a chat."""
-        await self._db.write(lambda: chats.put(address, chat), "chat")
+    async def change_chat(
+        self,
+        address: Address,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        lang: str | None = None,
+        gone: bool | None = None,
+    ) -> Chat:
+        """Changes what is given, and nothing else; returns what is known of the chat now."""
+        return await self._db.write(lambda: chats.change(address, settings or {}, lang, gone), "chat")
 
     async def move_chat(self, address: Address, chat: str) -> Sequence[tuple[int, Address]]:
         """Gives a chat another id; returns (session, former address) of what has moved with it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from duihua.chats import Chat
 from duihua.messages import Address, TurnRef
 from duihua_storage import SqlStore
@@ -25,16 +27,24 @@ async def talked(store: SqlStore, address: Address, text: str = "hello") -> int:
     return accepted.session
 
 
-async def test_a_chat_is_known_as_it_was_put(store: SqlStore) -> None:
+async def test_of_a_chat_is_changed_what_is_given_and_nothing_else(store: SqlStore) -> None:
     assert await store.chat(there(OLD)) is None
-    known = Chat({"answers": "all"}, "zh", gone=True)
-    await store.put_chat(there(OLD, topic="5"), known)
-    await store.put_chat(there(NEW), Chat(lang="en"))
-    await store.put_chat(ELSEWHERE, Chat())
-    await store.put_chat(Address("telegram", OLD, "8"), Chat(lang="en"))
+    known = Chat({"answers": "所有"}, "zh", gone=True)
+    first = {"answers": "所有", "listening": None}
+    assert await store.change_chat(there(OLD, topic="5"), settings=first, lang="zh", gone=True) == known
+    assert await store.change_chat(there(NEW), lang="en") == Chat(lang="en")
+    assert await store.change_chat(ELSEWHERE) == Chat()
+    await store.change_chat(Address("telegram", OLD, "8"), lang="en")
     assert await store.chat(there(OLD)) == known
-    await store.put_chat(there(OLD), Chat())
-    assert await store.chat(there(OLD)) == Chat()
+    await asyncio.gather(
+        store.change_chat(there(OLD), settings={"answers": None, "listening": "on"}),
+        store.change_chat(there(OLD), settings={"conversation": "person"}),
+        store.change_chat(there(OLD), lang="en"),
+        store.change_chat(there(OLD), gone=False),
+    )
+    assert await store.chat(there(OLD)) == Chat({"listening": "on", "conversation": "person"}, "en")
+    nothing = {"listening": None, "conversation": None, "never": None}
+    assert await store.change_chat(there(OLD), settings=nothing, lang="") == Chat()
     assert await store.chat(there(NEW)) == Chat(lang="en")
 
 
@@ -44,8 +54,8 @@ async def test_all_of_a_chat_moves_with_it(store: SqlStore) -> None:
     stays = await talked(store, ELSEWHERE)
     await store.show(TurnRef(moving[0], 1), 0, "70")
     await store.overhear(moving[0], "1", "42", "Ada", "psst", most=5, age=HOUR)
-    await store.put_chat(there(OLD), Chat({"answers": "all"}, gone=True))
-    await store.put_chat(there(NEW), Chat(lang="zh"))
+    await store.change_chat(there(OLD), settings={"answers": "all"}, gone=True)
+    await store.change_chat(there(NEW), lang="zh")
 
     assert sorted(await store.move_chat(there(OLD), NEW)) == sorted(zip(moving, places, strict=True))
     assert await store.move_chat(there(OLD), NEW) == []
@@ -68,8 +78,8 @@ async def test_all_of_a_chat_moves_with_it(store: SqlStore) -> None:
 async def test_a_conversation_that_has_begun_at_the_new_place_stays(store: SqlStore) -> None:
     old, new = await talked(store, there(OLD)), await talked(store, there(NEW))
     empty = await store.ensure(there(NEW, topic="5"))
-    await store.put_chat(there(OLD), Chat({"answers": "all"}))
-    await store.put_chat(there(NEW), Chat({"answers": "admins"}))
+    await store.change_chat(there(OLD), settings={"answers": "all"})
+    await store.change_chat(there(NEW), settings={"answers": "admins"})
     moved = await talked(store, there(OLD, topic="5"))
     assert await store.move_chat(there(OLD), NEW) == [(moved, there(OLD, topic="5"))]
     found = [await store.session(place) for place in (there(OLD), there(NEW), there(NEW, topic="5"))]

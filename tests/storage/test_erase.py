@@ -1,6 +1,5 @@
 import pytest
 
-from duihua.chats import Chat
 from duihua.errors import Superseded
 from duihua.memories import Document
 from duihua.messages import Address, Author, Step, Text, TurnRef, Usage, call_id
@@ -421,7 +420,7 @@ async def test_every_table_is_reached(store: SqlStore, database_url: str) -> Non
     await store.ask(Address("terminal", SECRET), "home", SECRET, "code", at=1, expires=2, most=3)
 
     await store.overhear(1, "5", "home", SECRET, SECRET, most=5, age=10**9)
-    await store.put_chat(Address("terminal", "home"), Chat({"tone": SECRET}, lang="zh"))
+    await store.change_chat(Address("terminal", "home"), settings={"tone": SECRET}, lang="zh")
 
     def filled() -> set[str]:
         return {

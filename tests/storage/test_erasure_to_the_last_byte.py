@@ -17,7 +17,6 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import LargeBinary
 
-from duihua.chats import Chat
 from duihua.memories import Chore, Document, FactChange, Finding, Kept, Note
 from duihua.messages import (
     Address,
@@ -106,7 +105,7 @@ async def plant(store: SqlStore, url: str, name: str) -> Garden:
     await store.settle_arrivals([(await store.arrived("terminal/1"))[-1].id], error=w("unread why"))
     heard = (w("external"), w("heard name"), w("heard"))
     await store.overhear(g.session, f"{name}1", *heard, most=5, age=10**9)
-    await store.put_chat(Address("terminal", w("external"), "1"), Chat({"tone": w("set in the chat")}))
+    await store.change_chat(Address("terminal", w("external"), "1"), settings={"tone": w("set in the chat")})
     usage = "INSERT INTO usage (tenant, day, owner_id, model) VALUES ('main', 1, ?, ?)"
     run(url, usage, g.user, w("model"))
     return g

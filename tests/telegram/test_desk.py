@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 import pytest
 
-from duihua.chats import Chat
 from duihua.errors import StorageError
 from duihua.messages import Address
 from duihua.ports import Request
@@ -82,9 +81,8 @@ async def test_conversations_of_a_chat_do_not_wait_for_each_other(
     life = await start(echo, access="open")
     eve, store = fake.user(66, "Eve", language_code="en"), life.engine.store
     group = fake.group(members=[ada, fake.bot, eve])
-    await store.put_chat(
-        Address("telegram", str(group.id), "700000001"), Chat(settings={CONVERSATION: "person"})
-    )
+    at = Address("telegram", str(group.id), "700000001")
+    await store.change_chat(at, settings={CONVERSATION: "person"})
     ada.say("/ask first", group)
     await fake.until(lambda: "you said first" in answers(fake, group.id))
     accept, held = life.engine.accept, asyncio.Event()

@@ -8,9 +8,11 @@ from typing import Any
 
 import orjson
 
+from duihua.errors import StorageError
 from duihua.messages import Address
 from duihua.ports import Request
 from duihua.simulator.telegram import FakeTelegram, User
+from duihua.telegram.groups import Groups
 from duihua_prompts import Catalogue
 from tests.telegram.life import ADA, living
 from tests.telegram.test_desk import answers as all_answers
@@ -132,6 +134,13 @@ async def press(fake: FakeTelegram, who: User, chat: int, label: str) -> str:
     return fake.bot.answered[query]["text"]
 
 
+async def under(fake: FakeTelegram, who: User, chat: int, text: str, label: str) -> str:
+    """Presses a button under the message that says `text`; the word that is shown for it."""
+    query = who.press(next(m for m in fake.chat(chat).answers if m.text == text), label)
+    await fake.until(lambda: query in fake.bot.answered)
+    return fake.bot.answered[query]["text"]
+
+
 async def opened(fake: FakeTelegram, admin: User, group: Any) -> int:
     """A group in which its owner has asked for the settings."""
     admin.say("/settings", group)
@@ -214,6 +223,80 @@ async def test_each_their_own_conversation(fake: FakeTelegram, ada: User, start:
     assert len(await life.engine.session(Address("telegram", str(chat), BOT, user="66")).history()) == 1
 
 
+async def test_the_settings_can_be_changed_back_from_each_their_own(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start(echo, access="open")
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:conversation:person")
+    assert await press(fake, ada, chat, "set:answers:admins") == "Set."
+    assert await press(fake, ada, chat, "set:conversation:group") == "Set."
+    assert "one for all" in menu(fake, chat).text
+
+
+async def test_a_conversation_that_begins_with_its_settings_is_owned_by_who_set_them(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    assert await press(fake, ada, chat, "set:meanwhile:join") == "Set."
+    info = await life.engine.store.session(Address("telegram", str(chat), BOT, shared=True))
+    assert info is not None
+    assert info.owner == await life.engine.store.user("main", "telegram", str(ADA))
+
+
+async def test_buttons_of_ones_own_private_conversation_work_in_a_group(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start(echo, access="open")
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:conversation:person")
+    count = len(answers(fake, chat))
+    ada.say("/private", group)
+    await fake.until(lambda: len(answers(fake, chat)) > count)
+    ada.say("/ask one", group)
+    await fake.until(lambda: "you said one" in answers(fake, chat))
+    assert await under(fake, ada, chat, "you said one", "again:1") == Catalogue("en").t(
+        "telegram.again_begun"
+    )
+
+
+async def test_a_button_works_on_the_turn_of_its_message_alone(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo, access="open")
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    ada.say("/ask one", group)
+    chat = await opened(fake, ada, group)
+    await fake.until(lambda: "you said Ada: one" in answers(fake, chat))
+    await press(fake, ada, chat, "set:conversation:person")
+    eve.say("/ask two", group)
+    await fake.until(lambda: "you said two" in answers(fake, chat))
+    await press(fake, ada, chat, "set:conversation:group")
+    replaced = Catalogue("en").t("telegram.replaced")
+    assert await under(fake, eve, chat, "you said two", "again:1") == replaced
+    info = await life.engine.store.session(Address("telegram", str(chat), BOT, shared=True))
+    assert info is not None
+    assert (info.head, info.pending) == (1, 0)
+
+
+async def test_a_button_that_outlives_what_was_forgotten_is_about_nothing(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    ada.say("first")
+    await fake.until(lambda: "you said first" in answers(fake))
+    await life.engine.forget_user("telegram", "42")
+    ada.say("second")
+    await fake.until(lambda: "you said second" in answers(fake))
+    replaced = Catalogue("en").t("telegram.replaced")
+    assert await under(fake, ada, ADA, "you said first", "again:1") == replaced
+
+
 async def test_everything_is_answered_where_admins_want_it(
     fake: FakeTelegram, ada: User, start: Start
 ) -> None:
@@ -270,6 +353,120 @@ async def test_what_is_overheard_is_given_to_the_model_when_it_is_asked(
     ada.say("/ask what did Eve say?", group)
     await fake.until(lambda: answers(fake, chat)[-1] == "yes")
     assert asked(requests[-1]) == ["Ada: what did Eve say?"]
+
+
+async def test_an_edited_question_keeps_what_was_overheard_before_it(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.privacy = False
+    requests: list[Request] = []
+    await start(lambda request: requests.append(request) or "yes")
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:listening:on")
+    eve.say("tea at five", group)
+    question = ada.say("@duihua_bot when is tea?", group)
+    await fake.until(lambda: "yes" in answers(fake, chat))
+    ada.edit(question, "@duihua_bot when is our tea?")
+    await fake.until(lambda: len(requests) == 2)
+    assert asked(requests[-1]) == ["> Eve: tea at five\nAda: when is our tea?"]
+
+
+async def test_an_edited_one_of_several_questions_keeps_who_asks(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    held = asyncio.Event()
+
+    def answer(request: Request) -> Any:
+        said = asked(request)[-1]
+        return ["well", held] if said.endswith("one") else said
+
+    fake.bot.privacy = False
+    await start(answer)
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:meanwhile:join")
+    ada.say("@duihua_bot one", group)
+    ada.say("@duihua_bot two", group)
+    question = ada.say("@duihua_bot three", group)
+    ada.say("/ask", group)
+    await fake.until(lambda: answers(fake, chat)[-1] == Catalogue("en").t("telegram.ask"))
+    held.set()
+    await fake.until(lambda: "Ada: two\n\nAda: three" in answers(fake, chat))
+    ada.edit(question, "@duihua_bot four")
+    await fake.until(lambda: answers(fake, chat)[-1] == "Ada: two\n\nAda: four")
+
+
+async def test_whoever_turned_listening_on_can_be_forgotten(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
+) -> None:
+    fake.bot.privacy = False
+    life = await start(echo)
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:listening:on")
+    store, overhear, heard = life.engine.store, Groups._overhear, asyncio.Event()
+    await life.engine.forget_user("telegram", "42")
+
+    async def then(groups: Groups, said: Any) -> None:
+        await overhear(groups, said)
+        heard.set()
+
+    monkeypatch.setattr(Groups, "_overhear", then)
+    eve.say("who is it?", group)
+    await heard.wait()
+    assert await store.user("main", "telegram", "42") is None
+    known = await store.chat(Address("telegram", str(chat), BOT))
+    assert known is not None
+    assert "42" not in known.settings.values()
+
+
+async def test_nobody_is_listened_to_who_was_not_told(fake: FakeTelegram, ada: User, start: Start) -> None:
+    fake.bot.privacy = False
+    requests: list[Request] = []
+    await start(lambda request: requests.append(request) or "yes")
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    fake.faults.add("error", method="sendMessage", status=400)
+    assert await press(fake, ada, chat, "set:listening:on") != "Set."
+    fake.faults.clear()
+    eve.say("a secret", group)
+    ada.say("/ask when is tea?", group)
+    await fake.until(lambda: "yes" in answers(fake, chat))
+    assert asked(requests[-1]) == ["Ada: when is tea?"]
+    assert "✓ on" not in [b["text"] for row in menu(fake, chat).buttons for b in row]
+
+
+async def test_listening_ends_when_what_was_heard_is_gone(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.privacy = False
+    life = await start(echo)
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:listening:on")
+    eve.say("a secret", group)
+    store, unhear, tries = life.engine.store, life.engine.store.unhear_chat, list[str]()
+    await fake.until(lambda: not fake.bot.updates)
+
+    async def busy(address: Address) -> None:
+        known = await store.chat(address)
+        assert known is not None
+        tries.append(known.settings.get("listening", "off"))
+        if len(tries) == 1:
+            raise StorageError("busy")
+        await unhear(address)
+
+    life.engine.store.unhear_chat = busy
+    assert await press(fake, ada, chat, "set:listening:off") == "Set."
+    assert tries == ["on", "on"]
+    info = await store.session(Address("telegram", str(chat), BOT))
+    assert info is not None
+    assert await store.overheard(info.id, age=10**9) == []
 
 
 async def test_an_admin_is_told_that_the_bot_is_not_shown_what_is_said(

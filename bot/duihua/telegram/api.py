@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import aiohttp
@@ -52,7 +51,6 @@ from aiogram.types import (
     InlineKeyboardMarkup,
     InputRichMessage,
     LinkPreviewOptions,
-    MessageEntity,
     MessageId,
     ReplyParameters,
 )
@@ -169,7 +167,7 @@ class Api:
             return sent.message_id
 
         def method(text: Formatted, at: Place) -> SendMessage:
-            return SendMessage(
+            return SendMessage.model_construct(
                 chat_id=at.chat,
                 message_thread_id=at.topic or None,
                 text=text.text,
@@ -193,7 +191,7 @@ class Api:
             return False
 
         def method(text: Formatted, at: Place) -> EditMessageText:
-            return EditMessageText(
+            return EditMessageText.model_construct(
                 chat_id=at.chat,
                 message_id=message,
                 text=text.text,
@@ -260,7 +258,7 @@ class Api:
         try:
             await self._call(
                 place,
-                lambda at: SendMessageDraft(
+                lambda at: SendMessageDraft.model_construct(
                     chat_id=at.chat,
                     message_thread_id=at.topic or None,
                     draft_id=draft,
@@ -498,16 +496,18 @@ def _reason(error: TelegramAPIError) -> str:
     return redact(error.message)[:200]
 
 
-@lru_cache(maxsize=10_000)
-def _entity(it: Entity) -> MessageEntity:
-    """Frames of one message hold the same ones again and again, and each takes a while to make."""
-    return MessageEntity(
-        type=it.type, offset=it.offset, length=it.length, url=it.url or None, language=it.language or None
-    )
-
-
-def _entities(entities: Sequence[Entity]) -> list[MessageEntity] | None:
+def _entities(entities: Sequence[Entity]) -> list[dict[str, Any]] | None:
+    """As the Bot API takes them: to have each checked and taken apart again costs more than to send them."""
     return [_entity(it) for it in entities] or None
+
+
+def _entity(it: Entity) -> dict[str, Any]:
+    made: dict[str, Any] = {"type": it.type, "offset": it.offset, "length": it.length}
+    if it.url:
+        made["url"] = it.url
+    if it.language:
+        made["language"] = it.language
+    return made
 
 
 def _keyboard(buttons: Buttons) -> InlineKeyboardMarkup | None:

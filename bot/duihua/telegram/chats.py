@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -45,16 +46,21 @@ class Chats:
         self._engine, self._bots, self._clock = engine, bots, clock
         self._known: OrderedDict[_Name, tuple[Chat, float]] = OrderedDict()
         self._admins: OrderedDict[tuple[str, str, int], tuple[bool, float]] = OrderedDict()
+        self._changing = asyncio.Lock()
         self._moved: OrderedDict[_Name, str] = OrderedDict()
         for bot, api in bots.items():
             api.moved = partial(self._met, bot)
 
     async def of(self, address: Address) -> Chat:
         """What is known of a chat. Raises StorageError."""
-        known = self._known.get(_name(address))
-        if known is None or self._clock() - known[1] > FRESH:
-            return self._keep(_name(address), await self._engine.store.chat(address) or Chat())
-        return known[0]
+        name = _name(address)
+        known = self._known.get(name)
+        if known is not None and self._clock() - known[1] <= FRESH:
+            return known[0]
+        found = await self._engine.store.chat(address) or Chat()
+        if self._known.get(name) is known:  # else it was changed while we read
+            self._keep(name, found)
+        return found
 
     def seen(self, address: Address) -> Chat:
         """The same as it was last seen here, at once."""
@@ -62,17 +68,13 @@ class Chats:
         return known[0] if known is not None else Chat()
 
     async def put(self, address: Address, **changes: Any) -> Chat:
-        """Changes what is known of a chat: fields of `Chat`. Raises StorageError."""
-        before = await self.of(address)
-        after = replace(before, **changes)
-        if after != before:
-            await self._engine.store.put_chat(address, after)
-        return self._keep(_name(address), after)
+        """Changes what is known of a chat: arguments of `Store.change_chat`. Raises StorageError."""
+        async with self._changing:  # what was written last is what is known
+            return self._keep(_name(address), await self._engine.store.change_chat(address, **changes))
 
-    async def set(self, address: Address, name: str, value: str) -> None:
-        """Changes a setting of a chat; empty: as usual. Raises StorageError."""
-        settings = {**(await self.of(address)).settings, name: value}
-        await self.put(address, settings={name: value for name, value in settings.items() if value})
+    async def set(self, address: Address, **settings: str) -> None:
+        """Changes settings of a chat, all at once; empty: as usual. Raises StorageError."""
+        await self.put(address, settings={name: value or None for name, value in settings.items()})
 
     def _keep(self, name: _Name, chat: Chat) -> Chat:
         self._known[name] = chat, self._clock()

@@ -47,7 +47,6 @@ from duihua.telegram.updates import Event, Me, Moved, Noted, Person, Pressed, Sa
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
-    from duihua.ports import Store
     from duihua.session import Session
     from duihua.telegram.chats import Chats
     from duihua.telegram.voice import Languages, Voice
@@ -57,6 +56,8 @@ log = logging.getLogger(__name__)
 
 STOP = "stop"
 """Begins the data of a button that stops an answer: `stop:7` is about turn 7 alone."""
+OF_TURNS = (STOP, "again", "continue", "yes", "no")
+"""Begin the data of buttons that are about the turn that their message shows."""
 CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
 KEPT = 1_000
@@ -148,9 +149,9 @@ class Clerk:
                 pass
         if event.address is None or not await self._knows(event):
             return False
-        if isinstance(event, Pressed) and await self._groups.pressed(event) is None:
-            return False
         address = await self._groups.at(event.address, _who(event).id)
+        if isinstance(event, Pressed) and await self._shows(event, address) != turn:
+            return False
         if (telling := self._telling.get(address.key)) is not None and not telling.expired():
             telling.reschedule(asyncio.get_running_loop().time())
             return True
@@ -173,11 +174,8 @@ class Clerk:
         words, said = self._words(event), ""
         if event.address is not None:
             try:
-                own = await self._groups.pressed(event)
-                if own is not None and own.address is not None:
-                    said = await self._button(own, own.address, words, (self._me.source, key), stopped)
-                else:
-                    said = words.t("telegram.not_yours")
+                own = await self._groups.at(event.address, event.who.id)
+                said = await self._button(event, own, words, (self._me.source, key), stopped)
             except StorageError:
                 raise
             except DuihuaError as e:
@@ -188,6 +186,9 @@ class Clerk:
         self, event: Pressed, address: Address, words: Catalogue, key: tuple[str, str], stopped: bool
     ) -> str:
         name, number = _number(event.data)
+        shows = await self._shows(event, address) if name in OF_TURNS else 0
+        if name in OF_TURNS and address.user and not shows:
+            return words.t("telegram.not_yours")
         if name == STOP:
             code = "done" if stopped else "nothing"
             return words.t(f"command.stop.{code}") if await self._knows(event) else ""
@@ -200,7 +201,11 @@ class Clerk:
             return await self._preferences.pressed(event, address, words)
         session = self._session(address, event.who)
         match name:
-            case "again" | "continue" if number:
+            case "again" | "continue" | "yes" | "no" if not shows:
+                return words.t("telegram.replaced")
+            case "again" | "continue" if number != shows:
+                return words.t("telegram.replaced")
+            case "again" | "continue":
                 return await self._more(event, name, number, session, words, key)
             case "yes" | "no":
                 await session.decide(event.data.partition(":")[2], name == "yes")
@@ -216,7 +221,7 @@ class Clerk:
         The last answer is given again in its place; one further up stays, and the new one comes below.
         """
         store, info = await session.kept()
-        if info is None or await self._over(event, TurnRef(info.id, turn), store):
+        if info is None or await store.edited(TurnRef(info.id, turn)):
             return words.t("telegram.replaced")
         if name == "continue":
             once = f"continue/{turn}/{info.address.chat}/{event.message}"  # pressed twice, it is meant once
@@ -227,12 +232,14 @@ class Clerk:
             await session.again(turn, key=key)
         return words.t(f"telegram.{name}_begun")
 
-    async def _over(self, event: Pressed, ref: TurnRef, store: Store) -> bool:
-        """Whether the message under which a button was pressed shows another answer now, or soon will."""
-        shows = await store.shown_in(ref.session, str(event.message))
-        if shows != ref.seq and (shows or store is not self._engine.store):
-            return True
-        return await store.edited(ref)
+    async def _shows(self, event: Pressed, address: Address) -> int:
+        """The turn that the message under which a button was pressed shows now; 0: none of `address`.
+
+        The number on a button says too little: turns are counted anew after all was forgotten, and in each
+        conversation of a chat.
+        """
+        store, info = await self._session(address, event.who).kept()
+        return await store.shown_in(info.id, str(event.message)) if info is not None else 0
 
     async def act(self, event: Said, key: str) -> None:
         """Does what a message asks for. `key` is that of its update.

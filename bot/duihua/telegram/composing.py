@@ -14,6 +14,7 @@ from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramNetworkError
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
+from aiogram.types import TelegramObject
 
 from duihua.telegram.api import Api
 from duihua.telegram.chats import Chats
@@ -83,8 +84,13 @@ class Connections(AiohttpSession):
         """None: it cannot be said in JSON."""
         files: dict[str, Any] = {}
         fields: dict[str, Any] = {}
-        for name, given in method.model_dump(warnings=False, exclude_none=True).items():
-            value = given if name in _PLAIN else self.prepare_value(given, bot, files, _dumps_json=False)
+        for name, given in vars(method).items():
+            if name not in _PLAIN:
+                value = self.prepare_value(given, bot, files, _dumps_json=False)
+            elif isinstance(given, TelegramObject):
+                value = given.model_dump(warnings=False, exclude_none=True)
+            else:
+                value = given
             if value is not None and value != "":
                 fields[name] = value
         try:

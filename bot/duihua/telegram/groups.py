@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 ANSWERS, CONVERSATION, LISTENING = "answers", "conversation", "listening"
 """Settings of a group."""
-LISTENER = "listener"
-"""Beside `listening`: the person who has turned it on; what is heard first in a topic is in their name."""
 _NAMES = 100  # characters of a person's name in an announcement
 
 
@@ -77,18 +75,6 @@ class Groups:
             return None
         return replace(said, address=self._conversation(said.address, said.who.id, known))
 
-    async def pressed(self, event: Pressed) -> Pressed | None:
-        """A press, in the conversation that it belongs to; None: the message is in another person's."""
-        if event.address is None or place_of(event.address).private:
-            return event
-        address = self._chats.at(event.address)
-        own = self._conversation(address, event.who.id, await self._chats.of(address))
-        if own.user:
-            info = await self._engine.store.session(own)
-            if info is None or not await self._engine.store.shown_in(info.id, str(event.message)):
-                return None
-        return replace(event, address=own)
-
     async def at(self, address: Address, user: int) -> Address:
         """The conversation that somebody is in there."""
         address = self._chats.at(address)
@@ -112,21 +98,29 @@ class Groups:
         text = said.text if said.text.strip() else f"[{said.media}]"
         session = self._engine.session(said.address, name=said.who.name, external=str(said.who.id))
         async with self._hearing:  # what comes while it is turned off is not kept
-            settings = (await self._chats.of(said.address)).settings
-            if settings.get(LISTENING) == "on":
-                await self._engine.store.ensure(said.address, str(settings.get(LISTENER, "")))
+            if (await self._chats.of(said.address)).settings.get(LISTENING) == "on":
                 await session.overhear(text, key=str(said.message))
 
     async def listen(self, event: Pressed, address: Address, words: Catalogue, *, on: bool) -> None:
-        """Begins or ends to listen in a group, and says so there. Raises StorageError."""
-        async with self._hearing:
-            await self._chats.set(address, LISTENER, str(event.who.id) if on else "")
-            await self._chats.set(address, LISTENING, "on" if on else "")
-            if not on:
-                await self._engine.unhear_chat(address)
+        """Begins or ends to listen in a group, and says so there.
+
+        It begins when the group has been told, in a conversation that is theirs unless there is one. It has
+        ended when all that was heard is gone. Whatever fails on the way, doing it again does the rest.
+
+        Raises:
+            StorageError: it is to be done once more. DeliveryError: the group was not told: nothing begins.
+        """
         told = words.t(f"telegram.listening.{'on' if on else 'off'}", name=event.who.name[:_NAMES])
-        if on and (hint := await self.hint(address, words)):
-            told = f"{told}\n{hint}"
+        if on:
+            hint = await self.hint(address, words)
+            here = address_of(self._me.id, place_of(address))
+            await self._engine.store.ensure(here, str(event.who.id), event.who.name)
+            await self._voice.say(address, f"{told}\n{hint}" if hint else told)
+            await self._chats.set(address, **{LISTENING: "on", CONVERSATION: ""})
+            return
+        async with self._hearing:
+            await self._engine.unhear_chat(address)
+            await self._chats.set(address, **{LISTENING: ""})
         await self._tell(address, told)
 
     async def hint(self, address: Address, words: Catalogue) -> str:

@@ -58,6 +58,8 @@ GRACE = 0.3
 """Seconds in which a turn may end after something was taken back: its end then says more than we do."""
 LOOK = 0.5
 """Seconds after which events are read between two frames: something may have been taken back."""
+SOON = 0.02
+"""Seconds that a frame may wait for its turn without looking again at what has come."""
 CATCH_UP = 1.0
 """Seconds in which the events that are there are read to their end when the view ends."""
 
@@ -203,16 +205,15 @@ class Live:
         They are read together when a frame is to be made of them: to wake up for each costs more than itself.
         """
         self._idle.clear()
+        due = self._due
         frames = asyncio.create_task(self._frames(), name="duihua telegram frames")
         try:
             async for event in events:
-                if isinstance(event, (TurnStarted, TurnRestarted)) and event.replaces:
-                    self._replace(event.replaces)
                 self._apply(event)
                 if isinstance(event, END):
                     break
-                if not self._due.is_set():
-                    await self._due.wait()
+                if not due.is_set():
+                    await due.wait()
         finally:
             self._idle.set()
             await self.finish()  # a call that is cut off may have been carried out
@@ -256,8 +257,9 @@ class Live:
 
     def _apply(self, event: AnyEvent) -> None:
         match event:
-            case TextDelta() if (change := self._shown.apply(event)) is not None:  # by far the most
-                self._fresh.append(change.text)
+            case TextDelta():  # by far the most
+                if text := self._shown.append(event):
+                    self._fresh.append(text)
             case SkillStarted():
                 self._status = one_line(self._describe(event.name, event.arguments), STATUS)
             case SkillProgress():
@@ -267,6 +269,8 @@ class Live:
             case ThinkingDelta() if self._thoughts:
                 self._thought = (self._thought + event.text)[-2 * THOUGHT :]
             case _:
+                if isinstance(event, (TurnStarted, TurnRestarted)) and event.replaces:
+                    self._replace(event.replaces)
                 if isinstance(event, (Retracted, TurnRestarted)):
                     self._status = self._thought = ""
                 change = self._shown.apply(event)
@@ -325,7 +329,8 @@ class Live:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LOOK)):
                     await self._hurried.wait()
-            await self._look()
+            if left > LOOK:  # else all is read for the frame that comes now
+                await self._look()
 
     async def _frames(self) -> None:
         """Sends what changed, one call at a time, until the end."""
@@ -378,8 +383,10 @@ class Live:
         self._visible = self._visible or self._wanted() != ([], None)
         if not self._visible:
             return False
+        asked = self._clock()
         async with self._slot(), self._calling:
-            await self._caught_up()
+            if self._clock() - asked > SOON:
+                await self._caught_up()
             if self._ended.is_set():
                 return False
             self._begun = self._clock()

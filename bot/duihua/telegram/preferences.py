@@ -15,7 +15,6 @@ from duihua.telegram.voice import LANGUAGE
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
     from duihua.messages import Address
-    from duihua.session import Session
     from duihua.telegram.chats import Chats
     from duihua.telegram.voice import Languages, Voice
     from duihua_prompts import Catalogue
@@ -106,27 +105,24 @@ class Preferences:
     async def _set(self, item: Item, value: str, event: Pressed, address: Address, words: Catalogue) -> None:
         if item.session:
             given: dict[str, Any] = {item.name: value == "on" if item.values == _SWITCH else value}
-            await self._session(address).configure(**given)
+            who = event.who  # a conversation that begins with it is theirs
+            session = self._engine.session(address, name=who.name, external=str(who.id))
+            await session.configure(**given)
             return
         if item.name == LISTENING:
-            if value == "on":
-                await self._chats.set(address, CONVERSATION, "")
             await self._groups.listen(event, address, words, on=value == "on")
             return
         listening = (await self._chats.of(address)).settings.get(LISTENING) == "on"
         if item.name == CONVERSATION and value == "person" and listening:
             await self._groups.listen(event, address, words, on=False)
-        await self._chats.set(address, item.name, "" if value == item.values[0] else value)
+        await self._chats.set(address, **{item.name: "" if value == item.values[0] else value})
 
     async def _value(self, item: Item, address: Address) -> str:
-        kept = await self._session(address).settings() if item.session else None
+        kept = await self._engine.session(address).settings() if item.session else None
         settings = kept if kept is not None else (await self._chats.of(address)).settings
         found = settings.get(item.name)
         value = _SWITCH[found] if isinstance(found, bool) else str(found or "")
         return value if value in item.values else item.values[0]
-
-    def _session(self, address: Address) -> Session:
-        return self._engine.session(address)
 
     def _items(self, address: Address) -> list[Item]:
         return [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from duihua.joining import amended, parted
-from duihua.messages import Attachment, FileText, Media, Part, Text, TurnRef
+from duihua.messages import Attachment, FileText, Media, Part, Speaker, Text, TurnRef
 from duihua.telegram.incoming import pointed_at
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ async def revise(
         said: the message.
         session: where it was said.
         key: source and id of the change.
-        wanted: what it is to say; empty: what it says stays.
+        wanted: what it is to say, without who says it; empty: what it says stays.
 
     Raises:
         As `Session.edit`.
@@ -78,12 +78,18 @@ async def revise(
         own = wanted(before) if before is not None else ()
         if before is None or not own:
             return
-        parts = amended(before.all, before.place, own)
+        parts = amended(before.all, before.place, (*_led(before.parts), *own))
         if before.turn:
             await session.edit(before.turn, parts, key=key)
             return
         if await session.amend(parts, key=(key[0], said.key)):
             return
+
+
+def _led(parts: Sequence[Part]) -> Sequence[Part]:
+    """What stands before the words of somebody in a group: what was overheard until then, and their name."""
+    end = next((place for place, part in enumerate(parts, 1) if isinstance(part, Speaker)), 0)
+    return parts[:end]
 
 
 def holds_all(parts: Sequence[Part], said: Said, text: str) -> bool:

@@ -230,6 +230,15 @@ PARSER = _parser()
 """Reads blocks and what is inside them; it keeps nothing between two texts."""
 
 
+# Nobody changes these, so that they are the same ones everywhere: to make a token takes a while.
+_BOLD = Token("strong_open", "strong", 1), Token("strong_close", "strong", -1)
+_NEW_LINE = Token("softbreak", "br", 0)
+_LISTS = {
+    name: (Token(f"{name}_open", "", 1), Token("list_item_close", "", -1), Token(f"{name}_close", "", -1))
+    for name in ("bullet_list", "ordered_list")
+}
+
+
 def blocks(source: str) -> list[Token]:
     """The blocks of a section; what is inside them is not read yet."""
     tokens: list[Token] = []
@@ -249,13 +258,12 @@ def _simple(source: str) -> list[Token] | None:
     if is_paragraph(source):
         return [Token("inline", "", 0, map=[0, source.count("\n") + 1], content=source)]
     if found := _PLAIN_ITEM.fullmatch(source):
-        name = "bullet_list" if len(found[1]) == 1 else "ordered_list"
+        begin, *end = _LISTS["bullet_list" if len(found[1]) == 1 else "ordered_list"]
         return [
-            Token(f"{name}_open", "", 1),
+            begin,
             Token("list_item_open", "", 1, map=[0, 1], info=found[1][:-1]),
             Token("inline", "", 0, map=[0, 1], content=found[2].rstrip()),
-            Token("list_item_close", "", -1),
-            Token(f"{name}_close", "", -1),
+            *end,
         ]
     if found := _PLAIN_HEADING.fullmatch(source):
         inner = Token("inline", "", 0, map=[0, 1], content=found[2].rstrip())
@@ -292,12 +300,8 @@ def _simple_inline(content: str) -> list[Token] | None:
         elif bold:
             if not (_border(content, at, at + 2)[0] and _border(content, end - 2, end)[1]):
                 return None
-            out += (
-                Token("strong_open", "strong", 1),
-                Token("text", "", 0, content=bold),
-                Token("strong_close", "strong", -1),
-            )
+            out += (_BOLD[0], Token("text", "", 0, content=bold), _BOLD[1])
         else:
-            out.append(Token("softbreak", "br", 0))
+            out.append(_NEW_LINE)
         at = end
     return out

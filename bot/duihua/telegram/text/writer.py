@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from duihua.telegram.text.formatted import QUOTES, Entity, Formatted, Kind, ordered
+from duihua.telegram.text.formatted import QUOTES, Entity, Formatted, Kind, ordered, units
 from duihua.telegram.text.formula import plain
 
 _ASTRAL = re.compile(r"[\U00010000-\U0010ffff]")
@@ -111,7 +111,7 @@ class Writer:
             return Formatted(text)
         found = [it for span in reversed(self._spans) if (it := _trimmed(text, span))]
         spans = dict.fromkeys(found)  # a style that closes later is the outer one, and comes first
-        astral = [found.start() for found in _ASTRAL.finditer(text)] if not text.isascii() else []
+        astral = [found.start() for found in _ASTRAL.finditer(text)] if units(text) != len(text) else []
         entities: list[Entity] = []
         for kind, start, end, more in spans:
             if astral:
