@@ -4,14 +4,22 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiogram import Bot
+from aiogram.exceptions import TelegramBadRequest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from duihua import Attachment, Context, skill
-from duihua.errors import NotSent, ProviderError
+from duihua.errors import DeliveryError, NotSent, ProviderError, SendUnknown
 from duihua.messages import TurnRef
 from duihua.ports import CallDelta, Flagged
 from duihua.simulator.telegram import FakeTelegram
 from duihua.telegram.api import Api
+from duihua.telegram.composing import Connections
 from duihua.telegram.frontend import TelegramFront, status
+from duihua.telegram.governor import Governor
+from duihua.telegram.place import Place
+from duihua.telegram.text import Formatted
 from duihua_prompts import Catalogue
 from tests.telegram.conftest import Desk
 
@@ -212,6 +220,47 @@ async def test_what_telegram_does_not_want_is_not_counted_as_lost(make: Any, fak
     await desk.say(42, "draw")
     assert desk.texts(42) == ["here"]
     assert await desk.engine.store.lost() == []
+
+
+async def test_a_document_is_refused_once_whatever_the_reason_says(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    desk: Desk = await make()
+    fake.user(42, "Ada").say("hi")
+    api, tries = desk.front._bots["700000001"], list[str]()
+
+    async def refuse(method: Any, **more: Any) -> Any:
+        tries.append(type(method).__name__)
+        raise TelegramBadRequest(method, "Bad Request: IMAGE_PROCESS_FAILED")
+
+    monkeypatch.setattr(api, "bot", refuse)
+    with pytest.raises(DeliveryError):
+        await api.file(Place(42), Attachment("", "image", "image/png", b"x", "a.png"))
+    assert tries == ["SendPhoto", "SendDocument"]
+
+
+async def test_a_proxy_s_page_in_another_charset_is_an_answer_that_was_lost() -> None:
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(status=502, body="网关错误".encode("gb18030"), content_type="text/html")
+
+    app = web.Application()
+    app.router.add_post("/{rest:.*}", page)
+    async with TestServer(app) as server:
+        connections = Connections(str(server.make_url("")).rstrip("/"))
+        api = Api(Bot("1:a", session=connections), Governor())
+        with pytest.raises(SendUnknown):
+            await api.send(Place(42), Formatted("hello"))
+        await connections.close()
+
+
+def test_only_the_last_chats_that_moved_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duihua.telegram.api.KEPT", 2)
+    api = Api(Bot("1:a"), Governor())
+    for chat in (-1, -2, -3):
+        api.note_move(chat, chat - 100)
+        api._noted(Place(chat), 7)
+    assert [api._chat(Place(chat)) for chat in (-1, -2, -3)] == [-1, -102, -103]
+    assert list(api._there) == [(-2, 7), (-3, 7)]
 
 
 async def test_a_view_that_has_ended_does_not_take_the_next_one_with_it(

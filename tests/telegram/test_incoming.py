@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from duihua import documents
 from duihua.config import Settings
 from duihua.dialect import ChatDialect
 from duihua.errors import UnsupportedInput
-from duihua.messages import Attachment, FileText, Quote, Text
+from duihua.messages import Address, Attachment, FileText, Quote, Text
 from duihua.pictures import NEWEST
 from duihua.ports import Limits
 from duihua.simulator import Simulator
@@ -24,6 +25,8 @@ from duihua.telegram import fetching
 from duihua.telegram.api import Api
 from duihua.telegram.governor import Governor
 from duihua.telegram.incoming import Note, Refusal, Taken, parts_of
+from duihua.telegram.reading import Reader
+from duihua.telegram.updates import Person, Said
 from duihua_prompts import Catalogue
 from tests.documents import files
 from tests.telegram.conftest import Desk, connect
@@ -188,6 +191,26 @@ async def test_a_broken_connection_is_tried_again(make: Make, fake: FakeTelegram
     fake.faults.add("error", method="getFile")
     found = await taken(desk, received(fake.user(1).document(b"hello", "a.txt")))
     assert found == [FileText("hello", "a.txt")]
+
+
+async def test_what_is_read_twice_in_a_conversation_is_stopped_to_the_last(monkeypatch: Any) -> None:
+    """As in a group that has just moved, whose former chat is still worked for."""
+    gates = [asyncio.Event(), asyncio.Event()]
+
+    async def slowly(sent: Any, *args: Any, **more: Any) -> Taken:
+        await gates[len(sent)].wait()
+        return Taken(())
+
+    monkeypatch.setattr("duihua.telegram.reading.parts_of", slowly)
+    nothing: Any = None
+    reader, address = Reader(nothing, nothing), Address("telegram", "42", "7")
+    pieces: Any = [Said(address, Person(42), n, "", media="photo", sent=(nothing,) * n) for n in range(2)]
+    one, two = [asyncio.create_task(reader.read(said, "")) for said in pieces]
+    await asyncio.sleep(0)
+    gates[0].set()
+    assert await one == Taken(())
+    assert reader.stop(address)
+    assert await two is None
 
 
 async def test_a_pdf_sent_to_the_bot_is_read(make: Make, fake: FakeTelegram) -> None:

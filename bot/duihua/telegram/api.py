@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ PATIENCE = 5.0
 """Seconds that what must arrive waits for its turn before it is put back."""
 LATER = 2.0
 """Seconds until what was put back is tried again."""
+KEPT = 1_000
+"""Chats that have moved, and messages in them, which are known for those who hold the former address."""
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _SAME = "not modified"
 _LOST = ("message to edit not found", "can't be edited")
@@ -107,8 +110,8 @@ class Api:
     ) -> None:
         self.bot, self.governor = bot, governor
         self.moved = moved
-        self._new: dict[int, int] = {}  # chats that have moved
-        self._there: set[tuple[int, int]] = set()  # (old chat, message) sent to the new one
+        self._new: OrderedDict[int, int] = OrderedDict()  # chats that have moved
+        self._there: OrderedDict[tuple[int, int], None] = OrderedDict()  # (old chat, message) sent to the new
         self._off: set[str] = set()  # methods that this server does not know
 
     @asynccontextmanager
@@ -293,7 +296,7 @@ class Api:
         try:
             return self._noted(place, (await self._call(place, method)).message_id)
         except _Refused as e:
-            if "photo" not in e.reason.lower() and "image" not in e.reason.lower():
+            if file.media != "image" or not any(word in e.reason for word in ("photo", "image")):
                 raise
             plain = Attachment(file.id, "file", file.mime, file.data, file.name)
             return await self.file(place, plain, caption, reply_to=reply_to)
@@ -434,10 +437,14 @@ class Api:
     def note_move(self, old: int, new: int) -> None:
         """A group is another chat from now on. What was sent to the former one cannot be changed any more."""
         self._new[old] = new
+        while len(self._new) > KEPT:  # the next call finds it out anew
+            self._new.popitem(last=False)
 
     def _noted(self, place: Place, message: int) -> int:
         if place.chat in self._new:
-            self._there.add((place.chat, message))
+            self._there[place.chat, message] = None
+            while len(self._there) > KEPT:
+                self._there.popitem(last=False)
         return message
 
     def _exists(self, place: Place, message: int) -> bool:

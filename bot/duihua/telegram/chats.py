@@ -47,7 +47,7 @@ class Chats:
         self._known: OrderedDict[_Name, tuple[Chat, float]] = OrderedDict()
         self._admins: OrderedDict[tuple[str, str, int], tuple[bool, float]] = OrderedDict()
         self._changing = asyncio.Lock()
-        self._moved: dict[_Name, str] = {}
+        self._moved: OrderedDict[_Name, str] = OrderedDict()
         for bot, api in bots.items():
             api.moved = partial(self._met, bot)
 
@@ -119,6 +119,8 @@ class Chats:
             api.note_move(int(address.chat), int(chat))
         await self._engine.move_chat(address, chat)
         self._moved[_name(address)] = chat
+        while len(self._moved) > KEPT:
+            self._moved.popitem(last=False)
         for one in (address.chat, chat):
             self._known.pop((address.bot, one), None)
 

@@ -381,7 +381,8 @@ class Clerk:
                     async for text in texts:
                         await self._tell(said, text)
                 finally:
-                    del self._telling[key]
+                    if self._telling.get(key) is scope:  # a group that moves may have another one here
+                        del self._telling[key]
         except TimeoutError:
             if not scope.expired():
                 raise

@@ -69,7 +69,7 @@ class Connections(AiohttpSession):
         limit = aiohttp.ClientTimeout(total=self.timeout if timeout is None else timeout)
         try:
             async with session.post(url, data=body, headers=_JSON, timeout=limit) as reply:
-                told = await reply.text("utf-8")
+                told = await reply.text("utf-8", "replace")
         except TimeoutError as e:
             raise TelegramNetworkError(method=method, message="Request timeout error") from e
         except aiohttp.ClientError as e:

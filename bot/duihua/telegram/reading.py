@@ -44,7 +44,8 @@ class Reader:
                         said.sent, self._api, self._engine, address=said.address, text=said.pieces(text)
                     )
                 finally:
-                    del self._reading[key]
+                    if self._reading.get(key) is scope:  # a group that moves may have another one here
+                        del self._reading[key]
         except TimeoutError:
             if not scope.expired():
                 raise
