@@ -440,6 +440,19 @@ async def test_where_everything_is_answered_what_strangers_say_is_overheard(
     assert asked(requests[-1]) == ["> Eve: tea at five\nAda: when is tea?"]
 
 
+async def test_what_is_overheard_after_a_question_is_kept_when_that_comes_once_more(start: Start) -> None:
+    life = await start(echo)
+    session = life.engine.session(Address("telegram", "-100", BOT, shared=True), name="Ada", external="42")
+    key = ("telegram", "1")
+    info = await life.engine.store.ensure(session.address)
+    await session.overhear("before", key="0")
+    assert (await session.submit("one", key=key)).new
+    assert await life.engine.store.overheard(info.id, age=10**9) == []
+    await session.overhear("after", key="2")
+    assert not (await session.submit("one", key=key)).new
+    assert [one.text for one in await life.engine.store.overheard(info.id, age=10**9)] == ["after"]
+
+
 async def test_nobody_is_listened_to_who_was_not_told(fake: FakeTelegram, ada: User, start: Start) -> None:
     fake.bot.privacy = False
     requests: list[Request] = []
