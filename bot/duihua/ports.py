@@ -322,7 +322,7 @@ class Input:
     """What comes in. (source, source_id) is unique for ever: the same pair again is a duplicate.
 
     `reply_to`: the seq of the turn it continues from (message, continue), re-runs (retry, edit), or None: the
-    head.
+    head. `heard`: up to this id what was overheard is a part of it, and is erased as it is accepted.
     """
 
     source: str
@@ -334,6 +334,7 @@ class Input:
     parts: tuple[Part, ...] = ()
     reply_to: int | None = None
     attachments: tuple[Attachment, ...] = ()
+    heard: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,12 +166,8 @@ class Session(MemorySession):
         """
         parts, files = await self._checked(content, options)
         heard, upto = await self._heard(parts)
-        ticket = await self._accept(
-            "message", (*heard, *parts), reply_to=reply_to, key=key, attachments=files
-        )
-        if upto:  # it is a part of that turn now
-            await (await self._here()).store.unhear(ticket.session, upto)
-        return ticket
+        said = *heard, *parts
+        return await self._accept("message", said, reply_to=reply_to, key=key, attachments=files, heard=upto)
 
     async def overhear(self, text: str, *, key: str) -> None:
         """Keeps something that was said, but not to the model, where several people talk.
@@ -668,6 +664,7 @@ class Session(MemorySession):
         reply_to: int | None = None,
         key: tuple[str, str] | None = None,
         attachments: tuple[Attachment, ...] = (),
+        heard: int = 0,
     ) -> Ticket:
         source, source_id = key or ("local", secrets.token_hex(16))
         author = Author(0, self._name) if self._external or self._name else None
@@ -681,6 +678,7 @@ class Session(MemorySession):
             parts=parts,
             reply_to=reply_to,
             attachments=attachments,
+            heard=heard,
         )
         engine = await self._here()
         try:

@@ -127,6 +127,8 @@ def accept(
     row, id_ = SessionRow(*raised[0]), written[0][0]
     if row.settings and to_settings(row.settings).get("private"):
         raise PrivateSession("the session is private: nothing of this input is stored")
+    if input.heard:
+        yield from chats.unhear(row.id, input.heard)
     claimed = bool(token) and row.lease_owner == token and row.pending == 1
     if input.attachments:
         yield files.keep(row.id, row.next_seq - 1 if claimed else -id_, input.attachments)

@@ -134,6 +134,7 @@ class SqlStore:
             )
         except intake.Seen:
             return await self._db.read(lambda: intake.earlier(input))
+        self._erased = self._erased or bool(input.heard)
         if now_known is not known:
             self._remember(input.address, now_known)
         return accepted

@@ -423,6 +423,36 @@ async def test_whoever_turned_listening_on_can_be_forgotten(
     assert "42" not in known.settings.values()
 
 
+async def test_where_everything_is_answered_what_strangers_say_is_overheard(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    fake.bot.privacy = False
+    requests: list[Request] = []
+    await start(lambda request: requests.append(request) or "yes")
+    eve = fake.user(66, "Eve", language_code="en")
+    group = fake.group(members=[ada, fake.bot, eve])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:listening:on")
+    await press(fake, ada, chat, "set:answers:everything")
+    eve.say("tea at five", group)
+    ada.say("when is tea?", group)
+    await fake.until(lambda: "yes" in answers(fake, chat))
+    assert asked(requests[-1]) == ["> Eve: tea at five\nAda: when is tea?"]
+
+
+async def test_what_is_overheard_after_a_question_is_kept_when_that_comes_once_more(start: Start) -> None:
+    life = await start(echo)
+    session = life.engine.session(Address("telegram", "-100", BOT, shared=True), name="Ada", external="42")
+    key = ("telegram", "1")
+    info = await life.engine.store.ensure(session.address)
+    await session.overhear("before", key="0")
+    assert (await session.submit("one", key=key)).new
+    assert await life.engine.store.overheard(info.id, age=10**9) == []
+    await session.overhear("after", key="2")
+    assert not (await session.submit("one", key=key)).new
+    assert [one.text for one in await life.engine.store.overheard(info.id, age=10**9)] == ["after"]
+
+
 async def test_nobody_is_listened_to_who_was_not_told(fake: FakeTelegram, ada: User, start: Start) -> None:
     fake.bot.privacy = False
     requests: list[Request] = []

@@ -62,11 +62,10 @@ class Groups:
         if place_of(said.address).private:
             return said
         if not (said.called or command):
-            if known.settings.get(LISTENING) == "on":
-                await self._overhear(said)
-                return None
             wanted = known.settings.get(ANSWERS) == "everything"
             if not wanted or not await self._engine.access.knows(FRONT, str(said.who.id)):
+                if known.settings.get(LISTENING) == "on":
+                    await self._overhear(said)
                 return None
             said = replace(said, called=True)
         if known.settings.get(ANSWERS) == "admins" and not await self._chats.administers(

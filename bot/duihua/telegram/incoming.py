@@ -20,6 +20,7 @@ from duihua.pictures import LARGEST, NEWEST, image, mime_of
 from duihua.telegram.fetching import fetched
 from duihua.telegram.place import Place, address_of
 from duihua.telegram.sundries import in_words
+from duihua.telegram.updates import quote_of
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 ALBUM = 10
 """Messages of one input that are looked at."""
-_QUOTED = 1_000  # characters of a message that is replied to
 _SHOWN = 1_000  # characters of what was heard
 _NAME = 64
 _FITS = 0.7  # of what a model takes: the conversation needs room, too
@@ -97,7 +97,7 @@ async def parts_of(
         said = dict.fromkeys(told for m in messages if (told := (m.text or m.caption or "").strip()))
         text = "\n".join(said)
     pieces = (text,) if isinstance(text, str) else text
-    return await taking.done(_quote(first), [Text(piece) for piece in pieces if piece.strip()])
+    return await taking.done(quote_of(first), [Text(piece) for piece in pieces if piece.strip()])
 
 
 def pointed_at(message: Message) -> list[Message | ExternalReplyInfo]:
@@ -109,20 +109,6 @@ def pointed_at(message: Message) -> list[Message | ExternalReplyInfo]:
         return []
     readable = (pointed.photo, pointed.live_photo, pointed.document, pointed.voice, pointed.audio)
     return [pointed] if any(readable) and not pointed.animation else []
-
-
-def _quote(message: Message) -> Quote | None:
-    """What is replied to: the part that was quoted, else all of it."""
-    replied = message.reply_to_message
-    author = replied.from_user.full_name if replied is not None and replied.from_user is not None else ""
-    text = ""
-    if message.quote is not None:
-        text = message.quote.text
-    elif (
-        replied is not None and replied.forum_topic_created is None
-    ):  # a topic's messages reply to its opening
-        text = replied.text or replied.caption or ""
-    return Quote(text[:_QUOTED], one_line(author, _NAME)) if text.strip() else None
 
 
 @dataclass(slots=True)

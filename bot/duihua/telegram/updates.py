@@ -250,7 +250,7 @@ def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
         _person(who),
         message.message_id,
         _without_target(text, me),
-        _quote(message),
+        quote_of(message),
         str(media.value if isinstance(media, ContentType) else media),
         message.media_group_id or "",
         edited,
@@ -284,7 +284,8 @@ def _opens_topic(message: Message | None) -> bool:
     return message is not None and message.forum_topic_created is not None
 
 
-def _quote(message: Message) -> Quote | None:
+def quote_of(message: Message) -> Quote | None:
+    """What is replied to: the part that was quoted, else all of it."""
     replied = message.reply_to_message
     if message.quote is not None:
         text = message.quote.text
