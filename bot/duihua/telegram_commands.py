@@ -66,7 +66,9 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
         stop = asyncio.Event()
         _on_signals(stop)
         running = Running(
-            plan, stands_by=lambda bot: complain(words.t("cli.telegram.standby", name=bot.me.username))
+            plan,
+            stands_by=lambda bot: complain(words.t("cli.telegram.standby", name=bot.me.username)),
+            ready=lambda bot: complain(words.t("cli.telegram.ready", name=bot.me.username)),
         )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(running.served())
@@ -82,8 +84,6 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
             )
             front, voice, languages, chats = await stack.enter_async_context(fronting)
             await stack.enter_async_context(engine)
-            for bot in bots:
-                complain(words.t("cli.telegram.ready", name=bot.me.username))
             members = await engine.access.members()
             if not (engine.access.is_open(FRONT) or any(one.role in ADMITTED for one in members)):
                 complain(words.t("cli.telegram.closed"))

@@ -339,3 +339,35 @@ async def test_what_the_button_copies(answer: Any, copy: str, fake: FakeTelegram
     buttons = [b for row in fake.chat(42).last.buttons for b in row]
     assert [b["copy_text"]["text"] for b in buttons if "copy_text" in b] == ([copy] if copy else [])
     assert buttons[-1]["callback_data"] == "again:1"
+
+
+# ---------------------------------------------------------------- consent
+
+
+async def test_a_question_is_decided_once_and_then_says_so(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    @skill(effect="write", confirm=True, title={"en": "Pay somebody"})
+    async def pay(context: Context, to: str) -> str:
+        """Pays somebody."""
+        return "paid"
+
+    script = [["I *must* ask.", CallDelta(0, "c", "pay", '{"to": "Eve"}')], "done"]
+    await start(script, skills=[pay])
+    ada.say("pay Eve")
+    await fake.until(lambda: fake.chat(42).answers and fake.chat(42).last.buttons)
+    asked = fake.chat(42).last
+    assert "“Pay somebody”" in asked.text
+    before, body = asked.text, asked.json()
+    yes = asked.buttons[0][0]["callback_data"]
+    assert await told(fake, ada.press(asked, yes)) == "✅ Ada agreed."
+    await fake.until(lambda: shown(fake)[1:] == ["done"])
+    assert asked.text == f"{before}\n\n✅ Ada agreed."
+    assert [entity["type"] for entity in asked.entities] == ["italic"]
+    assert not asked.buttons
+    late = {"id": "9", "chat_instance": "1", "data": yes.replace("yes", "no"), "message": body}
+    who = {"id": 42, "is_bot": False, "first_name": "Ada", "language_code": "en"}
+    fake.inject({"callback_query": {**late, "from": who}})
+    over = WORDS.t("error.no_call")
+    await fake.until(lambda: fake.calls.of("answerCallbackQuery")[-1].text == over)
+    assert shown(fake)[1:] == ["done"]

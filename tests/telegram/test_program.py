@@ -26,6 +26,7 @@ from tests.soak.model import Model, plain, text_of
 WORDS = Catalogue("en")
 PATIENCE = 60.0
 """Seconds that a process may take to start, on a machine with much else to do."""
+READY = WORDS.t("cli.telegram.ready", name="duihua_bot")
 STANDBY = WORDS.t("cli.telegram.standby", name="duihua_bot")
 
 
@@ -171,6 +172,7 @@ async def test_of_two_programs_one_stands_by_and_takes_over_when_the_other_is_ki
         assert second.stderr
         while (line := (await second.stderr.readline()).decode().strip()) != STANDBY:
             assert line
+            assert line != READY
         ada.say(f"please {told}")
         await fake.until(lambda: fake.chat(42).answers, PATIENCE)
         known = "SELECT external_id FROM shown WHERE external_id <> ''"  # from then on it is never sent twice
@@ -185,6 +187,7 @@ async def test_of_two_programs_one_stands_by_and_takes_over_when_the_other_is_ki
         await fake.until(lambda: fake.bot.waiting, PATIENCE)
         second.terminate()
         assert await second.wait() == 0
+        assert READY in (await second.stderr.read()).decode().splitlines()
         assert [word for word in said() if word != "-"] == plain(text_of(told, 1))
         assert len(fake.calls.of("sendMessage", chat=42)) == 1
 

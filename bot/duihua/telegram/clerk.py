@@ -32,6 +32,7 @@ from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
 from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
 from duihua.setting_handlers import THINKING
+from duihua.telegram.consenting import decided
 from duihua.telegram.gathering import Albums
 from duihua.telegram.groups import Groups
 from duihua.telegram.incoming import Taken
@@ -208,7 +209,7 @@ class Clerk:
             case "again" | "continue":
                 return await self._more(event, name, number, session, words, key)
             case "yes" | "no":
-                await session.decide(event.data.partition(":")[2], name == "yes")
+                return await decided(event, address, session, self._engine.store, self._voice, words)
             case _:
                 pass
         return ""

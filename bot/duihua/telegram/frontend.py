@@ -228,7 +228,9 @@ class TelegramFront:
         if end.finish == "approval":
             for held in await self._engine.session(send.address).held():
                 if held.ref == send.ref:
-                    notes.append(_question(words, held.call.name, held.call.arguments))
+                    skill = self._engine.registry.get(held.call.name)
+                    name = skill.title(words.lang) if skill is not None else held.call.name
+                    notes.append(_question(words, one_line(name, EACH), held.call.arguments))
                     buttons = _decisions(words, held.call.id)
         if end.finish == "length":
             buttons = ((Button(words.t("telegram.continue"), data=f"continue:{send.ref.seq}"),), *buttons)

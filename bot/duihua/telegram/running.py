@@ -81,14 +81,21 @@ class Running:
     Args:
         plan: how it is run.
         stands_by: told of a bot for which another process works.
+        ready: told of a bot for which this one works from now on.
 
     Attributes:
         bots: those that were met.
         ports: where it listens: `health`, `webhook`.
     """
 
-    def __init__(self, plan: Plan, *, stands_by: Callable[[Met], None] = lambda bot: None) -> None:
-        self.plan, self._stands_by = plan, stands_by
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        stands_by: Callable[[Met], None] = lambda bot: None,
+        ready: Callable[[Met], None] = lambda bot: None,
+    ) -> None:
+        self.plan, self._stands_by, self._ready = plan, stands_by, ready
         self._wires = [Wire(token, plan.url, proxy=plan.proxy) for token in plan.tokens]
         self._pulses = [Pulse(wire.id, polls=not plan.webhook) for wire in self._wires]
         self._receivers: dict[str, Receiver] = {}
@@ -177,6 +184,7 @@ class Running:
             await lease.taken(waiting)
             pulse.turn("starting")
             leased()
+            self._ready(bot)
             hear = self._called(bot) if self.plan.webhook else self._polls(bot, engine, desk)
             watch = Watch(engine.store, source, pulse, turn=engine.settings.turn_timeout)
             try:

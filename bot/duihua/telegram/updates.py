@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
 from aiogram.enums import ContentType
 from aiogram.types import (
@@ -19,8 +20,10 @@ from aiogram.types import (
 from duihua.escapes import one_line
 from duihua.messages import Address, Part, Quote, Text
 from duihua.telegram.place import FRONT, Place, address_of
+from duihua.telegram.text.formatted import KINDS, Entity, Formatted, Kind
 
 _PRESENT = ("creator", "administrator", "member")
+NOTHING = Formatted()
 _QUOTED = 1_000  # characters of a message that is replied to
 _NAME = 64
 MEDIA = frozenset(
@@ -139,13 +142,17 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """A button under `message` was pressed; `query` must be answered, or the button goes on spinning."""
+    """A button under `message` was pressed; `query` must be answered, or the button goes on spinning.
+
+    `says` is the message's text; empty if it has none, or Telegram does not tell.
+    """
 
     address: Address | None
     who: Person
     query: str
     data: str
     message: int = 0
+    says: Formatted = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +224,18 @@ def _pressed(query: CallbackQuery, me: Me) -> Pressed:
     elif message is not None:
         address = _address(message.chat, _topic(message), me)
     under = message.message_id if message is not None else 0
-    return Pressed(address, _person(query.from_user), query.id, query.data or "", under)
+    says = _says(message) if isinstance(message, Message) else NOTHING
+    return Pressed(address, _person(query.from_user), query.id, query.data or "", under, says)
+
+
+def _says(message: Message) -> Formatted:
+    """A message of ours, with those looks that we give."""
+    entities = (
+        Entity(cast("Kind", it.type), it.offset, it.length, it.url or "", it.language or "")
+        for it in message.entities or ()
+        if it.type in KINDS
+    )
+    return Formatted(message.text or "", tuple(entities))
 
 
 def _moved(message: Message, me: Me) -> Moved | None:

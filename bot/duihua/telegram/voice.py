@@ -53,15 +53,16 @@ class Voice:
                 message = await api.send(at, part, reply_to=reply_to, buttons=under)
         return message
 
-    async def amend(self, place: Address, message: int, text: str, buttons: Buttons = ()) -> None:
+    async def amend(self, place: Address, message: int, text: str | Formatted, buttons: Buttons = ()) -> None:
         """Makes a short message say something else, with these buttons; nothing if it is no more.
 
         Raises:
             DeliveryError: as `say`.
         """
         api, at = self._bots[place.bot], place_of(place)
+        whole = Formatted(text) if isinstance(text, str) else text
         async with api.turn(at):
-            await api.edit(at, message, split(Formatted(text))[0], buttons=buttons)
+            await api.edit(at, message, split(whole)[0], buttons=buttons)
 
     async def give(self, place: Address, document: Document, reply_to: int = 0) -> None:
         """Sends a file with a word about it.

@@ -77,6 +77,8 @@ async def test_groups_faults_and_updates_by_hand(fake: FakeTelegram, bot: Bot, h
     assert "there is no group" in await hand.wrong("user/join", user=1, chat=-9)
     assert "users cannot fly" in await hand.wrong("user/fly", user=1)
     assert "is no fault" in await hand.wrong("fake/fault", kind="flood")
+    assert "number" in await hand.wrong("fake/fault", kind="limit", times="x")
+    assert "number" in await hand.wrong("fake/fault", kind="slow", seconds=None)
 
 
 async def test_a_file_has_a_name_of_its_own_and_an_album_grows(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
+from duihua.escapes import one_line
 from duihua.simulator.telegram.refusals import Refusal, too_many
 
 Kind = Literal["limit", "error", "cut", "lost", "slow", "garbage"]
@@ -82,9 +84,15 @@ class Faults:
         status: int = 502,
         seconds: float = 1.0,
     ) -> Rule:
-        """Adds a rule; see `Rule`."""
+        """Adds a rule; see `Rule`. Raises ValueError if it could not be followed."""
         if kind not in KINDS:
             raise ValueError(f"{kind!r} is no fault; there are {', '.join(KINDS)}")
+        _check((nth, times, retry_after, status) if chat is None else (nth, times, retry_after, status, chat))
+        _check((probability, seconds), whole=False)
+        if not isinstance(cast("object", method), str):
+            raise ValueError("method: a name is wanted")
+        if not 400 <= status <= 599:
+            raise ValueError("status: 400 to 599 are errors")
         rule = Rule(kind, method.lower(), chat, nth, times, probability, retry_after, status, seconds)
         self.rules.append(rule)
         return rule
@@ -110,3 +118,10 @@ class Faults:
             rule.hit += 1
             return rule
         return None
+
+
+def _check(numbers: Sequence[object], *, whole: bool = True) -> None:
+    """What comes from outside is of any type. Raises ValueError."""
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int if whole else int | float):
+            raise ValueError(f"{one_line(repr(number), 40)} is no {'whole ' if whole else ''}number")

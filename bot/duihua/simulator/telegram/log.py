@@ -84,6 +84,7 @@ class Calls(Sequence[Call]):
             self.refused = Counter(dict(self.refused.most_common(500)))
         if self._file is not None:
             self._file.write(orjson.dumps(call.as_dict(), option=orjson.OPT_APPEND_NEWLINE))
+            self._file.flush()  # whoever looks on sees every call at once
 
     def of(self, *methods: str, chat: int | None = None) -> list[Call]:
         """The calls of these methods, all if none is named."""

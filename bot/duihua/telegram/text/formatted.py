@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Kind = Literal[
     "bold",
@@ -16,6 +16,7 @@ Kind = Literal[
     "blockquote",
     "expandable_blockquote",
 ]
+KINDS: frozenset[str] = frozenset(get_args(Kind))
 QUOTES = ("blockquote", "expandable_blockquote")
 
 
