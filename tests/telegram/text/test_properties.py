@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from duihua.telegram.text import Stream, render, split
@@ -56,6 +56,7 @@ def test_no_word_is_lost_in_any_prefix(pieces: list[str], limit: int) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(common | table, st.sampled_from(["", "- ", "2. ", "## ", "|a|b|\n|-|:-|\n"]))
+@example("中文 ", "")
 def test_what_is_read_fast_is_what_every_rule_would_read(source: str, mark: str) -> None:
     fast = render(mark + source)
     with (

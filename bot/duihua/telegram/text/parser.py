@@ -256,7 +256,7 @@ def is_paragraph(source: str) -> bool:
 def _simple(source: str) -> list[Token] | None:
     """The tokens of what most text is, found without asking each rule for each line."""
     if is_paragraph(source):
-        return [Token("inline", "", 0, map=[0, source.count("\n") + 1], content=source)]
+        return [Token("inline", "", 0, map=[0, source.count("\n") + 1], content=source.strip())]
     if found := _PLAIN_ITEM.fullmatch(source):
         begin, *end = _LISTS["bullet_list" if len(found[1]) == 1 else "ordered_list"]
         return [

@@ -59,7 +59,8 @@ class Renderer:
         number, self.number = self.number, 0
         if is_paragraph(section.source):
             writer = Writer()
-            write_inline(writer, inline(mended(section.source) if open_end else section.source))
+            source = section.source.strip()
+            write_inline(writer, inline(mended(source) if open_end else source))
             return writer.done()
         page = _Page(section.source.split("\n"), blocks(section.source), self.expandable, number, open_end)
         out = page.rendered()
