@@ -201,7 +201,8 @@ class TelegramFront:
         """Names the topic of a conversation after it, if we have opened it; once."""
         api = self._bots.get(address.bot)
         if api is not None and await unnamed(self._engine, address):
-            await api.name_topic(place_of(address), title)
+            name = one_line(render(title).text, LONGEST) or title  # a name would show the markup
+            await api.name_topic(place_of(address), name)
 
     async def _closed(self, address: Address) -> bool:
         """Whether nothing can be sent there until somebody writes."""

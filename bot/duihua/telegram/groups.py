@@ -147,7 +147,7 @@ class Groups:
         words = self._languages.of(event.address, event.who.lang)
         told = words.t("telegram.group.hello", name=self._me.username)
         if not event.admin and (hint := await self.hint(event.address, words)):
-            told = f"{told}\n{hint}"
+            told = f"{words.t('telegram.group.hello_unseen')}\n{hint}"  # it is not shown who mentions it
         await self._tell(event.address, told)
 
     async def _tell(self, address: Address, text: str) -> None:
