@@ -218,7 +218,8 @@ async def test_what_telegram_does_not_want_is_not_counted_as_lost(make: Any, fak
     fake.faults.add("error", method="sendDocument", status=400)
     await desk.say(42, "hi")
     await desk.say(42, "draw")
-    assert desk.texts(42) == ["here"]
+    lost = Catalogue("en").t("telegram.undelivered")
+    assert desk.texts(42) == [lost, "here", lost]
     assert await desk.engine.store.lost() == []
 
 
