@@ -20,7 +20,7 @@ PIECES = 2_000
 TARGET = 150.0
 """Milliseconds for all that a bot does with such an answer."""
 _CHINESE = "我们可以先看一下这个问题的关键在于如何处理消息的边界以及实体的位置因为每一个字符都会影响结果"
-_ENGLISH = "the quick brown fox jumps over lazy dogs and **bold words** stand with `code` here".split()  # noqa: SIM905
+_ENGLISH = "the quick brown fox jumps over lazy dogs and **bold words** stand with `code` here".split()  # noqa: SIM905 (reads as text)
 
 
 def answer(chinese: bool, seed: int = 1) -> str:

@@ -82,7 +82,7 @@ def engine(
 ) -> ChatEngine:
     """An engine as `duihua chat` makes it, over a new file; long-term memory only where it is measured."""
     fields = {
-        str(f.validation_alias.choices[0]): key  # type: ignore[union-attr]
+        str(f.validation_alias.choices[0]): key  # type: ignore[union-attr] (those below have choices)
         for key, f in Settings.model_fields.items()
         if hasattr(f.validation_alias, "choices")
     }

@@ -201,13 +201,13 @@ class ChatPlatform:
 
     def settings(self, url: str) -> dict[str, str]:
         """Environment settings that point a program at it; `url` is the simulator's address."""
-        raise NotImplementedError
+        raise NotImplementedError  # each platform has its own
 
     # ------------------------------------------------------------ what platforms differ in
 
     def key(self) -> str:
         """The key that is accepted."""
-        raise NotImplementedError
+        raise NotImplementedError  # each platform has its own
 
     def authorize(self, request: web.Request) -> None:
         """Raises Refused unless the request proves who asks."""

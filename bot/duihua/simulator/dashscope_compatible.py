@@ -29,7 +29,7 @@ FLAGGED = "data_inspection_failed"
 class CompatibleRules(ChatRules):
     """How a chat request is read."""
 
-    models = {name: model for name, model in MODELS.items() if not model.prompt}  # noqa: RUF012
+    models = {name: model for name, model in MODELS.items() if not model.prompt}  # noqa: RUF012 (never changed)
     fields: Mapping[str, Check] = {  # pyright: ignore[reportIncompatibleVariableOverride]
         **SHARED,
         "stream_options": OBJECT,

@@ -180,7 +180,7 @@ def _check(where: str, function: Any, name: str, effect: str, timeout: float) ->
 class _Quiet(GenerateJsonSchema):
     """A default that JSON cannot hold is left out of the schema, without a warning."""
 
-    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 (as in the base)
 
 
 class _Signature:

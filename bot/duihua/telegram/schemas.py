@@ -36,7 +36,7 @@ def load() -> None:
         options["_parent_namespace_depth"] = options.get("_parent_namespace_depth", 2) + 1
         return original.__get__(None, cls)(**options)
 
-    BaseModel.model_rebuild = classmethod(rebuild)  # type: ignore[assignment]
+    BaseModel.model_rebuild = classmethod(rebuild)  # type: ignore[assignment] (put back below)
     try:
         importlib.import_module("aiogram")
     finally:
