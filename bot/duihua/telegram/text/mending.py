@@ -55,4 +55,5 @@ def _opens(text: str, start: int, end: int) -> bool:
     if end >= len(text) or text[end].isspace():
         return False
     before = text[start - 1 : start]
-    return not (before.isascii() and before.isalnum() and text[end].isalnum())
+    between = before.isascii() and before.isalnum() and text[end].isalnum()
+    return not between or (text[start] == "~" and not text[end].isdigit())
