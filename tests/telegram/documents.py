@@ -14,6 +14,7 @@ import random
 import re
 import time
 from collections import Counter
+from unicodedata import normalize
 
 from duihua.telegram.text import Formatted, Stream, render, split
 from tests.telegram.checking import check
@@ -41,7 +42,7 @@ def missing(document: Document, messages: tuple[Formatted, ...] | list[Formatted
     if document.table or document.broken:
         bare = str.maketrans("", "", "*_<>$" if document.broken else "")  # stray marks may become emphasis
         counts = Counter(word.translate(bare) for word in document.words(end))
-        text = text.translate(bare)
+        text = normalize("NFKC", text).translate(bare)  # in a formula a word may stand low or high
         return next((word for word, count in counts.items() if text.count(word) < count), "")
     at = 0
     for word in document.words(end):

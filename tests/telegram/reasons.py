@@ -85,7 +85,7 @@ def _headings(it: Reading) -> None:
 
 @_rule("what the text calls [a]: stays, where theirs takes it for a definition", r"\]:")
 def _definitions(it: Reading) -> None:
-    found = re.compile(r"^([ >*+\-\d.)]*)\[(?=[^\]\n]+\]:)", re.MULTILINE)
+    found = re.compile(r"^(?! {4})([ >*+\-\d.)]*)\[(?=[^\]\n]+\]:)", re.MULTILINE)
     it.sources.append(lambda source: found.sub(r"\1&#91;", source))
 
 
@@ -93,6 +93,12 @@ def _definitions(it: Reading) -> None:
 def _nested_quotes(it: Reading) -> None:
     item = rendering._Item
     it.patch(rendering, "_Item", lambda mark, rest: item(mark, "" if rest == "> " else rest))
+
+
+@_rule("a quote goes on where its sign is indented", r"^ *>.*\n {4,}>")
+def _indented_quotes(it: Reading) -> None:
+    found = re.compile(r"^( *>.*\n) {4,}(?=>)", re.MULTILINE)
+    it.sources.append(lambda source: found.sub(r"\1", source))
 
 
 @_rule("items have the numbers that are written, where these grow", r"\d[.)]")

@@ -84,6 +84,11 @@ DIFFERENT = {
     "indented in an item": ("- 甲\n\n      乙", "• 甲\n\n    乙", ["indented text"]),
     "definition": ("[a]: 甲", None, ["definitions"]),
     "quote twice": (">>甲", "<blockquote>> 甲</blockquote>", ["nested quotes"]),
+    "quote that is indented": (
+        "> 甲\n    > 乙",
+        "<blockquote>甲\n乙</blockquote>",
+        ["indented quotes"],
+    ),
     "numbers that grow": ("- 甲\n\n  3. 乙\n  7. 丙", "• 甲\n\n    3. 乙\n    7. 丙", ["numbers"]),
     "empty task": ("- [ ]", "☐ ", ["empty tasks"]),
     "code in a quote": ("> `x` 甲", "<blockquote>x 甲</blockquote>", ["code alone"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _MARKS = re.compile(r"\\.|(`+)|(\*{2,}|~~)", re.DOTALL)
-_HALF_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^\s()]*(?:\([^\s()]*\)?[^\s()]*)?$")
+_HALF_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^\s()]*(?:\([^\s()]*\)?[^\s()]*)?\Z")
 _LOOSE_END = re.compile(r"(?:[*~`\\]+|!?\[)$")
 LINK = 2100
 """Characters from the end within which an unfinished link is looked for."""
