@@ -28,15 +28,13 @@ EVERY = 100
 """One of so many documents is streamed character by character."""
 
 
-_LANGUAGE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w*]+ *$", re.MULTILINE)
+_LANGUAGE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w*:/.]+ *$", re.MULTILINE)
 
 
 def missing(document: Document, messages: tuple[Formatted, ...] | list[Formatted], end: int | None) -> str:
     """The first word that is not seen; what became an address or a language is seen there."""
     text = "".join(it.text for it in messages)
-    text += "".join(
-        re.findall(r"^ *(?:`{3,}|~{3,}) *[\w*]+ *$", document.source[:end], re.MULTILINE)
-    )  # languages
+    text += "".join(_LANGUAGE.findall(document.source[:end]))
     text += "".join(f"\n{it.url} {it.language}" for message in messages for it in message.entities)
     text = "".join(text.split())
     if document.table or document.broken:
@@ -102,6 +100,8 @@ def run(count: int, seed: int) -> tuple[Counter[str], list[str]]:
         block, broken, mess = author.block(), author.broken(), author.mess()
         bad += [f"{number}: {it}: {mess.source!r}" for it in wrong(mess, rng, every=every)[:1]]
         for it in (block, broken, mess):
+            if lost := missing(it, [render(it.source)], None):
+                bad.append(f"{number}: lost {lost!r}: {it.source!r}")
             rules = difference(it.source)
             if rules is None:
                 bad.append(f"{number}: unexplained difference: {it.source!r}")

@@ -114,7 +114,7 @@ def _numbers(it: Reading) -> None:
 
 @_rule("an empty task is one, and the line below belongs to it", r"\[[ xX]\] *$")
 def _empty_tasks(it: Reading) -> None:
-    found = re.compile(r"([-*+] \[[ xX]\]) *(?:$|\n(?=\S)(?![-*+] ))")
+    found = re.compile(r"^( *[-*+] \[[ xX]\]) *(?:\Z|\n(?=\S)(?![-*+] ))", re.MULTILINE)
     it.sources.append(lambda source: found.sub(r"\1 ", source))
 
 

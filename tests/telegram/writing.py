@@ -59,6 +59,8 @@ FRAGMENTS = {
     "formulas": ["$", "$$", "\\(", "\\)", "\\[", "\\]", "$x^2$", "5", "\\", "=", "_"],
 }
 """Halves of marks, by what they are halves of."""
+SEEN = {"<b>", "</b>", "<div>", "<std::x>"}
+"""Those that must be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,10 @@ class Piece:
 
     text: str
     word: bool = False
+
+
+def _fragment(mark: str) -> Piece:
+    return Piece(mark, mark in SEEN)
 
 
 @dataclass(slots=True)
@@ -138,7 +144,7 @@ class Author:
         few = self.rng.sample(some, min(len(some), self.rng.randrange(2, 7)))  # so that some make pairs
         marks = [*few, "\n", " "]
         pieces = [
-            self.word() if self.rng.random() < 0.4 else Piece(self.rng.choice(marks))
+            self.word() if self.rng.random() < 0.4 else _fragment(self.rng.choice(marks))
             for _ in range(self.rng.randrange(3, 15))
         ]
         return Document(pieces, "mess", broken=True)

@@ -10,6 +10,7 @@ import pytest
 from duihua.telegram.text import render
 from tests.telegram.checking import check
 from tests.telegram.differences import difference
+from tests.telegram.documents import missing
 from tests.telegram.reasons import RULES
 from tests.telegram.text.test_nasty import written
 from tests.telegram.writing import Author
@@ -99,6 +100,11 @@ DIFFERENT = {
         ["code alone"],
     ),
     "code behind a fence": ("```py print(1)", "<pre py>print(1)</pre>", ["behind fences"]),
+    "address behind a fence": (
+        "```https://a.com x\ny",
+        "<pre>https://a.com x\ny</pre>",
+        ["behind fences"],
+    ),
     "comment behind a fence": ("```# 注\nx", "<pre># 注\nx</pre>", ["behind fences"]),
     "half a row": ("|a|b|\n|---|---|\n|1|", "<pre>a │ b\n──┼──\n1 │</pre>", ["columns"]),
     "row too long": (
@@ -170,5 +176,6 @@ def test_no_rule_is_dead() -> None:
 
 
 def test_every_difference_of_a_mess_is_explained() -> None:
-    messes = [Author(random.Random(f"mess {i}")).mess().source for i in range(300)]
-    assert [it for it in messes if difference(it) is None] == []
+    messes = [Author(random.Random(f"mess {i}")).mess() for i in range(300)]
+    assert [it.source for it in messes if difference(it.source) is None] == []
+    assert [it.source for it in messes if missing(it, [render(it.source)], None)] == []
