@@ -28,7 +28,7 @@ EVERY = 100
 """One of so many documents is streamed character by character."""
 
 
-_LANGUAGE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w*:/.]+ *$", re.MULTILINE)
+_LANGUAGE = re.compile(r"^[ >*+\-\d.)]*(?:`{3,}|~{3,}) *[\w*:/.+#-]+ *$", re.MULTILINE)
 
 
 def missing(document: Document, messages: tuple[Formatted, ...] | list[Formatted], end: int | None) -> str:
