@@ -12,6 +12,7 @@ from duihua.command import (
     Command,
     CommandTable,
     Confirm,
+    Decided,
     Document,
     Input,
     Invocation,
@@ -42,6 +43,7 @@ __all__ = [
     "Command",
     "CommandTable",
     "Confirm",
+    "Decided",
     "Document",
     "Input",
     "Invocation",
@@ -179,8 +181,9 @@ async def _decide(scene: Scene, name: str, *, approve: bool) -> Answer:
         code = "approval.which" if scene.args else "approval.several"
         wrong = words.t(code, number=one_line(scene.args, 20), count=len(held), name=name)
         return Show("\n".join([wrong, words.t("approval.list"), *waiting]))
-    ticket = await scene.session.decide(held[number - 1].call.id, approve)
-    return Present(scene.session.events(ticket))
+    meant = held[number - 1]
+    ticket = await scene.session.decide(meant.call.id, approve)
+    return Decided(scene.session.events(ticket), meant, approve)
 
 
 async def _compare(scene: Scene) -> Answer:

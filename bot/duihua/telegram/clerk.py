@@ -17,6 +17,7 @@ from duihua.commands import (
     Command,
     CommandTable,
     Confirm,
+    Decided,
     Document,
     Input,
     Invocation,
@@ -32,7 +33,7 @@ from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
 from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
 from duihua.setting_handlers import THINKING
-from duihua.telegram.consenting import decided
+from duihua.telegram.consenting import decided, settled
 from duihua.telegram.gathering import Albums
 from duihua.telegram.groups import Groups
 from duihua.telegram.incoming import Taken
@@ -363,6 +364,8 @@ class Clerk:
                 await self._tell(said, words.t("telegram.confirm", question=question))
             case Present(events):
                 await _left(events)  # it is accepted; the front end shows it like any turn
+                if isinstance(answer, Decided):
+                    await settled(answer, said.who, said.address, self._engine, self._voice, words)
             case Document():
                 if not await self._heard(lambda: self._voice.give(said.address, answer, said.reply_to)):
                     await self._tell(said, words.t("telegram.no_file", name=answer.name))

@@ -50,8 +50,8 @@ EVERY = {"edit": 3.2, "draft": 1.0, "final": 5.0}
 KEEP_ALIVE = 25.0
 """Seconds after which a draft is shown again, for it lives thirty."""
 LIMIT = 4_096
-FILES = 1_000
-"""Parts from this number on are files."""
+QUESTIONS, FILES = 500, 1_000
+"""Parts from these numbers on are questions, by the place of their call in the answer, and files."""
 STATUS = 120
 """Characters of the line that tells what a skill does."""
 GRACE = 0.3
@@ -94,17 +94,17 @@ class Ledger:
         return self._first
 
     async def take_over(self, api: Api, place: Place) -> None:
-        """Makes the messages of the turn that this one replaces its own; the files of that one go.
+        """Makes the messages of the turn that this one replaces its own; its questions and files go.
 
         Nothing that comes before this turn may still be sent then. It may be cut off anywhere and done again.
         """
         if not self.replaces:
             return
         old = TurnRef(self.ref.session, self.replaces)
-        files = [it for it in await self.store.shown(old) if it.part >= FILES]
-        if files:
-            await api.delete(place, [int(it.external) for it in files if it.external])
-            await self.store.unshow(old, [it.part for it in files])
+        beside = [it for it in await self.store.shown(old) if it.part >= QUESTIONS]
+        if beside:
+            await api.delete(place, [int(it.external) for it in beside if it.external])
+            await self.store.unshow(old, [it.part for it in beside])
         await self.store.reshow(old, self.ref)
         await self.load()
         self.replaces = 0
