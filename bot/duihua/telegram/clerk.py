@@ -33,6 +33,7 @@ from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
 from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
 from duihua.setting_handlers import THINKING
+from duihua.telegram.api import Refused
 from duihua.telegram.consenting import decided, settled
 from duihua.telegram.gathering import Albums
 from duihua.telegram.groups import Groups
@@ -450,6 +451,9 @@ class Clerk:
                 if clock() + e.retry_after > until:
                     return False
                 await asyncio.sleep(e.retry_after)
+            except Refused as e:
+                log.warning("an answer to a command was not sent: %s", e)
+                return False
             except DeliveryError as e:
                 log.warning("an answer to a command may not have been sent: %s", type(e).__name__)
                 return True

@@ -25,7 +25,7 @@ from duihua.messages import Address, Media, TurnRef
 from duihua.redact import redact
 from duihua.reminding import told as reminded
 from duihua.shown import cleared, end_of, replaced, sentence, thoughts_of
-from duihua.telegram.api import LATER, Api, Button, Buttons, Content, NotRich
+from duihua.telegram.api import LATER, Api, Button, Buttons, Content, NotRich, Refused
 from duihua.telegram.consenting import questions
 from duihua.telegram.copying import copied
 from duihua.telegram.live import FILES, QUESTIONS, Ledger, Live, Transport
@@ -188,7 +188,7 @@ class TelegramFront:
                 await self._settle(api, place, book, contents, buttons, until)
             except NotRich:
                 await self._settle(api, place, book, texts, buttons, until)
-            await self._attach(api, place, book, send, wanted.files, until)
+            await self._attach(api, place, book, send, wanted, until)
             await self._ask(api, place, book, wanted.questions, until)
         except SendUnknown as e:  # rather twice than never
             log.warning("a message to chat %s may come twice: %s", place.chat, e)
@@ -303,24 +303,24 @@ class TelegramFront:
                     await book.put(api, place, part, text, buttons)
 
     async def _attach(
-        self, api: Api, place: Place, book: Ledger, send: Send, files: Sequence[Media], until: float
+        self, api: Api, place: Place, book: Ledger, send: Send, wanted: _Wanted, until: float
     ) -> None:
+        words = self._words(send.address)
         session = self._engine.session(send.address)
-        for number, media in enumerate(files):
+        for number, media in enumerate(wanted.files):
             part = FILES + number
             if part in book.ids or (file := await session.attachment(media.attachment)) is None:
                 continue
             self._in_time(until)
-            async with api.turn(place):
-                await book.store.show(book.ref, part)
-                try:
-                    message = await api.file(place, file)
-                except DeliveryError as e:
-                    if not isinstance(e, SendUnknown):
-                        await book.store.unshow(book.ref, [part])
-                    raise
-                await book.store.show(book.ref, part, str(message))
-                book.ids[part] = message
+            try:
+                async with api.turn(place):
+                    await book.attach(api, place, part, file)
+            except Refused as e:  # the others go all the same, and a word stands in its place
+                log.warning("a file of an answer cannot be sent: %s", e)
+                name = one_line(file.name, EACH) or f"#{number + 1}"
+                why = words.t("telegram.file_large" if e.large else "telegram.file_refused", name=name)
+                async with api.turn(place):
+                    await book.put(api, place, part, Formatted(why))
 
     def _in_time(self, until: float) -> None:
         """Raises NotSent when it is time to let others send: what is there stays, the rest is still owed."""
