@@ -234,8 +234,8 @@ async def test_what_telegram_does_not_want_is_not_counted_as_lost(make: Any, fak
     fake.faults.add("error", method="sendDocument", status=400)
     await desk.say(42, "hi")
     await desk.say(42, "draw")
-    lost = Catalogue("en").t("telegram.undelivered")
-    assert desk.texts(42) == [lost, "here", lost]
+    lost, refused = WORDS.t("telegram.undelivered"), WORDS.t("telegram.file_refused", name="1.txt")
+    assert desk.texts(42) == [lost, "here", refused]
     assert await desk.engine.store.lost() == []
 
 
