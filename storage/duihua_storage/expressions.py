@@ -34,7 +34,7 @@ def _now_postgresql(element: now, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class bytewise(FunctionElement[str]):
-    """A text that is compared by its bytes, whatever the database's language: what begins alike is a range."""
+    """A text that is compared by its bytes, whatever the language: what begins alike is a range."""
 
     type = Text()
     inherit_cache = True

@@ -274,6 +274,10 @@ class Clerk:
         """
         await self._groups.note(event)
 
+    async def tidy(self) -> None:
+        """Does what is to be done now and then. Raises StorageError."""
+        await self._porter.tidy()
+
     async def broken(self, event: Said) -> None:
         """Tells that a message could not be worked on, by a fault of ours."""
         await self._tell(event, self._words(event).t("error.internal"), reply=True)
