@@ -272,7 +272,41 @@ async def test_the_first_piece_of_a_paste_is_edited_and_the_others_stay(
     assert model.sent[1][-1]["content"] == "In short: (the end"
 
 
+async def test_a_later_piece_of_a_paste_is_edited_and_the_others_stay(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    model = seeing(always("Long."))
+    await start(model)
+    _, second, third = await ada.paste("a" * 4_096 + "b" * 4_096 + "the end", gap=0)
+    await fake.until(lambda: answers(fake))
+    ada.edit(second, "and so on, until:")
+    await fake.until(lambda: len(model.sent) == 2)
+    ada.edit(third, "it ends")
+    await fake.until(lambda: len(model.sent) == 3)
+    said = [sent[-1]["content"] for sent in model.sent[1:]]
+    assert said == ["a" * 4_096 + f"and so on, until:{end}" for end in ("the end", "it ends")]
+    assert len(answers(fake)) == 1
+
+
 # ---------------------------------------------------------------- captions that change
+
+
+async def test_the_caption_of_any_picture_of_an_album_may_change(
+    fake: FakeTelegram, ada: User, database_url: str
+) -> None:
+    async with living(fake, seeing(always("Cats.")), database_url=database_url):
+        first, second, third = ada.album([PNG, PNG, PNG], "what is it?")
+        await fake.until(lambda: answers(fake))
+    model = seeing(always("Dogs."))
+    async with living(fake, model, database_url=database_url):
+        for message, text in ((third, "and that?"), (second, "or this?"), (third, ""), (first, "")):
+            known = len(model.sent)
+            ada.edit(message, text)
+            await fake.until(lambda known=known: len(model.sent) == known + 1)
+    says = ["what is it?\nand that?", "what is it?\nor this?\nand that?", "what is it?\nor this?", "or this?"]
+    images = "[image: photo.jpg]\n" * 3
+    assert [sent[-1]["content"][3]["text"] for sent in model.sent] == [images + text for text in says]
+    assert len(answers(fake)) == 1
 
 
 async def test_a_changed_caption_is_answered_anew_with_its_pictures(

@@ -43,7 +43,7 @@ from duihua.telegram.porter import DECLINE, LET_IN, Porter
 from duihua.telegram.preferences import SET, Preferences
 from duihua.telegram.reading import Reader, brings
 from duihua.telegram.replying import thread_of
-from duihua.telegram.revising import Before, asked_before, holds_all, revise, reworded
+from duihua.telegram.revising import Before, asked_before, holds_all, made_of, opener, revise, reworded
 from duihua.telegram.text import Formatted, split
 from duihua.telegram.topics import opened
 from duihua.telegram.updates import Event, Me, Moved, Noted, Person, Pressed, Said, Stands, Stopped
@@ -316,11 +316,11 @@ class Clerk:
             return
         if isinstance(found, Taken):
             thread = await thread_of(said, session, self._me)
+            parts = [*found, *made_of(said, text)]
             if before is None:
-                parts = thread.told(said, found)
-                await session.submit(parts, reply_to=thread.after, key=(source, said.key))
+                await session.submit(thread.told(said, parts), reply_to=thread.after, key=(source, said.key))
             else:  # one more piece of it has come
-                await revise(said, session, (source, key), lambda was: thread.told(said, found, was.parent))
+                await revise(said, session, (source, key), lambda was: thread.told(said, parts, was.parent))
             self.albums.add(said, asked=True)
         told = "\n".join(words.t(note.code, **note.values) for note in found.notes)
         if told:
@@ -329,11 +329,14 @@ class Clerk:
     async def _edited(self, said: Said, text: str, session: Session, key: str) -> None:
         """The turn of a message that was changed is done anew, with what it says now."""
         thread = await thread_of(said, session, self._me)
+        store, _ = await session.kept()
+        first = await opener(said, store, self._me.source)
 
         def wanted(was: Before) -> Sequence[Part]:
-            return thread.told(said, reworded(was.parts, said, text), was.parent)
+            now = reworded(was.parts, said, text, later=first is not said)
+            return thread.told(said, now, was.parent)
 
-        await revise(said, session, (self._me.source, key), wanted)
+        await revise(first, session, (self._me.source, key), wanted)
 
     async def _command(
         self, what: Invocation, said: Said, session: Session, words: Catalogue, key: str

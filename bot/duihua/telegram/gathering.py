@@ -66,15 +66,20 @@ def joined(pieces: Sequence[Job]) -> Job:
     said = [job.event for job in pieces if isinstance(job.event, Said)]
     if len(pieces) == 1 or not isinstance(first.event, Said):
         return first
-    texts = list(dict.fromkeys(one.text for one in said if one.text.strip()))
-    tail: list[str] = []
-    if not first.event.album:
+    if first.event.album:
+        by: dict[str, int] = {}
+        for one in said:
+            if one.text.strip():
+                by.setdefault(one.text, one.message)
+        head, tail, spoken = next(iter(by), ""), [f"\n{text}" for text in list(by)[1:]], tuple(by.values())
+    else:
         tail = [("" if _units(a) == CUT else "\n") + b.text for a, b in pairwise(said)]
-        texts = [first.event.text + "".join(tail)]
+        head, spoken = first.event.text, tuple(one.message for one in said)
     whole = replace(
         first.event,
-        text="\n".join(texts),
+        text=head + "".join(tail),
         tail=tuple(tail),
+        spoken=spoken,
         quote=next((one.quote for one in said if one.quote), None),
         called=any(one.called for one in said),
         sent=tuple(sorted((m for one in said for m in one.sent), key=lambda m: m.message_id)),
