@@ -23,7 +23,7 @@ from tests.telegram.life import living
 from tests.telegram.test_desk import SOURCE, answers, echo
 
 Start = Callable[..., Any]
-EN = Catalogue("en")
+EN = Catalogue("en", remote=True)
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 SEES = ChatDialect("s/sees", Limits(None, 8_000), Limits(None, 8_000), images="data_url")
 

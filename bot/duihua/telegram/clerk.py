@@ -29,7 +29,15 @@ from duihua.commands import (
     UnknownCommand,
     persona_of,
 )
-from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
+from duihua.errors import (
+    ConfigError,
+    DeliveryError,
+    DuihuaError,
+    InvalidOptions,
+    NotSent,
+    StorageError,
+)
+from duihua.escapes import one_line
 from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
 from duihua.setting_handlers import THINKING
@@ -65,6 +73,7 @@ CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
 KEPT = 1_000
 """Questions that wait, at most."""
+_REASON = 300  # characters of it that are logged
 PATIENCE = 30.0
 """Seconds for which one message of the answer to a command is tried: its conversation waits meanwhile. The
 turns' own answers are in the outbox instead."""
@@ -182,7 +191,7 @@ class Clerk:
             except StorageError:
                 raise
             except DuihuaError as e:
-                said = explain(words, e)
+                said = _explained(words, e)
         await self._heard(lambda: self._voice.answer(str(self._me.id), event.query, said))
 
     async def _button(
@@ -264,7 +273,7 @@ class Clerk:
         except StorageError:
             raise
         except DuihuaError as e:
-            await self._tell(event, explain(words, e), reply=True)
+            await self._tell(event, _explained(words, e), reply=True)
 
     async def note(self, event: Noted) -> None:
         """Takes note of what Telegram tells of a chat.
@@ -466,6 +475,13 @@ class Clerk:
                 return True
             else:
                 return True
+
+
+def _explained(words: Catalogue, error: DuihuaError) -> str:
+    """For a person; what only whoever runs the bot can change is logged, for they are not told."""
+    if isinstance(error, ConfigError | InvalidOptions):
+        log.warning("a setting is wrong: %s", one_line(str(error), _REASON))
+    return explain(words, error)
 
 
 def _number(data: str) -> tuple[str, int]:
