@@ -398,6 +398,23 @@ async def test_a_file_that_is_read_during_a_crash_is_read_again(
         await fake.until(lambda: answers(fake) == ["Prices."])
 
 
+async def test_after_a_crash_an_album_is_not_asked_twice_in_private_either(
+    fake: FakeTelegram, ada: User, database_url: str
+) -> None:
+    async with living(fake, seeing(always("Two.")), database_url=database_url):
+        ada.say("/private")
+        await fake.until(lambda: answers(fake))
+        sent, *_ = ada.album([PNG], "how many?")
+        await fake.until(lambda: len(answers(fake)) == 2)
+        ada.album([PNG], album=sent.album)  # it belongs to it all the same
+        await fake.until(lambda: len(fake.calls.of("editMessageText")) == 1)
+    model = seeing(always("hello"))
+    async with living(fake, model, database_url=database_url):
+        ada.say("hi")
+        await fake.until(lambda: answers(fake)[-1] == "hello")
+    assert [asked(model, n) for n in range(len(model.sent))] == [["hi"]]
+
+
 async def test_after_a_crash_an_album_is_not_asked_twice_but_for_a_picture_that_is_new(
     fake: FakeTelegram, ada: User, database_url: str
 ) -> None:

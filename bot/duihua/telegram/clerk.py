@@ -317,8 +317,9 @@ class Clerk:
         store, _ = await session.kept()
         costly = brings(said) or len(said.sent) > 1
         before = await asked_before(said, store, source) if costly else None
+        private = store is not self._engine.store
         if before is not None and holds_all(before.parts, said, text):
-            self.albums.add(said, asked=True)
+            self.albums.add(said, asked=True, private=private)
             return  # before a crash; to read all of it once more may cost
         found = await self._reader.read(said, text)
         if found is None:
@@ -330,7 +331,7 @@ class Clerk:
                 await session.submit(thread.told(said, parts), reply_to=thread.after, key=(source, said.key))
             else:  # one more piece of it has come
                 await revise(said, session, (source, key), lambda was: thread.told(said, parts, was.parent))
-            self.albums.add(said, asked=True)
+            self.albums.add(said, asked=True, private=private)
         told = "\n".join(words.t(note.code, **note.values) for note in found.notes)
         if told:
             await self._tell(said, told, reply=True)

@@ -229,10 +229,12 @@ class Desk:
         while True:
             try:
                 await self._act(job, stopped=stopped)
-                if album and isinstance(job.event, Said) and self._clerk.albums.asked(job.event):
-                    self._albums[album] = list(pieces)
-                else:
+                said, albums = job.event, self._clerk.albums
+                late = isinstance(said, Said) and albums.asked(said)
+                if not late or (isinstance(said, Said) and albums.private(said)):
                     await self._store.settle_arrivals(arrivals)
+                if late and album:
+                    self._albums[album] = list(pieces)
                 return
             except StorageError as e:
                 log.warning("update %s waits: %s", job.key, e)

@@ -105,22 +105,27 @@ class Albums:
     """The albums that were let in, and those of them of which the model was asked; `MOST` at most."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, int, str], bool] = OrderedDict()
+        self._known: OrderedDict[tuple[str, int, str], tuple[bool, bool]] = OrderedDict()  # asked, private
 
     def __contains__(self, said: Said) -> bool:
         return album_of(said) in self._known
 
-    def add(self, said: Said, *, asked: bool = False) -> None:
-        """Nothing if it is no album."""
+    def add(self, said: Said, *, asked: bool = False, private: bool = False) -> None:
+        """Nothing if it is no album. `private`: what was asked is gone with this process."""
         if (album := album_of(said)) is not None:
-            self._known[album] = asked
+            self._known[album] = asked, private
             while len(self._known) > MOST:
                 self._known.popitem(last=False)
 
     def asked(self, said: Said) -> bool:
         """Whether the model was asked of it: what comes of it late changes that."""
         album = album_of(said)
-        return album is not None and self._known.get(album, False)
+        return album is not None and self._known.get(album, (False, False))[0]
+
+    def private(self, said: Said) -> bool:
+        """Whether nothing of it is stored: the next process would know no better than to ask once more."""
+        album = album_of(said)
+        return album is not None and self._known.get(album, (False, False))[1]
 
 
 def _continues(job: Job, before: Sequence[Job]) -> bool:
