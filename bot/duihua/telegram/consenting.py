@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from duihua.asking import shown
-from duihua.errors import DeliveryError, NotFound
+from duihua.errors import DeliveryError, NotFound, StorageError
 from duihua.escapes import one_line
 from duihua.telegram.api import Button, Buttons
 from duihua.telegram.live import QUESTIONS
@@ -66,7 +66,7 @@ def _decisions(call: str, words: Catalogue) -> Buttons:
 async def settled(
     what: Decided, who: Person, address: Address, engine: ChatEngine, voice: Voice, words: Catalogue
 ) -> None:
-    """Says under the question of a call what was decided about it in words. Raises StorageError.
+    """Says under the question of a call what was decided about it in words, as far as that can be done now.
 
     Args:
         what: the decision.
@@ -76,18 +76,16 @@ async def settled(
         voice: changes the question.
         words: the language of whoever decided.
     """
-    asker = what.call.asker
-    if asker and asker != await engine.store.user(address.tenant, address.front, str(who.id)):
-        return
-    store, _ = await engine.session(address).kept()
-    part = QUESTIONS + what.call.index
-    message = next((it.external for it in await store.shown(what.call.ref) if it.part == part), "")
-    if not message:
-        return
+    asker, part = what.call.asker, QUESTIONS + what.call.index
     whole = joined([_question(engine, what.call, words), Formatted(_verdict(who, words, yes=what.approve))])
     try:
-        await voice.amend(address, int(message), whole)
-    except DeliveryError as e:
+        if asker and asker != await engine.store.user(address.tenant, address.front, str(who.id)):
+            return
+        store, _ = await engine.session(address).kept()
+        message = next((it.external for it in await store.shown(what.call.ref) if it.part == part), "")
+        if message:
+            await voice.amend(address, int(message), whole)
+    except (DeliveryError, StorageError) as e:  # the command is not to be run once more for that
         log.info("buttons stay that do nothing any more: %s", e)
 
 
