@@ -399,8 +399,9 @@ async def test_a_file_that_is_read_during_a_crash_is_read_again(
 
 
 async def test_after_a_crash_an_album_is_not_asked_twice_in_private_either(
-    fake: FakeTelegram, ada: User, database_url: str
+    fake: FakeTelegram, ada: User, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("duihua.delivery.IDLE", 1_000.0)  # what is private is sent at once, too
     async with living(fake, seeing(always("Two.")), database_url=database_url):
         ada.say("/private")
         await fake.until(lambda: answers(fake))
