@@ -41,7 +41,17 @@ VALUES = {
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"asking", "foreign", "memory", "pictures", "prices", "composition", "recurrence", "joining"}
+LOGIC |= {
+    "asking",
+    "foreign",
+    "memory",
+    "pictures",
+    "prices",
+    "composition",
+    "recurrence",
+    "joining",
+    "titles",
+}
 LAYERS = [
     VALUES,
     LOGIC,

@@ -242,7 +242,7 @@ class ChatEngine(Tasking):
             self.recollection,
             self.calibrations,
             opened=self._opened,
-            finished=self.delivery.poke,
+            finished=lambda: self.delivery.poke(),  # `aside` has another one later
             ended=self.upkeep.ended,
         )
 
