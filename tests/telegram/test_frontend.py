@@ -171,6 +171,19 @@ async def test_a_long_stream_seals_full_messages(make: Any, fake: FakeTelegram) 
     assert len(desk.texts(42)) == 2
 
 
+async def test_what_follows_a_full_message_is_shown_at_once(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    end = asyncio.Event()
+    desk: Desk = await make([[LONG, end]], streaming="edit")
+    monkeypatch.setattr("duihua.telegram.live.EVERY", {"edit": 60.0})
+    fake.user(42, "Ada").say("hi")
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: len(desk.texts(42)) == 2)
+    end.set()
+    await talking
+
+
 async def test_a_live_view_waits_until_earlier_answers_are_sent(
     make: Any, fake: FakeTelegram, monkeypatch: Any
 ) -> None:

@@ -139,6 +139,10 @@ class Api:
         finally:
             await slot.__aexit__(None, None, None)
 
+    def pace(self, place: Place, ago: float) -> float:
+        """Seconds from frame to frame that a chat's limits let it keep up; see `Governor.pace`."""
+        return self.governor.pace(self._chat(place), ago)
+
     # ------------------------------------------------------------ messages
 
     @property
