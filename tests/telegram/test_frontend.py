@@ -109,11 +109,11 @@ async def test_a_frame_that_waited_for_its_turn_shows_what_came_meanwhile(
     turn = Api.turn
 
     @asynccontextmanager
-    async def late(api: Api, place: Any, kind: Any = "final") -> AsyncGenerator[None]:
+    async def late(api: Api, place: Any, kind: Any = "final", wait: Any = None) -> AsyncGenerator[None]:
         go_on.set()
         for _ in range(50):
             await asyncio.sleep(0)
-        async with turn(api, place, kind):
+        async with turn(api, place, kind, wait):
             yield
 
     monkeypatch.setattr(Api, "turn", late)

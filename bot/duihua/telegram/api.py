@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -58,7 +58,7 @@ from aiogram.types import (
 from duihua.errors import DeliveryError, Gone, NotSent, SendUnknown
 from duihua.messages import Attachment
 from duihua.redact import redact
-from duihua.telegram.governor import Governor, Kind
+from duihua.telegram.governor import Governor, Kind, Wait
 from duihua.telegram.place import Place
 from duihua.telegram.text import Entity, Formatted, Rich
 
@@ -114,21 +114,24 @@ class Api:
         self._there: OrderedDict[tuple[int, int], None] = OrderedDict()  # (old chat, message) sent to the new
         self._off: set[str] = set()  # methods that this server does not know
 
-    @asynccontextmanager
-    async def turn(self, place: Place, kind: Kind = "final") -> AsyncGenerator[None]:
+    def turn(
+        self, place: Place, kind: Kind = "final", wait: Wait | None = None
+    ) -> AbstractAsyncContextManager[None]:
         """Waits until something may be sent there; one call is made within.
 
+        `wait`: how a frame waits, which is as long as it takes.
+
         Raises:
-            NotSent: it would take too long for what must arrive; frames wait as long as it takes.
+            NotSent: it would take too long for what must arrive.
         """
         chat = self._chat(place)
-        if kind == "frame":
-            async with self.governor.slot(chat, kind):
-                yield
-            return
+        return self.governor.slot(chat, kind, wait) if kind == "frame" else self._soon(chat)
+
+    @asynccontextmanager
+    async def _soon(self, chat: int) -> AsyncGenerator[None]:
         if (seconds := self.governor.shut(chat)) > PATIENCE:
             raise NotSent("Telegram asks to wait", seconds)
-        slot = self.governor.slot(chat, kind)
+        slot = self.governor.slot(chat)
         try:
             async with asyncio.timeout(PATIENCE):
                 await slot.__aenter__()

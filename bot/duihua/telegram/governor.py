@@ -13,12 +13,14 @@ import itertools
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["final", "frame"]
+Wait = Callable[["asyncio.Future[None]"], Awaitable[None]]
+"""Returns when a slot is granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +111,21 @@ class Governor:
         self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def slot(self, chat: int, kind: Kind = "final") -> AsyncGenerator[None]:
-        """Waits until a message may go to a chat; what is sent is sent within."""
-        waiter = _Waiter(
-            int(kind == "frame"), next(self._numbers), chat, asyncio.get_running_loop().create_future()
-        )
-        heapq.heappush(self._waiting, waiter)
+    async def slot(self, chat: int, kind: Kind = "final", wait: Wait | None = None) -> AsyncGenerator[None]:
+        """Waits until a message may go to a chat; what is sent is sent within.
+
+        `wait`: how, if it takes a while. It may raise: then nothing is waited for any more.
+        """
+        granted = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, _Waiter(int(kind == "frame"), next(self._numbers), chat, granted))
         self._grant()
         try:
-            await waiter.granted
-        except asyncio.CancelledError:
-            if waiter.granted.done() and not waiter.granted.cancelled():
+            if not granted.done():
+                await (wait(granted) if wait else granted)
+        except BaseException:
+            if granted.done() and not granted.cancelled():
                 self._end(chat)
+            granted.cancel()
             self._grant()
             raise
         try:

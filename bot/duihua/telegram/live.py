@@ -11,8 +11,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -389,7 +389,7 @@ class Live:
         if not self._visible:
             return False
         asked = self._clock()
-        async with self._slot(), self._calling:
+        async with self._api.turn(self._place, "frame", self._wait), self._calling:
             if self._clock() - asked > SOON:
                 await self._caught_up()
             if self._ended.is_set():
@@ -416,27 +416,16 @@ class Live:
             await self.ledger.put(self._api, self._place, part, growing, self._buttons)
         return True
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncGenerator[None]:
+    async def _wait(self, granted: asyncio.Future[None]) -> None:
         """Waits until a frame may be sent. Events are read meanwhile: in a group that may take a minute.
 
         Raises:
             NotSent: there is something that cannot wait for it.
         """
-        turn = self._api.turn(self._place, "frame")
-        entering = asyncio.ensure_future(turn.__aenter__())
-        try:
-            while not (await asyncio.wait((entering,), timeout=LOOK))[0]:
-                await self._look()
-                if self._hurried.is_set():
-                    raise NotSent("something comes before it", 0.0)
-            yield entering.result()
-        finally:
-            entering.cancel()
-            if not entering.done():
-                await asyncio.wait((entering,))
-            if not entering.cancelled() and entering.exception() is None:
-                await turn.__aexit__(None, None, None)
+        while not (await asyncio.wait((granted,), timeout=LOOK))[0]:
+            await self._look()
+            if self._hurried.is_set():
+                raise NotSent("something comes before it", 0.0)
 
     def _surplus(self) -> tuple[bool, list[int]]:
         """Whether the draft, and which messages, show what is not there any more."""
