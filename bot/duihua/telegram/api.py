@@ -73,7 +73,6 @@ LATER = 2.0
 """Seconds until what was put back is tried again."""
 KEPT = 1_000
 """Chats that have moved, and messages in them, which are known for those who hold the former address."""
-_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _SAME = "not modified"
 _LOST = ("message to edit not found", "can't be edited")
 """What Telegram says of a message that is no more, or not ours."""
@@ -173,16 +172,16 @@ class Api:
             )
             return sent.message_id
 
-        def method(text: Formatted, at: Place) -> SendMessage:
-            return SendMessage.model_construct(
-                chat_id=at.chat,
-                message_thread_id=at.topic or None,
-                text=text.text,
-                entities=_entities(text.entities),
-                link_preview_options=_NO_PREVIEW,
-                reply_markup=_keyboard(buttons),
-                reply_parameters=_reply(reply_to),
-                parse_mode=None,
+        def method(text: Formatted, at: Place) -> _Send:
+            return _SEND.model_copy(
+                update={
+                    "chat_id": at.chat,
+                    "message_thread_id": at.topic or None,
+                    "text": text.text,
+                    "entities": _entities(text.entities),
+                    "reply_markup": _keyboard(buttons),
+                    "reply_parameters": _reply(reply_to),
+                }
             )
 
         return self._noted(place, (await self._sent(place, what, method)).message_id)
@@ -197,15 +196,15 @@ class Api:
         if not self._exists(place, message):
             return False
 
-        def method(text: Formatted, at: Place) -> EditMessageText:
-            return EditMessageText.model_construct(
-                chat_id=at.chat,
-                message_id=message,
-                text=text.text,
-                entities=_entities(text.entities),
-                link_preview_options=_NO_PREVIEW,
-                reply_markup=_keyboard(buttons),
-                parse_mode=None,
+        def method(text: Formatted, at: Place) -> _Edit:
+            return _EDIT.model_copy(
+                update={
+                    "chat_id": at.chat,
+                    "message_id": message,
+                    "text": text.text,
+                    "entities": _entities(text.entities),
+                    "reply_markup": _keyboard(buttons),
+                }
             )
 
         try:
@@ -213,7 +212,7 @@ class Api:
                 content = _content(what)
                 await self._enriched(
                     place,
-                    lambda at: _EditRich(
+                    lambda at: _Edit(
                         chat_id=at.chat,
                         message_id=message,
                         rich_message=content,
@@ -265,14 +264,14 @@ class Api:
         try:
             await self._call(
                 place,
-                lambda at: SendMessageDraft.model_construct(
-                    chat_id=at.chat,
-                    message_thread_id=at.topic or None,
-                    draft_id=draft,
-                    text=what.text or None,
-                    entities=_entities(what.entities),
-                    can_stop=True,
-                    parse_mode=None,
+                lambda at: _DRAFT.model_copy(
+                    update={
+                        "chat_id": at.chat,
+                        "message_thread_id": at.topic or None,
+                        "draft_id": draft,
+                        "text": what.text or None,
+                        "entities": _entities(what.entities),
+                    }
                 ),
             )
         except _Unsupported:
@@ -489,10 +488,23 @@ class _SendRich(SendRichMessage):
     __returning__ = MessageId
 
 
-class _EditRich(EditMessageText):
+class _Send(SendMessage):
     """As `_SendRich`."""
 
     __returning__ = MessageId
+
+
+class _Edit(EditMessageText):
+    """As `_SendRich`."""
+
+    __returning__ = MessageId
+
+
+# What is sent most is made of these: to fill in and check each field anew costs more than to send it.
+_PLAINLY: dict[str, Any] = {"parse_mode": None, "link_preview_options": LinkPreviewOptions(is_disabled=True)}
+_SEND = _Send.model_construct(**_PLAINLY)
+_EDIT = _Edit.model_construct(**_PLAINLY)
+_DRAFT = SendMessageDraft.model_construct(can_stop=True, parse_mode=None)
 
 
 def _content(what: Rich) -> InputRichMessage:
