@@ -9,6 +9,7 @@ from typing import Protocol
 from markdown_it.token import Token
 
 from duihua.telegram.text.formatted import Kind
+from duihua.telegram.text.parser import inline, pieces
 
 ADDRESS = 2048
 """Characters of the longest address a link may have."""
@@ -49,8 +50,24 @@ class Pen(Protocol):
         ...
 
 
-def write_inline(writer: Pen, tokens: Sequence[Token]) -> None:
-    """Writes what stands inside a paragraph."""
+def write_inline(writer: Pen, content: str) -> None:
+    """Writes what stands inside a paragraph, a heading, a cell."""
+    plain = pieces(content)
+    if plain is None:
+        _write(writer, inline(content))
+        return
+    for kind, text in plain:
+        if kind == "bold":
+            writer.open("bold")
+            writer.write(text)
+            writer.close("bold")
+        elif kind == "code":
+            writer.code(text)
+        else:
+            writer.write(text)
+
+
+def _write(writer: Pen, tokens: Sequence[Token]) -> None:
     links: list[str] = []
     names: list[bool] = []
     for i, token in enumerate(tokens):
