@@ -187,7 +187,8 @@ class Live:
         self._due = asyncio.Event()  # events are read while it is set, once for each frame
         self._idle = asyncio.Event()  # nobody reads events
         self._idle.set()
-        self._hurried = asyncio.Event()  # something cannot wait for its time
+        self._hurried = False  # something cannot wait for its time
+        self._awake = asyncio.Event()  # a pause ends, or is to be looked at
         self._voiding = False  # what was shown is to vanish
         self._calling = asyncio.Lock()
         self._last: Formatted | None = None  # of the draft
@@ -224,7 +225,7 @@ class Live:
         """No frame is sent from now on; events that are there are read, what is on its way is waited for."""
         self._ended.set()
         self._changed.set()
-        self._hurried.set()
+        self._hurry()
         self._due.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP):
@@ -286,7 +287,11 @@ class Live:
     def _void(self) -> None:
         self._voiding = True
         self._changed.set()
-        self._hurried.set()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        self._hurried = True
+        self._awake.set()
 
     def _read(self) -> None:
         self._stream.feed("".join(self._fresh))
@@ -324,11 +329,12 @@ class Live:
 
     async def _pause(self, seconds: float) -> None:
         """Until the next frame, or something that cannot wait for it."""
-        until = self._clock() + seconds
-        while (left := until - self._clock()) > 0 and not self._hurried.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, LOOK)):
-                    await self._hurried.wait()
+        loop, until = asyncio.get_running_loop(), self._clock() + seconds
+        while (left := until - self._clock()) > 0 and not self._hurried:
+            self._awake.clear()
+            timer = loop.call_later(min(left, LOOK), self._awake.set)
+            await self._awake.wait()
+            timer.cancel()
             if left > LOOK:  # else all is read for the frame that comes now
                 await self._look()
 
@@ -345,12 +351,13 @@ class Live:
             await self._pause(pause)
             if self._ended.is_set():
                 return
-            self._hurried.clear()
+            self._hurried = False
             self._due.set()
-            timeout = KEEP_ALIVE if self._transport == "draft" and self._last else None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._changed.wait()
+            if not self._changed.is_set():
+                timeout = KEEP_ALIVE if self._transport == "draft" and self._last else None
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(timeout):
+                        await self._changed.wait()
             await self._caught_up()
             every = EVERY[self._transport]
             try:
@@ -424,7 +431,7 @@ class Live:
         """
         while not (await asyncio.wait((granted,), timeout=LOOK))[0]:
             await self._look()
-            if self._hurried.is_set():
+            if self._hurried:
                 raise NotSent("something comes before it", 0.0)
 
     def _surplus(self) -> tuple[bool, list[int]]:
