@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from duihua.telegram.text import parser, rendering
+from duihua.telegram.text import inlines, parser, rendering
 from tests.telegram.reading import Look, Reading
 from tests.telegram.reasons import RULES
 
@@ -15,8 +15,9 @@ def looks(source: str, rules: list[str]) -> tuple[Look, Look]:
         reading = Reading(stack)
         if rules:
             reading.patch(parser, "_simple", lambda source: None)
-            reading.patch(parser, "_simple_inline", lambda content: None)
+            reading.patch(inlines, "pieces", lambda content: None)
             reading.patch(rendering, "is_paragraph", lambda source: False)
+            reading.patch(rendering, "plain_item", lambda source: None)
             stack.enter_context(parser.PARSER.reset_rules())
         for name in rules:
             RULES[name].apply(reading)

@@ -15,7 +15,7 @@ from duihua.events import AnyEvent, TurnSnapshot
 from duihua.messages import Attachment, TurnRef
 from duihua.ports import CallDelta, Flagged
 from duihua.simulator.telegram import FakeTelegram
-from duihua.telegram.governor import Kind
+from duihua.telegram.governor import Kind, Wait
 from duihua.telegram.place import Place
 from duihua_prompts import Catalogue
 from tests.leftovers import run
@@ -93,13 +93,13 @@ async def test_it_vanishes_while_a_frame_waits_for_its_turn(
     turn = api.turn
 
     @asynccontextmanager
-    async def full() -> AsyncIterator[None]:
+    async def full(wait: Wait) -> AsyncIterator[None]:
         waits.set()
-        await anew.wait()
+        await wait(asyncio.get_running_loop().create_future())
         yield
 
-    def turned(place: Place, kind: Kind = "final") -> Any:
-        return full() if kind == "frame" and more.is_set() else turn(place, kind)
+    def turned(place: Place, kind: Kind = "final", wait: Wait | None = None) -> Any:
+        return full(wait) if wait is not None and more.is_set() else turn(place, kind, wait)
 
     monkeypatch.setattr(api, "turn", turned)
     meet(fake)
@@ -124,9 +124,9 @@ async def test_a_snapshot_that_takes_nothing_back_takes_no_slot(
     api = desk.front._bots["700000001"]
     turn = api.turn
 
-    def turned(place: Place, kind: Kind = "final") -> Any:
+    def turned(place: Place, kind: Kind = "final", wait: Wait | None = None) -> Any:
         kinds.append(kind)
-        return turn(place, kind)
+        return turn(place, kind, wait)
 
     monkeypatch.setattr(api, "turn", turned)
     ref = TurnRef((await desk.engine.store.ensure(address, "42", "Ada")).id, 1)

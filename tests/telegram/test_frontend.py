@@ -125,11 +125,11 @@ async def test_a_frame_that_waited_for_its_turn_shows_what_came_meanwhile(
     turn = Api.turn
 
     @asynccontextmanager
-    async def late(api: Api, place: Any, kind: Any = "final") -> AsyncGenerator[None]:
+    async def late(api: Api, place: Any, kind: Any = "final", wait: Any = None) -> AsyncGenerator[None]:
         go_on.set()
         for _ in range(50):
             await asyncio.sleep(0)
-        async with turn(api, place, kind):
+        async with turn(api, place, kind, wait):
             yield
 
     monkeypatch.setattr(Api, "turn", late)
@@ -185,6 +185,19 @@ async def test_a_long_stream_seals_full_messages(make: Any, fake: FakeTelegram) 
     await talking
     assert "".join("".join(desk.texts(42)).split()) == "".join(LONG.split())
     assert len(desk.texts(42)) == 2
+
+
+async def test_what_follows_a_full_message_is_shown_at_once(
+    make: Any, fake: FakeTelegram, monkeypatch: Any
+) -> None:
+    end = asyncio.Event()
+    desk: Desk = await make([[LONG, end]], streaming="edit")
+    monkeypatch.setattr("duihua.telegram.live.EVERY", {"edit": 60.0})
+    fake.user(42, "Ada").say("hi")
+    talking = asyncio.create_task(desk.say(42, "hi"))
+    await fake.until(lambda: len(desk.texts(42)) == 2)
+    end.set()
+    await talking
 
 
 async def test_a_live_view_waits_until_earlier_answers_are_sent(

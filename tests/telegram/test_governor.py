@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -108,22 +109,21 @@ def test_what_must_arrive_takes_the_next_slot_of_a_chat_that_frames_have_filled(
     assert order == [*[("frame", 0)] * 3, ("final", 3), ("frame", 3)]
 
 
-def test_frames_leave_a_slot_of_their_group() -> None:
+def test_frames_come_evenly_whatever_else_is_sent_to_their_group() -> None:
+    times: list[float] = []
+
     async def run(governor: Governor, loop: Loop) -> None:
-        for _ in range(19):
+        for number in range(60):
+            for _ in range({0: 4, 25: 2}.get(number, 0)):
+                async with governor.slot(-1):
+                    pass
             async with governor.slot(-1, "frame"):
-                pass
-            await asyncio.sleep(1)
-        late = asyncio.create_task(anext(frame := governor.slot(-1, "frame").gen))  # type: ignore[attr-defined]
-        await asyncio.sleep(1)
-        assert not late.done()
-        async with governor.slot(-1):
-            assert loop.time() == 20
-        late.cancel()
-        await asyncio.gather(late, return_exceptions=True)
-        await frame.aclose()
+                times.append(begun := loop.time())
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(begun + governor.pace(-1, loop.time() - begun) - loop.time())
 
     play(run)
+    assert max(b - a for a, b in itertools.pairwise(times)) < 4
 
 
 def test_a_chat_is_left_alone_as_long_as_told_and_all_if_many_were() -> None:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -58,7 +58,7 @@ from aiogram.types import (
 from duihua.errors import DeliveryError, Gone, NotSent, SendUnknown
 from duihua.messages import Attachment
 from duihua.redact import redact
-from duihua.telegram.governor import Governor, Kind
+from duihua.telegram.governor import Governor, Kind, Wait
 from duihua.telegram.place import Place
 from duihua.telegram.text import Entity, Formatted, Rich
 
@@ -73,7 +73,6 @@ LATER = 2.0
 """Seconds until what was put back is tried again."""
 KEPT = 1_000
 """Chats that have moved, and messages in them, which are known for those who hold the former address."""
-_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _SAME = "not modified"
 _LOST = ("message to edit not found", "can't be edited")
 """What Telegram says of a message that is no more, or not ours."""
@@ -115,21 +114,24 @@ class Api:
         self._there: OrderedDict[tuple[int, int], None] = OrderedDict()  # (old chat, message) sent to the new
         self._off: set[str] = set()  # methods that this server does not know
 
-    @asynccontextmanager
-    async def turn(self, place: Place, kind: Kind = "final") -> AsyncGenerator[None]:
+    def turn(
+        self, place: Place, kind: Kind = "final", wait: Wait | None = None
+    ) -> AbstractAsyncContextManager[None]:
         """Waits until something may be sent there; one call is made within.
 
+        `wait`: how a frame waits, which is as long as it takes.
+
         Raises:
-            NotSent: it would take too long for what must arrive; frames wait as long as it takes.
+            NotSent: it would take too long for what must arrive.
         """
         chat = self._chat(place)
-        if kind == "frame":
-            async with self.governor.slot(chat, kind):
-                yield
-            return
+        return self.governor.slot(chat, kind, wait) if kind == "frame" else self._soon(chat)
+
+    @asynccontextmanager
+    async def _soon(self, chat: int) -> AsyncGenerator[None]:
         if (seconds := self.governor.shut(chat)) > PATIENCE:
             raise NotSent("Telegram asks to wait", seconds)
-        slot = self.governor.slot(chat, kind)
+        slot = self.governor.slot(chat)
         try:
             async with asyncio.timeout(PATIENCE):
                 await slot.__aenter__()
@@ -139,6 +141,10 @@ class Api:
             yield
         finally:
             await slot.__aexit__(None, None, None)
+
+    def pace(self, place: Place, ago: float) -> float:
+        """Seconds from frame to frame that a chat's limits let it keep up; see `Governor.pace`."""
+        return self.governor.pace(self._chat(place), ago)
 
     # ------------------------------------------------------------ messages
 
@@ -167,16 +173,16 @@ class Api:
             )
             return sent.message_id
 
-        def method(text: Formatted, at: Place) -> SendMessage:
-            return SendMessage.model_construct(
-                chat_id=at.chat,
-                message_thread_id=at.topic or None,
-                text=text.text,
-                entities=_entities(text.entities),
-                link_preview_options=_NO_PREVIEW,
-                reply_markup=_keyboard(buttons),
-                reply_parameters=_reply(reply_to),
-                parse_mode=None,
+        def method(text: Formatted, at: Place) -> _Send:
+            return _SEND.model_copy(
+                update={
+                    "chat_id": at.chat,
+                    "message_thread_id": at.topic or None,
+                    "text": text.text,
+                    "entities": _entities(text.entities),
+                    "reply_markup": _keyboard(buttons),
+                    "reply_parameters": _reply(reply_to),
+                }
             )
 
         return self._noted(place, (await self._sent(place, what, method)).message_id)
@@ -191,15 +197,15 @@ class Api:
         if not self._exists(place, message):
             return False
 
-        def method(text: Formatted, at: Place) -> EditMessageText:
-            return EditMessageText.model_construct(
-                chat_id=at.chat,
-                message_id=message,
-                text=text.text,
-                entities=_entities(text.entities),
-                link_preview_options=_NO_PREVIEW,
-                reply_markup=_keyboard(buttons),
-                parse_mode=None,
+        def method(text: Formatted, at: Place) -> _Edit:
+            return _EDIT.model_copy(
+                update={
+                    "chat_id": at.chat,
+                    "message_id": message,
+                    "text": text.text,
+                    "entities": _entities(text.entities),
+                    "reply_markup": _keyboard(buttons),
+                }
             )
 
         try:
@@ -207,7 +213,7 @@ class Api:
                 content = _content(what)
                 await self._enriched(
                     place,
-                    lambda at: _EditRich(
+                    lambda at: _Edit(
                         chat_id=at.chat,
                         message_id=message,
                         rich_message=content,
@@ -259,14 +265,14 @@ class Api:
         try:
             await self._call(
                 place,
-                lambda at: SendMessageDraft.model_construct(
-                    chat_id=at.chat,
-                    message_thread_id=at.topic or None,
-                    draft_id=draft,
-                    text=what.text or None,
-                    entities=_entities(what.entities),
-                    can_stop=True,
-                    parse_mode=None,
+                lambda at: _DRAFT.model_copy(
+                    update={
+                        "chat_id": at.chat,
+                        "message_thread_id": at.topic or None,
+                        "draft_id": draft,
+                        "text": what.text or None,
+                        "entities": _entities(what.entities),
+                    }
                 ),
             )
         except _Unsupported:
@@ -488,10 +494,23 @@ class _SendRich(SendRichMessage):
     __returning__ = MessageId
 
 
-class _EditRich(EditMessageText):
+class _Send(SendMessage):
     """As `_SendRich`."""
 
     __returning__ = MessageId
+
+
+class _Edit(EditMessageText):
+    """As `_SendRich`."""
+
+    __returning__ = MessageId
+
+
+# What is sent most is made of these: to fill in and check each field anew costs more than to send it.
+_PLAINLY: dict[str, Any] = {"parse_mode": None, "link_preview_options": LinkPreviewOptions(is_disabled=True)}
+_SEND = _Send.model_construct(**_PLAINLY)
+_EDIT = _Edit.model_construct(**_PLAINLY)
+_DRAFT = SendMessageDraft.model_construct(can_stop=True, parse_mode=None)
 
 
 def _content(what: Rich) -> InputRichMessage:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _ECHO = ("text", "entities", "reply_markup", "link_preview_options")
 """Fields of a message just sent that we know better."""
+_DONE = b'{"ok":true,"result":true}'
+"""What Telegram answers to a draft: to have that checked costs more than to read it."""
 _JSON = {"Content-Type": "application/json"}
 _PLAIN = frozenset({"text", "entities", "rich_message"})
 """Fields without files and without defaults of the bot, which may be anywhere else."""
@@ -69,15 +71,18 @@ class Connections(AiohttpSession):
         limit = aiohttp.ClientTimeout(total=self.timeout if timeout is None else timeout)
         try:
             async with session.post(url, data=body, headers=_JSON, timeout=limit) as reply:
-                told = await reply.text("utf-8", "replace")
+                told = await reply.read()
         except TimeoutError as e:
             raise TelegramNetworkError(method=method, message="Request timeout error") from e
         except aiohttp.ClientError as e:
             raise TelegramNetworkError(method=method, message=f"{type(e).__name__}: {e}") from e
         kind = method.__returning__
+        if kind is bool and told == _DONE:
+            return cast("TelegramType", True)
         if kind not in self._answers:  # else it is gone with the next garbage, and takes 5 ms to make
             self._answers[kind] = Response[kind]
-        response = self.check_response(bot=bot, method=method, status_code=reply.status, content=told)
+        content = told.decode("utf-8", "replace")
+        response = self.check_response(bot=bot, method=method, status_code=reply.status, content=content)
         return cast("TelegramType", response.result)
 
     def _body(self, bot: Bot, method: TelegramMethod[Any]) -> bytes | None:
@@ -85,7 +90,9 @@ class Connections(AiohttpSession):
         files: dict[str, Any] = {}
         fields: dict[str, Any] = {}
         for name, given in vars(method).items():
-            if name not in _PLAIN:
+            if given is None or isinstance(given, str | int):
+                value = given
+            elif name not in _PLAIN:
                 value = self.prepare_value(given, bot, files, _dumps_json=False)
             elif isinstance(given, TelegramObject):
                 value = given.model_dump(warnings=False, exclude_none=True)

@@ -13,26 +13,28 @@ import itertools
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["final", "frame"]
+Wait = Callable[["asyncio.Future[None]"], Awaitable[None]]
+"""Returns when a slot is granted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What may be sent: so many messages in any so many seconds. Edits and frames of drafts count.
 
-    `spare` are the slots of each that frames leave to what must arrive. In a chat they leave none: one gets
-    free every second, and what must arrive takes it.
+    `spare`: slots of all that frames leave to what must arrive. In a chat they leave none: as they come
+    evenly, one gets free soon, and what must arrive takes it.
     """
 
     overall: tuple[int, float] = (30, 1.0)
     chat: tuple[int, float] = (3, 3.0)  # one a second, and short bursts
     group: tuple[int, float] = (20, 60.0)
-    spare: tuple[int, int, int] = (4, 0, 1)
+    spare: int = 4
 
 
 KEPT = 2_000
@@ -52,7 +54,7 @@ class _Window:
         self._ended: deque[float] = deque()
         self.until = 0.0  # nothing before this time, by Telegram's own word
 
-    def free(self, now: float, spare: int) -> float:
+    def free(self, now: float, spare: int = 0) -> float:
         """When there is room beyond `spare` slots: `now`, later, or infinity for when a call ends."""
         if now < self.until:
             return self.until
@@ -64,6 +66,12 @@ class _Window:
             return now
         return ended[over - 1] + self._span if over <= len(ended) else math.inf
 
+    def pace(self, since: float) -> float:
+        """Seconds from call to call, from `since` on, so that what is free lasts until more gets free."""
+        free = self._most - self._running - len(self._ended)
+        later = enumerate(self._ended, free + 1)
+        return max(((at + self._span - since) / count for count, at in later if count > 0), default=0.0)
+
     def begin(self) -> None:
         self._running += 1
 
@@ -73,7 +81,7 @@ class _Window:
 
     def idle(self, now: float) -> bool:
         """Whether nothing is left to remember."""
-        return not self._running and now >= self.until and self.free(now, 0) == now and not self._ended
+        return not self._running and now >= self.until and self.free(now) == now and not self._ended
 
 
 @dataclass(order=True, slots=True)
@@ -103,18 +111,21 @@ class Governor:
         self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def slot(self, chat: int, kind: Kind = "final") -> AsyncGenerator[None]:
-        """Waits until a message may go to a chat; what is sent is sent within."""
-        waiter = _Waiter(
-            int(kind == "frame"), next(self._numbers), chat, asyncio.get_running_loop().create_future()
-        )
-        heapq.heappush(self._waiting, waiter)
+    async def slot(self, chat: int, kind: Kind = "final", wait: Wait | None = None) -> AsyncGenerator[None]:
+        """Waits until a message may go to a chat; what is sent is sent within.
+
+        `wait`: how, if it takes a while. It may raise: then nothing is waited for any more.
+        """
+        granted = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, _Waiter(int(kind == "frame"), next(self._numbers), chat, granted))
         self._grant()
         try:
-            await waiter.granted
-        except asyncio.CancelledError:
-            if waiter.granted.done() and not waiter.granted.cancelled():
+            if not granted.done():
+                await (wait(granted) if wait else granted)
+        except BaseException:
+            if granted.done() and not granted.cancelled():
                 self._end(chat)
+            granted.cancel()
             self._grant()
             raise
         try:
@@ -137,6 +148,10 @@ class Governor:
         """Seconds for which Telegram told us to leave a chat alone; 0: it may be written to."""
         until = max(self._overall.until, self._windows(chat)[0].until)
         return max(0.0, until - self._clock())
+
+    def pace(self, chat: int, ago: float) -> float:
+        """Seconds from frame to frame, the last of which began that long ago, so that none has to wait."""
+        return max(window.pace(self._clock() - ago) for window in self._windows(chat))
 
     def _windows(self, chat: int) -> tuple[_Window, ...]:
         windows = self._chats.get(chat)
@@ -165,7 +180,6 @@ class Governor:
     def _grant(self) -> None:
         """Lets go whoever may, the first ones first, and looks again when the next one may."""
         now = self._clock()
-        spare_overall, *spare = self.limits.spare
         left: list[_Waiter] = []
         soonest = math.inf
         seen: set[int] = set()  # chats for which an earlier one waits
@@ -173,18 +187,18 @@ class Governor:
             waiter = heapq.heappop(self._waiting)
             if waiter.granted.done():  # it gave up
                 continue
-            overall = self._overall.free(now, spare_overall * waiter.rank)
+            overall = self._overall.free(now, self.limits.spare * waiter.rank)
             if overall > now:
                 soonest = min(soonest, overall)
                 left.append(waiter)
-                if not waiter.rank or self._overall.free(now, 0) > now:
+                if not waiter.rank or self._overall.free(now) > now:
                     break  # nobody else may, either
                 continue
             if waiter.chat in seen:
                 left.append(waiter)
                 continue
             windows = self._windows(waiter.chat)
-            free = max(w.free(now, s * waiter.rank) for w, s in zip(windows, spare, strict=False))
+            free = max(window.free(now) for window in windows)
             if free > now:
                 soonest = min(soonest, free)
                 seen.add(waiter.chat)

@@ -11,8 +11,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 
 Transport = Literal["draft", "edit", "final"]
 
-EVERY = {"edit": 3.2, "draft": 1.0, "final": 5.0}
-"""Seconds from frame to frame, at least. A group's twenty a minute leave room for an edit every 3.16."""
+EVERY = {"edit": 3.34, "draft": 1.0, "final": 5.0}
+"""Seconds from frame to frame, at least. Eighteen edits a minute leave two of a group's twenty messages."""
 KEEP_ALIVE = 25.0
 """Seconds after which a draft is shown again, for it lives thirty."""
 LIMIT = 4_096
@@ -199,7 +199,8 @@ class Live:
         self._due = asyncio.Event()  # events are read while it is set, once for each frame
         self._idle = asyncio.Event()  # nobody reads events
         self._idle.set()
-        self._hurried = asyncio.Event()  # something cannot wait for its time
+        self._hurried = False  # something cannot wait for its time
+        self._awake = asyncio.Event()  # a pause ends, or is to be looked at
         self._voiding = False  # what was shown is to vanish
         self._calling = asyncio.Lock()
         self._last: Formatted | None = None  # of the draft
@@ -236,7 +237,7 @@ class Live:
         """No frame is sent from now on; events that are there are read, what is on its way is waited for."""
         self._ended.set()
         self._changed.set()
-        self._hurried.set()
+        self._hurry()
         self._due.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP):
@@ -298,7 +299,11 @@ class Live:
     def _void(self) -> None:
         self._voiding = True
         self._changed.set()
-        self._hurried.set()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        self._hurried = True
+        self._awake.set()
 
     def _read(self) -> None:
         self._stream.feed("".join(self._fresh))
@@ -336,11 +341,12 @@ class Live:
 
     async def _pause(self, seconds: float) -> None:
         """Until the next frame, or something that cannot wait for it."""
-        until = self._clock() + seconds
-        while (left := until - self._clock()) > 0 and not self._hurried.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, LOOK)):
-                    await self._hurried.wait()
+        loop, until = asyncio.get_running_loop(), self._clock() + seconds
+        while (left := until - self._clock()) > 0 and not self._hurried:
+            self._awake.clear()
+            timer = loop.call_later(min(left, LOOK), self._awake.set)
+            await self._awake.wait()
+            timer.cancel()
             if left > LOOK:  # else all is read for the frame that comes now
                 await self._look()
 
@@ -357,16 +363,17 @@ class Live:
             await self._pause(pause)
             if self._ended.is_set():
                 return
-            self._hurried.clear()
+            self._hurried = False
             self._due.set()
-            timeout = KEEP_ALIVE if self._transport == "draft" and self._last else None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._changed.wait()
+            if not self._changed.is_set():
+                timeout = KEEP_ALIVE if self._transport == "draft" and self._last else None
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(timeout):
+                        await self._changed.wait()
             await self._caught_up()
             every = EVERY[self._transport]
             try:
-                pause = self._begun + every - self._clock() if await self._frame() else 0.0
+                pause = self._rest(every) if await self._frame() else 0.0
             except NotSent as e:
                 pause = max(every, e.retry_after)
                 self._changed.set()
@@ -380,8 +387,13 @@ class Live:
                 log.error("the live view of a turn ends: %s", where(e))
                 return
 
+    def _rest(self, every: float) -> float:
+        """Seconds until the next frame: frames come evenly, whatever else is said in the chat."""
+        ago = self._clock() - self._begun
+        return max(every, self._api.pace(self._place, ago)) - ago
+
     async def _frame(self) -> bool:
-        """Makes the one call that is needed most; False: none is."""
+        """Makes the one call that is needed most; False: none is, or what comes next waits for no pause."""
         if self._transport == "final":
             self._begun = self._clock()
             await self._api.typing(self._place)
@@ -396,7 +408,7 @@ class Live:
         if not self._visible:
             return False
         asked = self._clock()
-        async with self._slot(), self._calling:
+        async with self._api.turn(self._place, "frame", self._wait), self._calling:
             if self._clock() - asked > SOON:
                 await self._caught_up()
             if self._ended.is_set():
@@ -409,7 +421,7 @@ class Live:
                     await self.ledger.put(self._api, self._place, part, text)
                     self._last = None  # a message takes the draft's place
                     self._changed.set()
-                    return True
+                    return False  # the rest of what was said is shown nowhere until then
             if growing is None:
                 return False
             part = len(full)
@@ -423,27 +435,16 @@ class Live:
             await self.ledger.put(self._api, self._place, part, growing, self._buttons)
         return True
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncGenerator[None]:
+    async def _wait(self, granted: asyncio.Future[None]) -> None:
         """Waits until a frame may be sent. Events are read meanwhile: in a group that may take a minute.
 
         Raises:
             NotSent: there is something that cannot wait for it.
         """
-        turn = self._api.turn(self._place, "frame")
-        entering = asyncio.ensure_future(turn.__aenter__())
-        try:
-            while not (await asyncio.wait((entering,), timeout=LOOK))[0]:
-                await self._look()
-                if self._hurried.is_set():
-                    raise NotSent("something comes before it", 0.0)
-            yield entering.result()
-        finally:
-            entering.cancel()
-            if not entering.done():
-                await asyncio.wait((entering,))
-            if not entering.cancelled() and entering.exception() is None:
-                await turn.__aexit__(None, None, None)
+        while not (await asyncio.wait((granted,), timeout=LOOK))[0]:
+            await self._look()
+            if self._hurried:
+                raise NotSent("something comes before it", 0.0)
 
     def _surplus(self) -> tuple[bool, list[int]]:
         """Whether the draft, and which messages, show what is not there any more."""

@@ -61,7 +61,8 @@ def test_what_is_read_fast_is_what_every_rule_would_read(source: str, mark: str)
     fast = render(mark + source)
     with (
         patch("duihua.telegram.text.parser._simple", return_value=None),
-        patch("duihua.telegram.text.parser._simple_inline", return_value=None),
+        patch("duihua.telegram.text.inlines.pieces", return_value=None),
         patch("duihua.telegram.text.rendering.is_paragraph", return_value=False),
+        patch("duihua.telegram.text.rendering.plain_item", return_value=None),
     ):
         assert fast == render(mark + source)

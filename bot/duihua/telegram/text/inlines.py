@@ -10,6 +10,7 @@ from markdown_it.common.normalize_url import normalizeLink
 from markdown_it.token import Token
 
 from duihua.telegram.text.formatted import Kind
+from duihua.telegram.text.parser import inline, pieces
 
 ADDRESS = 2048
 """Characters of the longest address a link may have."""
@@ -50,8 +51,24 @@ class Pen(Protocol):
         ...
 
 
-def write_inline(writer: Pen, tokens: Sequence[Token]) -> None:
-    """Writes what stands inside a paragraph."""
+def write_inline(writer: Pen, content: str) -> None:
+    """Writes what stands inside a paragraph, a heading, a cell."""
+    plain = pieces(content)
+    if plain is None:
+        _write(writer, inline(content))
+        return
+    for kind, text in plain:
+        if kind == "bold":
+            writer.open("bold")
+            writer.write(text)
+            writer.close("bold")
+        elif kind == "code":
+            writer.code(text)
+        else:
+            writer.write(text)
+
+
+def _write(writer: Pen, tokens: Sequence[Token]) -> None:
     links: list[str] = []
     names: list[bool] = []
     for i, token in enumerate(tokens):
@@ -114,10 +131,10 @@ def _image(writer: Pen, token: Token) -> None:
     address = str(token.attrs.get("src", ""))
     name = list(_unlinked(token.children or ()))
     if writer.within("text_link"):
-        write_inline(writer, name)
+        _write(writer, name)
         return
     _open_link(writer, address)
-    write_inline(writer, name)
+    _write(writer, name)
     _close_link(writer, address)
 
 

@@ -40,9 +40,9 @@ _PLAIN_LINES = re.compile(r"[^\W\d_][^\n]*(?:\n[^\W\d_][^\n]*)*")
 _PLAIN_ITEM = re.compile(r"([-*+]|\d{1,9}[.)]) {1,4}((?:\*\*)?[^\W\d_][^\n]*)")
 _PLAIN_HEADING = re.compile(r"(#{1,6}) +([^\s#][^\n#]*)")
 _PIECES = re.compile(
-    r"((?:[^\n!$&*:<\[\\\]_`~]+|:(?!//)|!(?!\[)|&(?![#\w])|(?<=[^\W_])_(?=[^\W_]))+)"  # as it stands
-    r"|\*\*([^\s!$&*:<\[\\\]_`~](?:[^\n!$&*:<\[\\\]_`~]*[^\s!$&*:<\[\\\]_`~])?)\*\*(?!\*)"  # bold
-    r"|`([^\s`](?:[^\n`]*[^\s`])?)`(?!`)"  # code
+    r"(?P<text>(?:[^\n!$&*:<\[\\\]_`~]+|:(?!//)|!(?!\[)|&(?![#\w])|(?<=[^\W_])_(?=[^\W_]))+)"  # as it stands
+    r"|\*\*(?P<bold>[^\s!$&*:<\[\\\]_`~](?:[^\n!$&*:<\[\\\]_`~]*[^\s!$&*:<\[\\\]_`~])?)\*\*(?!\*)"  # bold
+    r"|`(?P<code>[^\s`](?:[^\n`]*[^\s`])?)`(?!`)"  # code
     r"|(?<! )\n(?! )"
 )
 _SIDES = {"Ps": "opening", "Pe": "closing", "Pi": "left", "Pf": "right"}
@@ -276,8 +276,6 @@ PARSER = _parser()
 
 
 # Nobody changes these, so that they are the same ones everywhere: to make a token takes a while.
-_BOLD = Token("strong_open", "strong", 1), Token("strong_close", "strong", -1)
-_NEW_LINE = Token("softbreak", "br", 0)
 _LISTS = {
     name: (Token(f"{name}_open", "", 1), Token("list_item_close", "", -1), Token(f"{name}_close", "", -1))
     for name in ("bullet_list", "ordered_list")
@@ -298,16 +296,22 @@ def is_paragraph(source: str) -> bool:
     return bool(_PLAIN_LINES.fullmatch(source))
 
 
+def plain_item(source: str) -> tuple[str, str] | None:
+    """The number, if any, and the text of what is surely a list item of one line and no more."""
+    found = _PLAIN_ITEM.fullmatch(source)
+    return (found[1][:-1], found[2].rstrip()) if found else None
+
+
 def _simple(source: str) -> list[Token] | None:
     """The tokens of what most text is, found without asking each rule for each line."""
     if is_paragraph(source):
         return [Token("inline", "", 0, map=[0, source.count("\n") + 1], content=source.strip())]
-    if found := _PLAIN_ITEM.fullmatch(source):
-        begin, *end = _LISTS["bullet_list" if len(found[1]) == 1 else "ordered_list"]
+    if item := plain_item(source):
+        begin, *end = _LISTS["ordered_list" if item[0] else "bullet_list"]
         return [
             begin,
-            Token("list_item_open", "", 1, map=[0, 1], info=found[1][:-1]),
-            Token("inline", "", 0, map=[0, 1], content=found[2].rstrip()),
+            Token("list_item_open", "", 1, map=[0, 1], info=item[0]),
+            Token("inline", "", 0, map=[0, 1], content=item[1]),
             *end,
         ]
     if found := _PLAIN_HEADING.fullmatch(source):
@@ -320,33 +324,23 @@ def _simple(source: str) -> list[Token] | None:
 def inline(content: str) -> list[Token]:
     """The marks inside a paragraph, a heading, a cell."""
     tokens: list[Token] = []
-    if not _TERMINATORS.search(content):
-        return [Token("text", "", 0, content=content)]
-    if simple := _simple_inline(content):
-        return simple
     PARSER.inline.parse(content, PARSER, {}, tokens)
     return tokens
 
 
-def _simple_inline(content: str) -> list[Token] | None:
-    """The tokens where there is nothing but plain words that are bold or code, each for itself."""
-    out: list[Token] = []
+def pieces(content: str) -> list[tuple[str, str]] | None:
+    """What stands inside a paragraph, if that is plain words which are bold or code, each for itself."""
+    if not _TERMINATORS.search(content):
+        return [("text", content)]
+    out: list[tuple[str, str]] = []
     at = 0
-    while at < len(content):
-        found = _PIECES.match(content, at)
-        if found is None:
+    for found in _PIECES.finditer(content):
+        start, end = found.span()
+        if start != at:
             return None
-        end = found.end()
-        text, bold, code = found.groups()
-        if text:
-            out.append(Token("text", "", 0, content=text))
-        elif code:
-            out.append(Token("code_inline", "code", 0, content=code))
-        elif bold:
-            if not (_border(content, at, at + 2)[0] and _border(content, end - 2, end)[1]):
-                return None
-            out += (_BOLD[0], Token("text", "", 0, content=bold), _BOLD[1])
-        else:
-            out.append(_NEW_LINE)
+        kind = found.lastgroup or "text"
+        if kind == "bold" and not (_border(content, at, at + 2)[0] and _border(content, end - 2, end)[1]):
+            return None
+        out.append((kind, found[kind] if found.lastgroup else "\n"))
         at = end
-    return out
+    return out if at == len(content) else None

@@ -13,12 +13,13 @@ from duihua.telegram.text.formatted import Formatted
 from duihua.telegram.text.formula import plain
 from duihua.telegram.text.inlines import write_inline
 from duihua.telegram.text.mending import mended
-from duihua.telegram.text.parser import blocks, inline, is_paragraph
+from duihua.telegram.text.parser import blocks, is_paragraph, plain_item
 from duihua.telegram.text.roll import Roll
 from duihua.telegram.text.sections import Section, Sections, fence_info
 from duihua.telegram.text.tables import BREAK, aligned, read_table
 from duihua.telegram.text.writer import Writer
 
+BULLET = "• "
 INDENT = "    "
 RULE = "———"
 LONG_QUOTE = 400
@@ -60,7 +61,13 @@ class Renderer:
         if is_paragraph(section.source):
             writer = Writer()
             source = section.source.strip()
-            write_inline(writer, inline(mended(source) if open_end else source))
+            write_inline(writer, mended(source) if open_end else source)
+            return writer.done()
+        if item := plain_item(section.source):
+            self.number = _number(item[0], number) if item[0] else 0
+            writer = Writer()
+            writer.raw(f"{self.number}. " if item[0] else BULLET)
+            write_inline(writer, mended(item[1]) if open_end else item[1])
             return writer.done()
         page = _Page(section.source.split("\n"), blocks(section.source), self.expandable, number, open_end)
         out = page.rendered()
@@ -72,7 +79,7 @@ class Renderer:
         lead = len(source) - len(source.lstrip(" "))
         tail = len(source.rstrip(" "))
         writer.raw(source[:lead])
-        write_inline(writer, inline(mended(source[lead:tail]) if open_end else source[lead:tail]))
+        write_inline(writer, mended(source[lead:tail]) if open_end else source[lead:tail])
         writer.raw(source[max(tail, lead) :])
         return writer.done()
 
@@ -167,13 +174,13 @@ class _Page:
     def _inline(self, token: Token, content: str, heading: bool) -> None:
         if self.items and self.items[-1].mark and (task := TASK.match(content)):
             item = self.items[-1]
-            item.mark = item.mark[: -len("• ")] if item.mark.endswith("• ") else item.mark
+            item.mark = item.mark.removesuffix(BULLET)
             item.mark += "☐ " if task[1] == " " else "☑ "
             content = content[task.end() :]
         self._begin(token.map)
         if heading:
             self.writer.open("bold")
-        write_inline(self.writer, inline(content))
+        write_inline(self.writer, content)
         if heading:
             self.writer.close("bold")
 
@@ -181,11 +188,9 @@ class _Page:
         self._mark(token.map[0] if token.map else self.end)
         number = self.lists[-1]
         if number is None:
-            mark = "• "
+            mark = BULLET
         else:
-            written = int(token.info) if token.info.isdecimal() else 1
-            number = written if written > number or not number else number + 1
-            self.lists[-1] = number
+            self.lists[-1] = number = _number(token.info, number)
             mark = f"{number}. "
         self.items.append(_Item(mark, INDENT))
 
@@ -262,7 +267,7 @@ class _Page:
     def _cells(self, row: Sequence[str]) -> None:
         for i, content in enumerate(row):
             self.writer.write(" │ " if i else "")
-            write_inline(self.writer, inline(content))
+            write_inline(self.writer, content)
 
     def _records(self, rows: Sequence[Sequence[str]], lines: Sequence[int] | None) -> None:
         """Each row as lines of their own: the first cell bold, the others behind the head of their column."""
@@ -275,20 +280,26 @@ class _Page:
         for row in rows[1:]:
             self._begin([end + 1, end])
             self.writer.open("bold")
-            write_inline(self.writer, inline(row[0]))
+            write_inline(self.writer, row[0])
             self.writer.close("bold")
             for name, content in zip(head[1:], row[1:], strict=False):
                 if content.strip():
                     self._begin([end, end])
                     self.writer.raw("• " if not name else "")
-                    write_inline(self.writer, inline(name))
+                    write_inline(self.writer, name)
                     self.writer.raw(": " if name else "")
-                    write_inline(self.writer, inline(content))
+                    write_inline(self.writer, content)
+
+
+def _number(written: str, before: int) -> int:
+    """The number of an item: what is written, unless that does not follow the one before."""
+    number = int(written) if written.isdecimal() else 1
+    return number if number > before or not before else before + 1
 
 
 def _cell(content: str) -> str:
     if not re.search(r"[^\w\s.,:;%()+/-]", content):
         return content
     writer = Writer()
-    write_inline(writer, inline(content))
+    write_inline(writer, content)
     return " ".join(writer.done().text.split())

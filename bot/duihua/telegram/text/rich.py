@@ -17,7 +17,7 @@ from duihua.telegram.text.cleaning import clean
 from duihua.telegram.text.formatted import Kind, units
 from duihua.telegram.text.formula import plain
 from duihua.telegram.text.inlines import write_inline
-from duihua.telegram.text.parser import blocks, inline
+from duihua.telegram.text.parser import blocks
 from duihua.telegram.text.rendering import TASK
 from duihua.telegram.text.sections import Section, Sections, fence_info
 from duihua.telegram.text.tables import BREAK, read_table
@@ -99,7 +99,7 @@ class _Page:
     def flow(self, content: str) -> Text:
         """What stands inside a paragraph, a heading, a cell."""
         tree = _Tree()
-        write_inline(tree, inline(content))
+        write_inline(tree, content)
         self.needed |= tree.needed
         return tree.done()
 

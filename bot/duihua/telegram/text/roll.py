@@ -178,7 +178,8 @@ class Roll:
         """Hands on the text up to a place, without white space at its end."""
         raw = self._text[self._at : cut]
         text = raw.rstrip(" \n")
-        passed, end = units(raw), units(text)
+        passed = self._end if cut == len(self._text) else units(raw)
+        end = passed - (len(raw) - len(text))  # white space is one unit each
         found: list[Entity] = []
         carried: list[Entity] = []
         while self._entities and self._entities[0].offset < passed:
