@@ -168,7 +168,7 @@ class ChatEngine(Tasking):
         self._models: dict[str, tuple[Provider, str]] = {}
         self._limiter = limiter or _limiter()
         self._sessions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
-        self._briefs: OrderedDict[bytes, Brief] = OrderedDict()
+        self._briefs: OrderedDict[str, Brief] = OrderedDict()
         self._fronts: dict[str, Frontend] = {}
         self._live: set[str] = set()
         self._views: set[asyncio.Task[None]] = set()
@@ -697,7 +697,7 @@ class ChatEngine(Tasking):
             ],
             option=orjson.OPT_SORT_KEYS,
             default=str,
-        )
+        ).decode()  # as a text it has no buffer behind it
         found = self._briefs.get(key)
         if found is not None and all(b.known == b.provider.dialect(b.model) for b in (found, *found.others)):
             return found
