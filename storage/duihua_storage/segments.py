@@ -37,7 +37,11 @@ CAPACITY = 1 << 12
 SMALL = 32
 """Documents up to which the terms of a segment are kept as a set: it takes ten times the bytes."""
 LATELY = 1_024
-"""Terms of which a segment keeps where their postings stand."""
+"""Terms of which a segment keeps where their postings stand, at most."""
+PART = 32
+"""And at most this part of the terms that it holds (1/32), or a small one would keep more than it is."""
+NAME, FOUND, OBJECTS = 90, 240, 1_500
+"""Bytes of a term in a set, of a term's place that is kept, and of a segment without its numbers, about."""
 Postings = tuple["array[int]", int, int]
 _CODES: tuple[Literal["q", "I", "H"], ...] = ("q", "q", "I", "I", "I", "H", "I", "I", "H")
 _NOTHING = array("I"), array("I"), array("H")
@@ -70,10 +74,16 @@ class Segment:
 
     @property
     def size(self) -> int:
-        """Bytes of its arrays."""
-        s = self
+        """Bytes that it takes in memory, at most and about: its arrays, and what it keeps of them."""
+        s, distinct = self, len(self.singles) + len(self.shared)
         large = (s.at, s.sessions), (s.seqs, s.lengths, s.singles, s.shared, s.ends), (s.lone, s.postings)
-        return sum(width * sum(map(len, some)) for width, some in zip((8, 4, 2), large, strict=True))
+        arrays = sum(width * sum(map(len, some)) for width, some in zip((8, 4, 2), large, strict=True))
+        names = NAME * distinct if len(s) <= SMALL else 0
+        return OBJECTS + arrays + names + FOUND * self._lately
+
+    @property
+    def _lately(self) -> int:
+        return min(LATELY, 1 + (len(self.singles) + len(self.shared)) // PART)
 
     def places(self) -> Iterator[Place]:
         """Where each document was said."""
@@ -95,7 +105,7 @@ class Segment:
         try:
             return self.found[term]
         except KeyError:
-            if len(self.found) >= LATELY:
+            if len(self.found) >= self._lately:
                 self.found.clear()
             run = self.found[term] = self._find(term)
             return run
