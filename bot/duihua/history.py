@@ -11,8 +11,8 @@ from sys import getsizeof
 from duihua.messages import FileText, Quote, Text, Thinking, Turn, TurnRef
 from duihua.ports import Fence, Store
 
-LIMIT = 32 << 20
-"""Bytes of turns with what was made of them for requests, about."""
+LIMIT = 8 << 20
+"""Bytes of turns with what was made of them for requests, about. What is not here costs a turn 1-2 ms."""
 EACH = 2_000
 """Bytes of a turn without any text: its objects, and those of its messages."""
 
