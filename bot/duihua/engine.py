@@ -84,7 +84,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMEMBERED = 4_096
-"""Sessions whose settings are kept in memory."""
+"""Sessions whose settings are kept in memory, and models whose client is."""
 OFFERED = 3
 """Skills take at most this part of a window (1/3): of more, those that fit what was said are offered."""
 DATA = {
@@ -575,6 +575,8 @@ class ChatEngine(Tasking):
                 from duihua.providers import registry  # brings httpx along: not for `import duihua`
 
                 platform, model = registry.split(name)
+            if len(self._models) >= REMEMBERED:  # people may name any number of them
+                self._models.clear()
             found = self._models[name] = (self.platform(platform), model)
         provider, model = found
         return provider, model, self._fit(f"{provider.name}/{model}", provider.dialect(model))
