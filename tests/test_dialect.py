@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from json import JSONDecoder
@@ -231,6 +232,17 @@ def test_a_copy_of_a_turn_is_rendered_anew(
     changed = tuple(replace(t, steps=(Step((Text("changed"),)),)) for t in turns)  # they share their memos
     anew = tuple(replace(t, memo={}) for t in changed)
     assert dialect.pack(system, changed, offered) == dialect.pack(system, anew, offered)
+
+
+def test_what_is_kept_of_a_turn_takes_little_more_memory_than_its_text() -> None:
+    turns = [turn(n, "hi", "你好" * 300) for n in range(1, 51)]
+    V1.pack("be kind", [turn(99, "hi", "hello")])  # what is made once
+    tracemalloc.start()
+    for one in turns:
+        V1.pack("be kind", (one, turn(99, "bye", state="running")))
+    taken = tracemalloc.get_traced_memory()[0] / len(turns)
+    tracemalloc.stop()
+    assert 600 * 3 < taken < 600 * 3 + 2_500
 
 
 @given(systems, conversations(), tools)

@@ -84,7 +84,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMEMBERED = 4_096
-"""Sessions whose settings are kept in memory."""
+"""Sessions whose settings are kept in memory, and models whose client is."""
 OFFERED = 3
 """Skills take at most this part of a window (1/3): of more, those that fit what was said are offered."""
 DATA = {
@@ -168,7 +168,7 @@ class ChatEngine(Tasking):
         self._models: dict[str, tuple[Provider, str]] = {}
         self._limiter = limiter or _limiter()
         self._sessions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
-        self._briefs: OrderedDict[bytes, Brief] = OrderedDict()
+        self._briefs: OrderedDict[str, Brief] = OrderedDict()
         self._fronts: dict[str, Frontend] = {}
         self._live: set[str] = set()
         self._views: set[asyncio.Task[None]] = set()
@@ -575,6 +575,8 @@ class ChatEngine(Tasking):
                 from duihua.providers import registry  # brings httpx along: not for `import duihua`
 
                 platform, model = registry.split(name)
+            if len(self._models) >= REMEMBERED:  # people may name any number of them
+                self._models.clear()
             found = self._models[name] = (self.platform(platform), model)
         provider, model = found
         return provider, model, self._fit(f"{provider.name}/{model}", provider.dialect(model))
@@ -697,7 +699,7 @@ class ChatEngine(Tasking):
             ],
             option=orjson.OPT_SORT_KEYS,
             default=str,
-        )
+        ).decode()  # as a text it has no buffer behind it
         found = self._briefs.get(key)
         if found is not None and all(b.known == b.provider.dialect(b.model) for b in (found, *found.others)):
             return found

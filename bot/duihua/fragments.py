@@ -165,8 +165,11 @@ def _told(text: str, name: str, cut: bool) -> str:
 
 
 def message(role: str, content: str | None, **more: Any) -> bytes:
-    """One message as JSON, its role first."""
-    return to_json({"role": role, "content": content, **more})
+    """One message as JSON, its role first; in memory it takes what it holds and no more, for it is kept.
+
+    What orjson returns has its whole buffer behind it: 4 KB and more for a few words.
+    """
+    return bytes(memoryview(to_json({"role": role, "content": content, **more})))
 
 
 def to_json(value: Any) -> bytes:

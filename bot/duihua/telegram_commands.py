@@ -52,12 +52,12 @@ def _telegram(given: argparse.Namespace, words: Catalogue) -> int:
     settings = load_settings(serves=True)
     tokens = _tokens(settings)
     check_installed()
+    from duihua.telegram import schemas
+
+    schemas.load()  # before anything else brings aiogram
     plan = _plan(settings, tokens, given)
 
     async def run() -> int:
-        from duihua.telegram import schemas
-
-        schemas.load()
         from duihua.telegram.composing import fronted
         from duihua.telegram.intake import Deaf
         from duihua.telegram.place import FRONT

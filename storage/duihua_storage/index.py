@@ -249,10 +249,10 @@ def match(
 ) -> Tx[Matches]:
     """The documents that hold the terms: see `MemoryStore.match`. Only for a transaction that reads."""
     ids = [row[0] for row in (yield _IDS, {"o": owner})]
-    found = cache.get(ids)
+    found = cache.get(owner, ids)
     if len(found) < len(ids):
         read = yield from _read(id_ for id_ in ids if id_ not in found)
-        cache.put(read)
+        cache.put(owner, read)
         found.update(read)
     matches = search([found[id_] for id_ in ids], terms, rows, between)
     if facts:

@@ -37,7 +37,11 @@ CAPACITY = 1 << 12
 SMALL = 32
 """Documents up to which the places of all a segment's terms are kept: they take ten times the bytes."""
 LATELY = 1_024
-"""Terms of which a segment keeps where their postings stand."""
+"""Terms of which a segment keeps where their postings stand, at most."""
+PART = 32
+"""And at most this part of the terms that it holds (1/32), or it would keep more than it is."""
+KEPT, OBJECTS = 120, 1_500
+"""Bytes of a term's place that is kept, and of a segment without its numbers, about."""
 Postings = tuple["array[int]", int, int]
 _CODES: tuple[Literal["q", "I", "H"], ...] = ("q", "q", "I", "I", "I", "H", "I", "I", "H")
 _NOTHING = array("I"), array("I"), array("H")
@@ -68,10 +72,16 @@ class Segment:
 
     @property
     def size(self) -> int:
-        """Bytes of its arrays."""
-        s = self
+        """Bytes that it takes in memory, at most and about: its arrays, and what it keeps of them."""
+        s, distinct = self, len(self.singles) + len(self.shared)
         large = (s.at, s.sessions), (s.seqs, s.lengths, s.singles, s.shared, s.ends), (s.lone, s.postings)
-        return sum(width * sum(map(len, some)) for width, some in zip((8, 4, 2), large, strict=True))
+        arrays = sum(width * sum(map(len, some)) for width, some in zip((8, 4, 2), large, strict=True))
+        kept = distinct if len(s) <= SMALL else self._lately
+        return OBJECTS + arrays + KEPT * kept
+
+    @property
+    def _lately(self) -> int:
+        return min(LATELY, 1 + (len(self.singles) + len(self.shared)) // PART)
 
     def places(self) -> Iterator[Place]:
         """Where each document was said."""
@@ -88,12 +98,12 @@ class Segment:
             if not found:
                 found.update(zip(chain(self.singles, self.shared), count()))
             wanted = wanted & found.keys()
-        elif len(found) > LATELY:
-            found.clear()
         singles = len(self.singles)
         for term in wanted:
             place = found.get(term)
             if place is None:
+                if len(found) >= self._lately:
+                    found.clear()
                 place = found[term] = self._place(term)
             if place >= singles:
                 place -= singles

@@ -232,3 +232,14 @@ async def test_a_retry_writes_what_only_another_conversation_wrote(make: Make) -
     await session.ask("book once more")
     assert (await collect(session.retry()))[-1].text == "booked again"
     assert ran == ["booked"] * 2
+
+
+async def test_models_without_number_do_not_fill_the_memory(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, _ = await make([])
+    monkeypatch.setattr("duihua.engine.REMEMBERED", 10)
+    name = engine.model.partition("/")[0]
+    for n in range(30):
+        assert engine.resolve(f"{name}/model-{n}")[1] == f"model-{n}"
+        assert len(engine._models) <= 10

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from duihua.errors import ConfigError
 from duihua.providers import http
-from duihua.providers.http import Transport
+from duihua.providers.http import HOSTS, Transport
 from tests.providers.conftest import Wire, says, streams
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -279,6 +279,13 @@ def test_the_machines_proxy_is_read_once_with_its_exceptions(monkeypatch: pytest
     assert transport.proxy_for("https", "a.inner.example") is None
     assert transport.proxy_for("https", "direct.example") is None
     assert transport.proxy_for("http", "a.example") is None
+
+
+def test_hosts_without_number_do_not_fill_the_memory() -> None:
+    transport = Transport(proxy="http://proxy:1")
+    for n in range(3 * HOSTS):
+        assert transport.proxy_for("https", f"{n}.example") == "http://proxy:1"
+        assert len(transport._routes) <= HOSTS
 
 
 @pytest.mark.parametrize("proxy", ["socks5://h:1", "h:1"])

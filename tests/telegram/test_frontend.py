@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from duihua.telegram.api import Api
 from duihua.telegram.composing import Connections
 from duihua.telegram.frontend import TelegramFront, status
 from duihua.telegram.governor import Governor
+from duihua.telegram.live import Live
 from duihua.telegram.place import Place
 from duihua.telegram.text import Formatted
 from duihua_prompts import Catalogue
@@ -115,6 +117,17 @@ async def test_a_stream_by_edits_grows_one_message(make: Any, fake: FakeTelegram
     assert len(fake.calls.of("sendMessage", chat=42)) == 1
     buttons = [b for row in fake.chat(42).last.buttons for b in row]
     assert [b.get("callback_data") or b["copy_text"]["text"] for b in buttons] == ["one two", "again:1"]
+
+
+async def test_nothing_is_kept_of_a_view_once_its_answer_is_sent(make: Any, fake: FakeTelegram) -> None:
+    desk: Desk = await make(["one", "two"], streaming="edit")
+    fake.user(42, "Ada").say("hi")
+    for text in ("hi", "and"):
+        await desk.say(42, text)
+    await asyncio.gather(*desk.engine._views)
+    gc.collect()
+    assert desk.texts(42) == ["one", "two"]
+    assert not [one for one in gc.get_objects() if type(one) is Live]
 
 
 async def test_a_frame_that_waited_for_its_turn_shows_what_came_meanwhile(

@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -55,6 +56,20 @@ def test_without_the_extra_one_line_names_it(
     assert cli.main(["telegram"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "duihua[telegram]" in line
+
+
+def test_the_program_builds_no_schemas_that_it_does_not_use() -> None:
+    code = """
+import asyncio
+from duihua import cli
+asyncio.run = lambda main: main.close() or 0  # nothing is served
+assert cli.main(["telegram"]) == 0
+from aiogram import types
+assert not types.PassportElementErrorTranslationFiles.__pydantic_complete__
+"""
+    environment = {**os.environ, "TELEGRAM_BOT_TOKEN": "1:A"}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr.decode()
 
 
 @pytest.mark.parametrize(

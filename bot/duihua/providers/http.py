@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LARGE = 1 << 16
 """A request body above this size is written piece by piece, each within the write time-out (bytes)."""
+HOSTS = 1_000
+"""Hosts of which it is kept through which proxy they are reached."""
 
 
 def client(*, proxy: str | None = None, verify: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
@@ -89,6 +91,8 @@ class Transport(httpx.AsyncBaseTransport):
         """The proxy for requests to this host, None for a direct connection; worked out once per host."""
         key = (scheme, host)
         if key not in self._routes:
+            if len(self._routes) >= HOSTS:  # skills may go to any number of them
+                self._routes.clear()
             proxy = self._proxies.get(scheme) or self._proxies.get("all")
             direct = _is_loopback(host) or _is_exempt(host, self._proxies.get("no", ""))
             self._routes[key] = None if direct or not proxy or not proxy.startswith("http") else proxy

@@ -96,6 +96,7 @@ class TelegramFront:
         self._rich: Richness = rich
         self._clock = clock
         self._live: dict[tuple[int, TurnRef], Live] = {}
+        self._leaving: dict[tuple[int, TurnRef], asyncio.TimerHandle] = {}  # views that have ended
 
     @property
     def name(self) -> str:
@@ -129,12 +130,20 @@ class TelegramFront:
                 live.show_thoughts()
             await live.follow(events)
         finally:
-            # What it knows of the messages serves whoever sends what is owed, which happens soon.
-            asyncio.get_running_loop().call_later(KEPT, self._let_go, key, live)
+            if self._live.get(key) is live:  # else what is owed is being sent, or the turn was begun anew
+                # What it knows of the messages serves whoever sends that, which happens soon.
+                loop = asyncio.get_running_loop()
+                self._leaving[key] = loop.call_later(KEPT, self._let_go, key, live)
 
     def _let_go(self, key: tuple[int, TurnRef], live: Live) -> None:
         if self._live.get(key) is live:  # a turn that was begun anew has another one
-            del self._live[key]
+            self._known(key)
+
+    def _known(self, key: tuple[int, TurnRef]) -> Live | None:
+        """The view of a turn, if there was one here; it is not kept any longer."""
+        if (leaving := self._leaving.pop(key, None)) is not None:
+            leaving.cancel()
+        return self._live.pop(key, None)
 
     def _status(self, words: Catalogue) -> Callable[[str, str], str]:
         """Tells what a call does, by the name of its skill and its arguments."""
@@ -162,7 +171,7 @@ class TelegramFront:
         if await self._closed(send.address):
             raise Gone("the chat is closed to the bot")
         until = self._clock() + WHILE
-        live = self._live.pop((id(ledger), send.ref), None)
+        live = self._known((id(ledger), send.ref))
         if live is not None:
             await live.finish()
         if send.kind == "message" and _cut(send) and await ledger.edited(send.ref):
