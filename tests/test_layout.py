@@ -48,7 +48,7 @@ LAYERS = [
     {"providers", "skills", "documents", "relay", "history", "delivery", "reminding", "drawings"}
     | {"access", "rates"},
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
-    | {"contexts", "calibrations", "hearing"},
+    | {"contexts", "calibrations", "hearing", "platforms"},
     {"turn", "tasking", "summarising", "upkeep"},
     {"memory_session", "session", "engine", "compare"},
     {

@@ -30,6 +30,7 @@ from duihua.abilities import (
 from duihua.codec import sound
 from duihua.config import Settings
 from duihua.errors import NoSuchAbility, ProviderError
+from duihua.platforms import Platforms
 from duihua.ports import Dialect, Limits, Provider
 from duihua.providers.fallback import names
 from duihua.tokens import estimate
@@ -52,22 +53,20 @@ class Able(ABC):
 
     settings: Settings
     model: str
-    _providers: dict[str, Provider]
+    platforms: Platforms
 
     @abstractmethod
     def check_open(self) -> None:
         """Raises DuihuaError if the engine is not running."""
         ...
 
-    @abstractmethod
     def resolve(self, name: str) -> tuple[Provider, str, Dialect]:
         """Client, model and dialect of `provider/model`."""
-        ...
+        return self.platforms.resolve(name)
 
-    @abstractmethod
     def platform(self, name: str) -> Provider:
-        """The client of a platform."""
-        ...
+        """The client of a platform, made when it is first needed."""
+        return self.platforms.client(name)
 
     # ------------------------------------------------------------ abilities
 
@@ -204,21 +203,21 @@ class Able(ABC):
         from duihua.providers import registry
 
         with_key = (name for name in registry.PLATFORMS if registry.has_key(name, self.settings))
-        return list(dict.fromkeys((*self._own(), *self._providers, *with_key)))
+        return list(dict.fromkeys((*self._own(), *self.platforms.clients, *with_key)))
 
     def _own(self) -> dict[str, str]:
         """The platforms of the engine's models, each with the first of its models' names there."""
         own: dict[str, str] = {}
         for name in names(self.model):
             platform, _, model = name.partition("/")
-            own.setdefault(platform if platform in self._providers else platform.lower(), model)
+            own.setdefault(platform if platform in self.platforms.clients else platform.lower(), model)
         return own
 
     def _may(self, platform: str, ability: Ability) -> bool:
         """Whether its client, made or not, has the ability."""
         from duihua.providers import registry
 
-        made = self._providers.get(platform)
+        made = self.platforms.clients.get(platform)
         return can(registry.PLATFORMS[platform].client if made is None else made, ability)
 
     def _usual(self, client: Any, platform: str, ability: Ability) -> str | None:
@@ -236,9 +235,9 @@ class Able(ABC):
         from duihua.providers import registry
 
         could: dict[str, tuple[str, ...]] = {}
-        for platform in dict.fromkeys((*self._providers, *registry.PLATFORMS)):
+        for platform in dict.fromkeys((*self.platforms.clients, *registry.PLATFORMS)):
             if platform != refused and self._may(platform, ability):
-                ready = platform in self._providers or registry.has_key(platform, self.settings)
+                ready = platform in self.platforms.clients or registry.has_key(platform, self.settings)
                 could[platform] = (
                     () if ready else registry.PLATFORMS[platform].missing(self.settings).settings
                 )

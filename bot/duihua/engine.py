@@ -22,7 +22,7 @@ from duihua.calibrations import Calibrations
 from duihua.compare import Piece, Result, compare, expanded
 from duihua.composition import Composer, Words, room_of
 from duihua.config import Settings
-from duihua.contexts import Contexts, fitted, measurable
+from duihua.contexts import Contexts
 from duihua.delivery import Delivery
 from duihua.errors import (
     ConfigError,
@@ -40,6 +40,7 @@ from duihua.lanes import Lanes
 from duihua.memories import Recall
 from duihua.messages import Address, Attachment, Cost, Options, Part, Text, Turn, TurnRef, Usage
 from duihua.options import ModelOptions
+from duihua.platforms import Platforms
 from duihua.ports import (
     Accepted,
     Dialect,
@@ -55,7 +56,7 @@ from duihua.ports import (
 )
 from duihua.preview import ContextView, preview
 from duihua.prices import Prices
-from duihua.providers.fallback import STATE, Circuits, Health, dump, fitting, load, names
+from duihua.providers.fallback import Health, fitting
 from duihua.recollection import Recollection
 from duihua.redact import install, where
 from duihua.relay import Channel, Relay
@@ -164,9 +165,6 @@ class ChatEngine(Tasking):
         )
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
-        self._providers: dict[str, Provider] = dict(provider or {})
-        self._models: dict[str, tuple[Provider, str]] = {}
-        self._limiter = limiter or _limiter()
         self._sessions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._briefs: OrderedDict[bytes, Brief] = OrderedDict()
         self._fronts: dict[str, Frontend] = {}
@@ -175,8 +173,6 @@ class ChatEngine(Tasking):
         self._keeping: set[asyncio.Task[None]] = set()
         self._guard: Guard | None = None
         self._http: httpx.AsyncClient | None = None
-        self._circuits = Circuits(changed=self._keep_health)
-        self._health_kept = asyncio.Lock()
         self._open = False
         self._aside: ChatEngine | None = None
         self._beginning = asyncio.Lock()
@@ -185,9 +181,10 @@ class ChatEngine(Tasking):
         self.access = Access(self.store, self.settings, clock, self._fired)
         self._gate = Gate(self.access.is_admin)
         self.contexts = Contexts(self.store, self._refit)
+        self.platforms = Platforms(self.settings, self.store, self.contexts, given=provider, limiter=limiter)
         self.calibrations = Calibrations(self.store)
         self._starting: set[int] = set()
-        self.resolve_all(self.model)
+        self.platforms.resolve_all(self.model)
         self.personas.get(self.settings.persona)
         self.history = History(self.store)
         self.delivery = Delivery(self.store, self._fronts)
@@ -207,10 +204,10 @@ class ChatEngine(Tasking):
         )
         self.recollection = Recollection(self.store, self.recall, composer, self.calibrations, on=on)
         if self.settings.memory_model not in ("", NONE):
-            self.resolve_all(self.settings.memory_model)  # a wrong name is told now
+            self.platforms.resolve_all(self.settings.memory_model)  # a wrong name is told now
         summarising = Summarising(
             self.store,
-            self.resolve,
+            self.platforms.resolve,
             memory.summary_prompt,
             model=self.settings.memory_model,
             usual=self.model,
@@ -238,7 +235,7 @@ class ChatEngine(Tasking):
                 lease=self.settings.lease,
                 clock=clock,
             ),
-            self._circuits,
+            self.platforms.circuits,
             self.recollection,
             self.calibrations,
             opened=self._opened,
@@ -250,9 +247,8 @@ class ChatEngine(Tasking):
 
     async def __aenter__(self) -> ChatEngine:
         await self.store.open()
-        for provider, model, _ in [self.resolve(name) for name in names(self.model)]:
-            if measurable(provider):
-                await self.contexts.load(f"{provider.name}/{model}")
+        await self.platforms.load(self.model)
+        for provider, model, _ in self.platforms.resolve_all(self.model):
             await self.calibrations.load(f"{provider.name}/{model}")
         self._open = True
         await self.mcp.open(self.store)
@@ -276,8 +272,7 @@ class ChatEngine(Tasking):
                 last.push_async_callback(self._guard.aclose)
             if self._http is not None:
                 last.push_async_callback(self._http.aclose)
-            for provider in self._providers.values():
-                last.push_async_callback(provider.aclose)
+            last.push_async_callback(self.platforms.aclose)
             if self._aside is not None:
                 last.push_async_callback(self._aside.aclose)
             last.push_async_callback(self.mcp.aclose)
@@ -303,8 +298,8 @@ class ChatEngine(Tasking):
                     self.model,
                     skills=list(self.own),
                     settings=self.settings.replaced(values),
-                    provider=self._providers,
-                    limiter=self._limiter,
+                    provider=self.platforms.clients,
+                    limiter=self.platforms.limiter,
                     clock=self.clock,
                 )
                 for source, guests in self._guests.items():
@@ -425,7 +420,7 @@ class ChatEngine(Tasking):
         return compare(
             question,
             self.model_names(models),
-            self.resolve,
+            self.platforms.resolve,
             system=persona.render(locale=self.locale, user=""),
             options=options,
             seconds=self.settings.turn_timeout,
@@ -438,7 +433,7 @@ class ChatEngine(Tasking):
 
     def health(self) -> list[Health]:
         """How each platform that is in use here does: its circuit breaker, and why it is open."""
-        return [self._circuits.health(name) for name in self._providers]
+        return self.platforms.health()
 
     def estimate_cost(self, model: str, input_tokens: int, output_tokens: int) -> Cost | None:
         """What a request to `provider/model` would cost; None: its price is not known."""
@@ -562,44 +557,6 @@ class ChatEngine(Tasking):
         self.recollection.drop(session)
         self.upkeep.drop(session)
 
-    def resolve(self, name: str) -> tuple[Provider, str, Dialect]:
-        """Client, model and dialect of `provider/model`.
-
-        Raises:
-            ConfigError: no such platform, or (MissingKey) its key is not set.
-        """
-        found = self._models.get(name)
-        if found is None:
-            platform, _, model = name.partition("/")
-            if platform not in self._providers:
-                from duihua.providers import registry  # brings httpx along: not for `import duihua`
-
-                platform, model = registry.split(name)
-            found = self._models[name] = (self.platform(platform), model)
-        provider, model = found
-        return provider, model, self._fit(f"{provider.name}/{model}", provider.dialect(model))
-
-    def _fit(self, name: str, dialect: Dialect) -> Dialect:
-        """The dialect with the context length that its platform told, if it did."""
-        return fitted(dialect, self.contexts.of(name))
-
-    def resolve_all(self, models: str) -> list[tuple[Provider, str, Dialect]]:
-        """Client, model and dialect of each model of `a,b,c`, as `resolve` finds them."""
-        return [self.resolve(name) for name in names(models)]
-
-    def platform(self, name: str) -> Provider:
-        """The client of a platform, made when it is first needed.
-
-        Raises:
-            ConfigError: no such platform, or (MissingKey) its key is not set.
-        """
-        provider = self._providers.get(name)
-        if provider is None:
-            from duihua.providers import registry
-
-            provider = self._providers[name] = registry.create(name, self.settings, self._limiter)
-        return provider
-
     async def context(
         self, address: Address, content: str, name: str = "", *, external: str = "", count: bool = False
     ) -> ContextView:
@@ -624,40 +581,14 @@ class ChatEngine(Tasking):
 
     # ------------------------------------------------------------ inside
 
-    def _keep_health(self, provider: str) -> None:
-        """A circuit opened or closed: keeps it for other processes, beside what they keep of others."""
-
-        async def keep() -> None:
-            try:
-                async with self._health_kept:
-                    known = {health.provider: health for health in load(await self.store.get_state(STATE))}
-                    known[provider] = self._circuits.health(provider)
-                    await self.store.put_state(STATE, dump(known.values()))
-            except DuihuaError as e:
-                log.warning("the state of %s is not kept: %s", provider, e)
-
-        task = asyncio.create_task(keep())
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
-
     async def _run(self, work: Work, lane: Any) -> Work | None:
         try:
             return await self._turns.run(work, lane)
         finally:
-            self._measure(str(work.settings.get("model") or self.model))
-
-    def _measure(self, models: str) -> None:
-        """Sees to it that the context lengths of models in use are known, now that no turn has to wait."""
-        for name in names(models):
-            try:
-                provider, model, _ = self.resolve(name)
-            except DuihuaError:  # the turn has told it
-                continue
-            self.contexts.look(f"{provider.name}/{model}", provider, model)
+            self.platforms.measure(str(work.settings.get("model") or self.model))
 
     def _refit(self) -> None:
         """Lets dialects be made anew, with the context lengths that are known now."""
-        self._models.clear()
         self._briefs.clear()
 
     async def _brief(self, work: Work) -> Brief:
@@ -702,7 +633,7 @@ class ChatEngine(Tasking):
         if found is not None and all(b.known == b.provider.dialect(b.model) for b in (found, *found.others)):
             return found
         persona: Persona = self.personas.get(str(own.get("persona") or self.settings.persona))
-        (provider, model, dialect), *behind = self.resolve_all(str(own.get("model") or self.model))
+        (provider, model, dialect), *behind = self.platforms.resolve_all(str(own.get("model") or self.model))
         stored = ModelOptions.parse(own["options"]) if own.get("options") else None
         merged = (options or ModelOptions()).over(stored).over(persona.options)
         offered = persona.skills
@@ -715,7 +646,7 @@ class ChatEngine(Tasking):
             model=model,
             dialect=dialect,
             known=provider.dialect(model),
-            fit=partial(self._fit, f"{provider.name}/{model}"),
+            fit=partial(self.platforms.fit, f"{provider.name}/{model}"),
             system=persona.render(locale=locale, user=name) + told,
             persona=persona.name,
             options=_checked(dialect, merged, persona.options, explicit=options is not None or bool(stored)),
@@ -748,7 +679,7 @@ class ChatEngine(Tasking):
             model=model,
             dialect=dialect,
             known=provider.dialect(model),
-            fit=partial(self._fit, f"{provider.name}/{model}"),
+            fit=partial(self.platforms.fit, f"{provider.name}/{model}"),
             options=dialect.check(fitting(options, dialect)),
             price=self.prices.of(dialect.name),
         )
@@ -774,7 +705,7 @@ class ChatEngine(Tasking):
         model = self.settings.memory_embed
         if model in ("", NONE):
             return {}
-        self.resolve(model)  # a wrong name is told now
+        self.platforms.resolve(model)  # a wrong name is told now
 
         async def embed(texts: Sequence[str], query: bool) -> Sequence[Sequence[float]]:
             return (await self.embed(texts, model=model, query=query)).vectors
@@ -881,12 +812,6 @@ def _checked(
             "the persona's options %s do not fit %s: the defaults are used", persona.given(), dialect.name
         )
         return dialect.check(ModelOptions())
-
-
-def _limiter() -> Limiter:
-    from duihua.providers.limiter import RateLimiter
-
-    return RateLimiter()
 
 
 def zone(name: str) -> tzinfo | None:

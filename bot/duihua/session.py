@@ -528,7 +528,7 @@ class Session(MemorySession):
         if thoughts is not None:
             values["thoughts"] = thoughts
         if model is not None or options is not None:
-            _, _, dialect = engine.resolve_all(values.get("model") or engine.model)[0]
+            _, _, dialect = engine.platforms.resolve_all(values.get("model") or engine.model)[0]
             dialect.check(ModelOptions.parse(values.get("options") or {}))
         kept = {name: value for name, value in values.items() if value}
         info = await engine.store.ensure(self.address, self._external, self._name)

@@ -368,7 +368,7 @@ async def test_a_fork_brings_its_settings_along(make: Make) -> None:
 
 async def test_a_model_that_cannot_take_the_sessions_options_is_refused(make: Make) -> None:
     engine, _ = await make(["ok"])
-    engine._providers["narrow"] = ScriptedModel((), replace(STRICT, ranges={}))
+    engine.platforms.clients["narrow"] = ScriptedModel((), replace(STRICT, ranges={}))
     session = engine.session("a")
     await session.configure(options=ModelOptions(temperature=0.5))
     with pytest.raises(InvalidOptions):
