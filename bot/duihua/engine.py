@@ -62,15 +62,13 @@ from duihua.redact import install, where
 from duihua.relay import Channel, Relay
 from duihua.reminding import Own, Reminding
 from duihua.session import Reply, Session, speaker
-from duihua.skills import loading
 from duihua.skills.choosing import choice_of
 from duihua.skills.gate import Gate
 from duihua.skills.loading import Loaded
 from duihua.skills.mcp import Hub
 from duihua.skills.mcp import load as load_servers
-from duihua.skills.registry import RESERVED, Registry
-from duihua.skills.schema import origin
-from duihua.skills.settings import SkillSettings
+from duihua.skills.registry import Registry
+from duihua.skills.repertoire import Repertoire
 from duihua.summarising import NONE, Summarising
 from duihua.tasking import Tasking
 from duihua.turn import Turns
@@ -150,23 +148,17 @@ class ChatEngine(Tasking):
         self.locale = language(self.settings.lang)
         self.timezone = zone(self.settings.timezone)
         self.prices = Prices.load(self.settings.prices)
-        self._given = None if skills is None else tuple(skills)
-        self.loaded = self._load() if self._given is None else Loaded(self._given)
-        self.own = Registry(self.loaded.skills)
-        self.registry = self.own  # with those that come and go: `use_skills`
-        self._skill_settings = SkillSettings(self.settings.of_skill)
-        for skill in self.own:
-            self._skill_settings.of(skill)  # wrong ones are told now
-        self._guests: dict[str, tuple[Skill, ...]] = {}
+        self.repertoire = Repertoire(self.settings, skills)
         self.mcp = Hub(
             load_servers(self.settings.mcp_servers),
-            partial(self.use_skills, "mcp"),
-            lambda: (*self.own.names, *RESERVED),
+            partial(self.repertoire.invite, "mcp"),
+            self.repertoire.taken,
         )
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
         self._sessions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._briefs: OrderedDict[bytes, Brief] = OrderedDict()
+        self._registry = self.repertoire.registry
         self._fronts: dict[str, Frontend] = {}
         self._live: set[str] = set()
         self._views: set[asyncio.Task[None]] = set()
@@ -176,7 +168,6 @@ class ChatEngine(Tasking):
         self._open = False
         self._aside: ChatEngine | None = None
         self._beginning = asyncio.Lock()
-        self._reloading = asyncio.Lock()
         self.store: Store = store or self._make_store()
         self.access = Access(self.store, self.settings, clock, self._fired)
         self._gate = Gate(self.access.is_admin)
@@ -296,14 +287,13 @@ class ChatEngine(Tasking):
                 values["DUIHUA_MCP_SERVERS"] = ""  # it is given what the servers here offer
                 aside = ChatEngine(
                     self.model,
-                    skills=list(self.own),
+                    skills=(),
                     settings=self.settings.replaced(values),
                     provider=self.platforms.clients,
                     limiter=self.platforms.limiter,
                     clock=self.clock,
                 )
-                for source, guests in self._guests.items():
-                    aside.use_skills(source, guests)
+                aside.repertoire = self.repertoire
                 aside._private = True
                 aside._gate = Gate(partial(self.access.is_admin, store=aside.store))  # roles are kept here
                 aside._fronts, aside._live = self._fronts, self._live
@@ -324,20 +314,17 @@ class ChatEngine(Tasking):
 
         A turn that runs keeps what it began with. A name that is taken stays with its owner.
         """
-        self._guests[source] = tuple(skills)
-        self._gather()
-        if self._aside is not None:
-            self._aside.use_skills(source, skills)
+        self.repertoire.invite(source, skills)
 
-    def _gather(self) -> None:
-        """Makes the registry anew, of the engine's own skills and those that come and go."""
-        found = {skill.name: skill for skill in self.own}
-        for skill in (skill for guests in self._guests.values() for skill in guests):
-            other = RESERVED.get(skill.name) or found.setdefault(skill.name, skill)
-            if other is not skill:
-                log.warning("skill %s of %s is left out: %s has it", skill.name, origin(skill), origin(other))
-        self.registry = Registry(found.values())
-        self._briefs.clear()
+    @property
+    def registry(self) -> Registry:
+        """The skills that there are now."""
+        return self.repertoire.registry
+
+    @property
+    def loaded(self) -> Loaded:
+        """The skills that were loaded, and those that could not be."""
+        return self.repertoire.loaded
 
     async def deliver(self) -> None:
         """Sends what the attached front ends owe now, due reminders too, and returns when it is sent."""
@@ -357,28 +344,11 @@ class ChatEngine(Tasking):
         Raises:
             ConfigError: two skills have one name, or the folder is gone. The old ones stay then.
         """
-        if self._given is None:
-            async with self._reloading:
-                loaded = await asyncio.to_thread(self._load, again=True)
-                self.offer(Registry(loaded.skills))
-                self.loaded = loaded
-        return self.loaded
+        return await self.repertoire.reload()
 
     async def is_admin(self, address: Address, user: int) -> bool:
         """Whether the person with this `users.id` is an administrator when they speak there."""
         return await self._gate.is_admin(address, user)
-
-    def offer(self, registry: Registry) -> None:
-        """Offers these skills of the engine's own, from the next turn on, in the place of those so far."""
-        self.own = registry
-        for skill in registry:
-            self._skill_settings.of(skill)  # wrong ones are told now
-        self._gather()
-        if self._aside is not None:
-            self._aside.offer(registry)
-
-    def _load(self, *, again: bool = False) -> Loaded:
-        return loading.load(self.settings.skills, self.settings.skills_dir, again=again)
 
     # ------------------------------------------------------------ use
 
@@ -629,6 +599,9 @@ class ChatEngine(Tasking):
             option=orjson.OPT_SORT_KEYS,
             default=str,
         )
+        if self._registry is not self.repertoire.registry:
+            self._briefs.clear()
+            self._registry = self.repertoire.registry
         found = self._briefs.get(key)
         if found is not None and all(b.known == b.provider.dialect(b.model) for b in (found, *found.others)):
             return found
@@ -636,9 +609,7 @@ class ChatEngine(Tasking):
         (provider, model, dialect), *behind = self.platforms.resolve_all(str(own.get("model") or self.model))
         stored = ModelOptions.parse(own["options"]) if own.get("options") else None
         merged = (options or ModelOptions()).over(stored).over(persona.options)
-        offered = persona.skills
-        chosen = [s for s in self.registry if offered == "all" or s.name in offered]
-        skills = {s.name: s for s in chosen if self._skill_settings.of(s) is not None}
+        skills = self.repertoire.usable(persona.skills)
         locale = locale or self.locale
         told = f"\n{SHARED.get(locale, SHARED['en'])}" if shared else ""
         brief = Brief(
@@ -654,7 +625,7 @@ class ChatEngine(Tasking):
             tools=tuple(skill.spec for skill in skills.values() if admin or not skill.admin_only),
             locale=locale,
             timezone=self.timezone,
-            skill_settings={s.name: self._skill_settings.of(s) for s in skills.values()},
+            skill_settings={s.name: self.repertoire.settings_of(s) for s in skills.values()},
             http=self._client,
             gate=self._gate,
             reminds=self._reminds,
