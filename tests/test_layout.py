@@ -46,9 +46,9 @@ LAYERS = [
     VALUES,
     LOGIC,
     {"providers", "skills", "documents", "relay", "history", "delivery", "reminding", "drawings"}
-    | {"access", "rates"},
+    | {"access", "rates", "frontends"},
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
-    | {"contexts", "calibrations", "hearing", "platforms"},
+    | {"contexts", "calibrations", "hearing", "platforms", "supplies", "briefs"},
     {"turn", "tasking", "summarising", "upkeep"},
     {"memory_session", "session", "engine", "compare"},
     {

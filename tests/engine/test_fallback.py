@@ -511,5 +511,5 @@ async def test_what_the_next_ones_client_learnt_counts_from_the_next_turn_on(bui
     await engine.ask("a", "hi")
     learnt = replace(STRICT, name="two/any", functions="text")
     two.dialect = lambda model: learnt  # type: ignore[method-assign]
-    brief = engine._make({}, "", None)  # pyright: ignore[reportPrivateUsage]
+    brief = engine.briefs.of({})
     assert brief.others[0].dialect.functions == "text"
