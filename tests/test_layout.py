@@ -41,7 +41,17 @@ VALUES = {
     "streams",
 }
 LOGIC = {"tokens", "ranges", "fragments", "transcript", "clipping", "dialect", "actions", "moderation"}
-LOGIC |= {"asking", "foreign", "memory", "pictures", "prices", "composition", "recurrence", "joining"}
+LOGIC |= {
+    "asking",
+    "foreign",
+    "memory",
+    "pictures",
+    "prices",
+    "composition",
+    "recurrence",
+    "joining",
+    "naming",
+}
 LAYERS = [
     VALUES,
     LOGIC,
@@ -49,7 +59,7 @@ LAYERS = [
     | {"access", "rates", "frontends"},
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
     | {"contexts", "calibrations", "hearing", "platforms", "supplies", "briefs"},
-    {"turn", "tasking", "summarising", "upkeep"},
+    {"turn", "tasking", "summarising", "upkeep", "long_term", "roster"},
     {"memory_session", "session", "engine", "compare"},
     {
         "testing",

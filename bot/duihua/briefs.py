@@ -86,6 +86,11 @@ class Briefs:
         self._made: OrderedDict[bytes, Brief] = OrderedDict()
         self._registry = repertoire.registry  # that they were made with
 
+    @property
+    def restricted(self) -> bool:
+        """Whether briefs are others for administrators."""
+        return self.repertoire.registry.restricted
+
     def forget(self) -> None:
         """Lets all be made anew: what models take is known better."""
         self._made.clear()
@@ -96,8 +101,7 @@ class Briefs:
         options = ModelOptions.parse(given.values) if given else None
         shared = work.address.shared
         name = work.turn.author.name if work.turn.author and not shared else ""
-        restricted = self.repertoire.registry.restricted
-        admin = restricted and await self._supplies.gate.is_admin(work.address, work.asker)
+        admin = self.restricted and await self._supplies.gate.is_admin(work.address, work.asker)
         return self.of(work.settings, name, options, work.locale, admin=admin, shared=shared)
 
     def of(

@@ -3,77 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import replace
-from datetime import tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from duihua.access import Access
 from duihua.brief import Brief, Rules
 from duihua.briefs import Briefs
 from duihua.calibrations import Calibrations
 from duihua.compare import Piece, Result, compare, expanded
-from duihua.composition import Composer, Words
-from duihua.config import Settings
+from duihua.config import Settings, zone
 from duihua.contexts import Contexts
 from duihua.delivery import Delivery
-from duihua.errors import (
-    ConfigError,
-    DuihuaError,
-    NotFound,
-)
+from duihua.errors import DuihuaError, NotFound
 from duihua.events import AnyEvent
 from duihua.frontends import Frontends
 from duihua.history import History
 from duihua.lanes import Lanes
+from duihua.long_term import LongTermMemory
 from duihua.memories import Recall
-from duihua.messages import Address, Cost, Part, Text, TurnRef, Usage
+from duihua.messages import Address, Cost, Part, TurnRef, Usage
 from duihua.options import ModelOptions
 from duihua.platforms import Platforms
-from duihua.ports import (
-    Accepted,
-    Frontend,
-    Input,
-    Limiter,
-    Provider,
-    SessionInfo,
-    Skill,
-    Store,
-    Work,
-)
-from duihua.preview import ContextView, preview
+from duihua.ports import Accepted, Frontend, Input, Limiter, Provider, Skill, Store, Work
+from duihua.preview import Previews
 from duihua.prices import Prices
 from duihua.providers.fallback import Health
-from duihua.recollection import Recollection
 from duihua.redact import install
 from duihua.relay import Relay
 from duihua.reminding import Own, Reminding
-from duihua.session import Reply, Session, speaker
+from duihua.roster import Roster
+from duihua.session import Reply, Session
 from duihua.skills.gate import Gate
 from duihua.skills.loading import Loaded
 from duihua.skills.mcp import Hub
 from duihua.skills.mcp import load as load_servers
 from duihua.skills.registry import Registry
 from duihua.skills.repertoire import Repertoire
-from duihua.summarising import NONE, Summarising
 from duihua.supplies import Supplies
 from duihua.tasking import Tasking
 from duihua.turn import Turns
-from duihua.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from duihua_prompts import Persona, PersonaLibrary
 
-log = logging.getLogger(__name__)
-
-REMEMBERED = 4_096
-"""Sessions whose settings are kept in memory."""
 SETTLE = 5.0
 """Seconds that the first turn waits for the MCP servers to tell what they can do."""
 
@@ -114,8 +89,7 @@ class ChatEngine(Tasking):
         recall: Recall | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        from duihua.memory.recall import LexicalRecall
-        from duihua_prompts import PersonaLibrary, language, memory
+        from duihua_prompts import PersonaLibrary, language
 
         install()  # an application's own logging at DEBUG must not show keys that stand in URLs
         self.settings, self.clock = settings or Settings.load(), clock
@@ -131,7 +105,6 @@ class ChatEngine(Tasking):
         )
         self.personas: PersonaLibrary = PersonaLibrary(self.settings.personas_dir)
         self.relay = Relay()
-        self._sessions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._open = False
         self._aside: ChatEngine | None = None
         self._beginning = asyncio.Lock()
@@ -166,50 +139,29 @@ class ChatEngine(Tasking):
         self.delivery = Delivery(self.store, self.frontends.attached)
         self.reminding = Reminding(self.store, self._fired, clock)
         self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
-        on = self.settings.memory == "on"
-        self.recall: Recall = recall or LexicalRecall(
+        memory = LongTermMemory(
+            self.settings,
             self.store,
-            timezone=self.timezone,
-            locale=self.locale,
-            clock=lambda: int(clock() * 1000),
-            **self._embedder(),
-        )
-        composer = Composer(
-            Words(memory.context_text, memory.recalled_text), tokens=self.settings.memory_tokens, notes=on
-        )
-        self.recollection = Recollection(self.store, self.recall, composer, self.calibrations, on=on)
-        if self.settings.memory_model not in ("", NONE):
-            self.platforms.resolve_all(self.settings.memory_model)  # a wrong name is told now
-        summarising = Summarising(
-            self.store,
-            self.platforms.resolve,
-            memory.summary_prompt,
-            model=self.settings.memory_model,
-            usual=self.model,
-            locale=self.locale,
-            prices=self.prices,
-        )
-        self.upkeep = Upkeep(
-            self.store,
-            self.recollection,
-            on=on,
-            summarise=summarising,
-            timezone=self.timezone,
+            self.platforms,
+            self.calibrations,
+            self.prices,
+            embed=self.embed,
             titled=self.frontends.entitle,
+            recall=recall,
+            model=self.model,
+            locale=self.locale,
+            timezone=self.timezone,
+            clock=clock,
         )
+        self.recall, self.recollection, self.upkeep = memory.recall, memory.recollection, memory.upkeep
+        self.previews = Previews(self.store, self.recollection, self.briefs, self.is_admin)
+        self.roster = Roster(self.store, self.lanes, self.relay, self.history, self.recollection, self.upkeep)
         self._turns = Turns(
             self.store,
             self.relay,
             self.history,
             self._brief,
-            Rules(
-                deadline=self.settings.turn_timeout,
-                max_steps=self.settings.max_steps,
-                policy=self.settings.moderation,
-                approval=self.settings.approval_timeout,
-                lease=self.settings.lease,
-                clock=clock,
-            ),
+            Rules.of(self.settings, clock),
             self.platforms.circuits,
             self.recollection,
             self.calibrations,
@@ -393,51 +345,29 @@ class ChatEngine(Tasking):
 
     async def forget_person(self, user: int) -> int:
         """Erases the person with this `users.id`; returns how many sessions went."""
-        sessions = await self.store.sessions(user)
-        count = await self.store.forget_user(user)
-        for info in sessions:
-            await self.abandon(info.id)
-            self.drop(info.address, info.id)
-            if self._aside is not None and (private := await self._aside.store.session(info.address)):
-                await self._aside.store.erase(private.id)
-                await self._aside.abandon(private.id)
-                self._aside.drop(info.address, private.id)
-        self.recollection.drop_owner(user)
-        await self.store.scrub()
+        count, sessions = await self.roster.forget_person(user)
+        if self._aside is not None:
+            for info in sessions:
+                if private := await self._aside.store.session(info.address):
+                    await self._aside.roster.forget(private)
         return count
+
+    async def erase(self, turns: Sequence[TurnRef]) -> int:
+        """Erases turns with everything derived from them; returns how many."""
+        return await self.roster.forget_turns(turns)
 
     async def move_chat(self, address: Address, chat: str) -> None:
         """A chat has got another id: its conversations go there, with all that they have and owe."""
-        for session, old in await self.store.move_chat(address, chat):
-            self.drop(old, session)
-            self.drop(replace(old, chat=chat), session)
+        await self.roster.move_chat(address, chat)
         if self._aside is not None:
             await self._aside.move_chat(address, chat)
         self.delivery.poke()
 
     async def unhear_chat(self, address: Address) -> None:
         """Erases what was overheard in all conversations of a chat, and was not given to a model yet."""
-        await self.store.unhear_chat(address)
-        await self.store.scrub()
+        await self.roster.unhear_chat(address)
         if self._aside is not None:
             await self._aside.unhear_chat(address)
-
-    async def abandon(self, session: int) -> None:
-        """Ends what runs here for a session whose turns were erased; its readers are told."""
-        await self.lanes.abandon(session)
-        self.relay.end(session)
-
-    async def erase(self, turns: Sequence[TurnRef]) -> int:
-        """Erases turns with everything derived from them; returns how many."""
-        by_session: dict[int, list[int]] = {}
-        for ref in turns:
-            by_session.setdefault(ref.session, []).append(ref.seq)
-        count = 0
-        for session, seqs in by_session.items():
-            count += await self.store.erase(session, seqs)
-            self._drop(session)
-        await self.store.scrub()
-        return count
 
     async def export_user(
         self, front: str, external: str, tenant: str = "main", *, files: bool = False
@@ -478,53 +408,13 @@ class ChatEngine(Tasking):
     async def check(self, address: Address, parts: Sequence[Part], options: ModelOptions | None) -> None:
         """Refuses what the session's model cannot take, before it is accepted."""
         self.check_open()
-        settings = await self.session_settings(address)
-        brief = self.briefs.of(settings, "", options)
+        settings = await self.roster.settings(address)
+        brief = self.briefs.of(settings, options=options)
         brief.dialect.admit(brief.system, parts)
-
-    async def session_settings(self, address: Address) -> Mapping[str, Any]:
-        """The session's own settings, as last seen."""
-        key = f"{address.tenant}:{address.key}"
-        found = self._sessions.get(key)
-        if found is None:
-            info = await self.store.session(address)
-            found = info.settings if info else dict[str, Any]()
-            self._sessions[key] = found
-            while len(self._sessions) > REMEMBERED:
-                self._sessions.popitem(last=False)
-        return found
 
     def drop(self, address: Address, session: int) -> None:
         """Forgets what is kept in memory of a session."""
-        self._sessions.pop(f"{address.tenant}:{address.key}", None)
-        self._drop(session)
-
-    def _drop(self, session: int) -> None:
-        self.history.drop(TurnRef(session, 0))
-        self.recollection.drop(session)
-        self.upkeep.drop(session)
-
-    async def context(
-        self, address: Address, content: str, name: str = "", *, external: str = "", count: bool = False
-    ) -> ContextView:
-        """What the next request of a session would hold if `name` said `content`."""
-        info = await self.store.session(address)
-        if info is None:  # nothing was said there yet, but the person may be known
-            user = await self.store.user(address.tenant, address.front, external or address.chat)
-            info = SessionInfo(0, address.key, address, user, 0, 0, 0) if user else None
-        admin = self.registry.restricted and await self.is_admin(
-            address, await self._speaker(info, address, external)
-        )
-        shared = address.shared
-        brief = self.briefs.of(
-            info.settings if info else {}, "" if shared else name, None, admin=admin, shared=shared
-        )
-        said = (*((speaker(name),) if shared else ()), Text(content))
-        view = await preview(self.store, self.recollection, brief, info, content, said)
-        if not count:
-            return view
-        counted = await self.count_tokens(view.text, model=brief.dialect.name)
-        return replace(view, counted=counted.tokens if counted.exact else None)
+        self.roster.drop(address, session)
 
     # ------------------------------------------------------------ inside
 
@@ -537,23 +427,6 @@ class ChatEngine(Tasking):
     async def _brief(self, work: Work) -> Brief:
         await self.mcp.settled(SETTLE)
         return await self.briefs.of_work(work)
-
-    async def _speaker(self, info: SessionInfo | None, address: Address, external: str) -> int:
-        if info is not None and not address.shared:
-            return info.owner
-        return await self.store.user(address.tenant, address.front, external or address.chat) or 0
-
-    def _embedder(self) -> dict[str, Any]:
-        """How recall embeds texts, if a model is set for it."""
-        model = self.settings.memory_embed
-        if model in ("", NONE):
-            return {}
-        self.platforms.resolve(model)  # a wrong name is told now
-
-        async def embed(texts: Sequence[str], query: bool) -> Sequence[Sequence[float]]:
-            return (await self.embed(texts, model=model, query=query)).vectors
-
-        return {"embed": embed, "model": model}
 
     def _fired(self) -> None:
         self.delivery.poke()
@@ -578,17 +451,3 @@ class ChatEngine(Tasking):
             synchronous=self.settings.sqlite_synchronous,
             lease=int(self.settings.lease * 1000),
         )
-
-
-def zone(name: str) -> tzinfo | None:
-    """The time zone of `DUIHUA_TIMEZONE`; None for the machine's own. Raises ConfigError."""
-    if not name:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ConfigError(
-            f"DUIHUA_TIMEZONE={name} is no time zone; use a name such as Asia/Shanghai",
-            "config_timezone",
-            name=name,
-        ) from None

@@ -55,7 +55,7 @@ class MemorySession(ABC):
         if info.address.shared or "memory" in info.settings:
             values = {**info.settings, "memory": "on" if on else "off"}
             await engine.store.settings(info.id, values)
-            engine.drop(self.address, info.id)
+            engine.roster.drop(self.address, info.id)
         return await self.remembers()
 
     async def facts(self, *, superseded: bool = False) -> list[Fact]:
@@ -125,7 +125,7 @@ class MemorySession(ABC):
             await engine.store.drop_facts(owner, [fact.id for fact in facts])
             count = len(facts)
         own = await self._own_sessions()
-        count += await engine.erase([ref for ref in turns if ref.session in own])
+        count += await engine.roster.forget_turns([ref for ref in turns if ref.session in own])
         await engine.store.scrub()
         return count
 
@@ -140,10 +140,7 @@ class MemorySession(ABC):
             await here.forget_person((await self._made()).owner)
         if not info.address.shared:
             return await engine.forget_person(info.owner)
-        await engine.store.erase(info.id)
-        await engine.abandon(info.id)
-        engine.drop(self.address, info.id)
-        await engine.store.scrub()
+        await engine.roster.forget(info)
         return 1
 
     async def export(self) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -41,6 +41,7 @@ from duihua.messages import (
     Usage,
     media_of,
 )
+from duihua.naming import speaker
 from duihua.options import ModelOptions
 from duihua.ports import Input, Progress, SessionInfo, Store, StoredCall
 from duihua.prices import sums
@@ -52,10 +53,6 @@ if TYPE_CHECKING:
 
 POLL = 0.25
 """Seconds between two looks at a turn that runs in another process."""
-
-NAME = 40
-"""Characters of a name that the model reads."""
-_MARKS = dict.fromkeys(map(ord, ":：>"), " ")
 
 HEARD, LINE, ROOM = 50, 300, 4_000
 """Messages that are overheard in a conversation, characters of each, and characters that a turn is given."""
@@ -373,7 +370,7 @@ class Session(MemorySession):
         info = await self._found("session", self.address.key)
         other = engine.session(to)
         copy = await engine.store.fork(info.id, info.head, other.address)
-        engine.drop(other.address, copy.id)
+        engine.roster.drop(other.address, copy.id)
         return other
 
     async def forget(self) -> int:
@@ -382,11 +379,7 @@ class Session(MemorySession):
         info = await engine.store.session(self.address)
         if info is None:
             return 0
-        count = await engine.store.erase(info.id)
-        await engine.abandon(info.id)
-        engine.drop(self.address, info.id)
-        await engine.store.scrub()
-        return count
+        return await engine.roster.forget(info)
 
     # ------------------------------------------------------------ looking
 
@@ -416,7 +409,11 @@ class Session(MemorySession):
             count: also asks the platform for its own count of the tokens, if it has one.
         """
         engine = await self._here()
-        return await engine.context(self.address, content, self._name, external=self._external, count=count)
+        view = await engine.previews.of(self.address, content, self._name, external=self._external)
+        if not count:
+            return view
+        counted = await engine.count_tokens(view.text, model=view.model)
+        return replace(view, counted=counted.tokens if counted.exact else None)
 
     async def waiting(self) -> list[Ticket]:
         """The inputs without an answer yet, oldest first: from before a crash, or from another process."""
@@ -483,7 +480,7 @@ class Session(MemorySession):
     async def settings(self) -> dict[str, Any]:
         """The session's own settings: persona, options, model, as far as they are set."""
         engine = await self._here()
-        return dict(await engine.session_settings(self.address))
+        return dict(await engine.roster.settings(self.address))
 
     async def configure(
         self,
@@ -533,7 +530,7 @@ class Session(MemorySession):
         kept = {name: value for name, value in values.items() if value}
         info = await engine.store.ensure(self.address, self._external, self._name)
         await engine.store.settings(info.id, kept)
-        engine.drop(self.address, info.id)
+        engine.roster.drop(self.address, info.id)
 
     async def private(self, on: bool | None = None) -> bool:
         """Talks in a way that stores and recalls nothing, or ends that; None: the other of the two.
@@ -554,9 +551,9 @@ class Session(MemorySession):
         if on:
             made = await aside.store.ensure(self.address, self._external, self._name)
             await aside.store.settings(made.id, settings)
-            aside.drop(self.address, made.id)
+            aside.roster.drop(self.address, made.id)
         await self._home.store.settings(info.id, {**settings, "private": True} if on else settings)
-        self._home.drop(self.address, info.id)
+        self._home.roster.drop(self.address, info.id)
         return on
 
     async def link_code(self) -> str:
@@ -580,7 +577,7 @@ class Session(MemorySession):
         if person is None:
             return False
         for known in await self._home.store.sessions(person):
-            self._home.drop(known.address, known.id)
+            self._home.roster.drop(known.address, known.id)
         return True
 
     @property
@@ -594,14 +591,14 @@ class Session(MemorySession):
 
     async def is_private(self) -> bool:
         """Whether nothing of what is said now is stored."""
-        return bool((await self._home.session_settings(self.address)).get("private"))
+        return bool((await self._home.roster.settings(self.address)).get("private"))
 
     # ------------------------------------------------------------ inside
 
     async def _here(self) -> ChatEngine:
         """The engine that keeps the conversation: one that stores nothing while it is private."""
         self._home.check_open()
-        settings = await self._home.session_settings(self.address)
+        settings = await self._home.roster.settings(self.address)
         return await self._home.aside() if settings.get("private") else self._home
 
     async def _person(self) -> tuple[ChatEngine, SessionInfo]:
@@ -684,7 +681,7 @@ class Session(MemorySession):
         try:
             accepted = await engine.accept(input)
         except PrivateSession:  # another process made it so: what was known of it here is old
-            engine.drop(self.address, 0)
+            engine.roster.drop(self.address, 0)
             engine = await self._here()
             accepted = await engine.accept(input)
         ticket = Ticket(accepted.session, accepted.inbox, accepted.new, engine is not self._home)
@@ -694,7 +691,7 @@ class Session(MemorySession):
 
     async def _interrupt(self, engine: ChatEngine, ticket: Ticket) -> None:
         """Stops the answer that an input waits for, if the session is to have it so."""
-        if (await engine.session_settings(self.address)).get("meanwhile") != "interrupt":
+        if (await engine.roster.settings(self.address)).get("meanwhile") != "interrupt":
             return
         ref = await engine.store.stop(ticket.session, waiting=ticket.inbox)
         if ref is not None:
@@ -744,11 +741,6 @@ class Session(MemorySession):
         for ticket in await self.waiting():
             async for _ in self.events(ticket):
                 pass
-
-
-def speaker(name: str) -> Speaker:
-    """Who speaks, as the model reads it: people choose their names, so it is one short line without marks."""
-    return Speaker(one_line(name.translate(_MARKS), NAME).strip() or "Someone")
 
 
 def _told(key: str, progress: Progress, cost: tuple[Cost, ...], *, begun: bool, shown: str) -> list[AnyEvent]:
