@@ -58,9 +58,9 @@ LAYERS = [
     {"providers", "skills", "documents", "relay", "history", "delivery", "reminding", "drawings"}
     | {"access", "rates", "frontends"},
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
-    | {"contexts", "calibrations", "hearing", "platforms", "supplies", "briefs"},
+    | {"contexts", "calibrations", "hearing", "platforms", "supplies", "briefs", "compare"},
     {"turn", "tasking", "summarising", "upkeep", "long_term", "roster"},
-    {"memory_session", "session", "engine", "compare"},
+    {"memory_session", "session", "engine"},
     {
         "testing",
         "simulator",

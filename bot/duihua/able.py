@@ -30,9 +30,11 @@ from duihua.abilities import (
 from duihua.codec import sound
 from duihua.config import Settings
 from duihua.errors import NoSuchAbility, ProviderError
+from duihua.messages import Cost, Usage
 from duihua.platforms import Platforms
 from duihua.ports import Dialect, Limits, Provider
-from duihua.providers.fallback import names
+from duihua.prices import Prices
+from duihua.providers.fallback import Health, names
 from duihua.tokens import estimate
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class Able(ABC):
     settings: Settings
     model: str
     platforms: Platforms
+    prices: Prices
 
     @abstractmethod
     def check_open(self) -> None:
@@ -67,6 +70,14 @@ class Able(ABC):
     def platform(self, name: str) -> Provider:
         """The client of a platform, made when it is first needed."""
         return self.platforms.client(name)
+
+    def health(self) -> list[Health]:
+        """How each platform that is in use here does: its circuit breaker, and why it is open."""
+        return self.platforms.health()
+
+    def estimate_cost(self, model: str, input_tokens: int, output_tokens: int) -> Cost | None:
+        """What a request to `provider/model` would cost; None: its price is not known."""
+        return self.prices.cost(model, Usage(input_tokens, output_tokens))
 
     # ------------------------------------------------------------ abilities
 

@@ -13,7 +13,7 @@ from duihua.access import Access
 from duihua.brief import Brief, Rules
 from duihua.briefs import Briefs
 from duihua.calibrations import Calibrations
-from duihua.compare import Piece, Result, compare, expanded
+from duihua.compare import Piece, Result, compare
 from duihua.config import Settings, zone
 from duihua.contexts import Contexts
 from duihua.delivery import Delivery
@@ -24,16 +24,15 @@ from duihua.history import History
 from duihua.lanes import Lanes
 from duihua.long_term import LongTermMemory
 from duihua.memories import Recall
-from duihua.messages import Address, Cost, Part, TurnRef, Usage
+from duihua.messages import Address, Part, TurnRef
 from duihua.options import ModelOptions
 from duihua.platforms import Platforms
 from duihua.ports import Accepted, Frontend, Input, Limiter, Provider, Skill, Store, Work
 from duihua.preview import Previews
 from duihua.prices import Prices
-from duihua.providers.fallback import Health
 from duihua.redact import install
 from duihua.relay import Relay
-from duihua.reminding import Own, Reminding
+from duihua.reminding import Reminding
 from duihua.roster import Roster
 from duihua.session import Reply, Session
 from duihua.skills.gate import Gate
@@ -116,11 +115,16 @@ class ChatEngine(Tasking):
         self._starting: set[int] = set()
         self.platforms.resolve_all(self.model)
         self.personas.get(self.settings.persona)
+        self.frontends = Frontends(self.store)
+        self.delivery = Delivery(self.store, self.frontends.attached)
+        self.reminding = Reminding(self.store, self._fired, clock)
         self.supplies = Supplies(
             self.settings,
             Gate(self.access.is_admin),
+            self.reminding,
+            self.frontends.attached,
             draw=lambda prompt, size: self.draw(prompt, size=size),
-            reminds=self._reminds,
+            timezone=self.timezone,
         )
         self.briefs = Briefs(
             self.platforms,
@@ -135,9 +139,6 @@ class ChatEngine(Tasking):
             few=self.settings.skills_threshold,
         )
         self.history = History(self.store)
-        self.frontends = Frontends(self.store)
-        self.delivery = Delivery(self.store, self.frontends.attached)
-        self.reminding = Reminding(self.store, self._fired, clock)
         self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
         memory = LongTermMemory(
             self.settings,
@@ -226,7 +227,7 @@ class ChatEngine(Tasking):
                 )
                 aside.repertoire = aside.briefs.repertoire = self.repertoire
                 aside.supplies.gate = Gate(partial(self.access.is_admin, store=aside.store))  # roles are here
-                aside.supplies.reminds = None  # what is said there is gone with this process
+                aside.supplies.lasting = False
                 aside.frontends.share(self.frontends)
                 aside.delivery = Delivery(aside.store, aside.frontends.attached)
                 await aside.__aenter__()
@@ -300,12 +301,6 @@ class ChatEngine(Tasking):
         """Says something in the session `key` and yields the turn's events."""
         return self.session(key).say(text, options=options)
 
-    def model_names(self, models: Sequence[str]) -> list[str]:
-        """The names of models, with `genstudio/MODEL@*` written out as one name for each chip."""
-        from duihua.providers import registry
-
-        return expanded(models, [info.name for info in registry.models(self.settings) if info.chip])
-
     def compare(
         self, question: str, models: Sequence[str], *, options: ModelOptions | None = None
     ) -> AsyncIterator[Piece | Result]:
@@ -318,7 +313,7 @@ class ChatEngine(Tasking):
         persona: Persona = self.personas.get(self.settings.persona)
         return compare(
             question,
-            self.model_names(models),
+            self.platforms.spelled(models),
             self.platforms.resolve,
             system=persona.render(locale=self.locale, user=""),
             options=options,
@@ -329,14 +324,6 @@ class ChatEngine(Tasking):
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]:
         """All events of this process; a slow subscriber loses the oldest and never slows a turn."""
         return self.relay.subscribe()
-
-    def health(self) -> list[Health]:
-        """How each platform that is in use here does: its circuit breaker, and why it is open."""
-        return self.platforms.health()
-
-    def estimate_cost(self, model: str, input_tokens: int, output_tokens: int) -> Cost | None:
-        """What a request to `provider/model` would cost; None: its price is not known."""
-        return self.prices.cost(model, Usage(input_tokens, output_tokens))
 
     async def forget_user(self, front: str, external: str, tenant: str = "main") -> int:
         """Erases a person with everything stored about them; returns how many sessions went."""
@@ -430,18 +417,6 @@ class ChatEngine(Tasking):
 
     def _fired(self) -> None:
         self.delivery.poke()
-
-    def reminders_of(self, session: int, address: Address, person: int) -> Own:
-        """The reminders of a session, for whoever speaks there."""
-        shared = partial(self.is_admin, address, person) if address.shared else None
-        return self.reminding.of(session, person, self.timezone, shared=shared)
-
-    def _reminds(self, work: Work, owner: int) -> Own | None:
-        """The reminders of a session; None where nobody could deliver them."""
-        front = work.address.front
-        if front == "embed" and front not in self.frontends.attached:
-            return None
-        return self.reminders_of(work.turn.ref.session, work.address, owner)
 
     def _make_store(self) -> Store:
         from duihua_storage import open_store

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
+from duihua.compare import expanded
 from duihua.config import Settings
 from duihua.contexts import Contexts, fitted, measurable
 from duihua.errors import DuihuaError
@@ -77,6 +78,12 @@ class Platforms:
     def resolve_all(self, models: str) -> list[tuple[Provider, str, Dialect]]:
         """Client, model and dialect of each model of `a,b,c`; raises as `client`."""
         return [self.resolve(name) for name in names(models)]
+
+    def spelled(self, models: Sequence[str]) -> list[str]:
+        """The names of models, with `genstudio/MODEL@*` written out as one name for each chip."""
+        from duihua.providers import registry
+
+        return expanded(models, [info.name for info in registry.models(self._settings) if info.chip])
 
     def fit(self, name: str, dialect: Dialect) -> Dialect:
         """The dialect with the context length that its platform told, if it did."""

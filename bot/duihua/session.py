@@ -445,7 +445,7 @@ class Session(MemorySession):
         """The conversation's reminders, the next one first."""
         engine = await self._here()
         info = await engine.store.session(self.address)
-        return list(await engine.reminders_of(info.id, info.address, info.owner).all()) if info else []
+        return list(await engine.supplies.reminders(info.id, info.address, info.owner).all()) if info else []
 
     async def cancel_reminder(self, id_: int) -> bool:
         """Disarms a reminder of the conversation; False: there is none of this id.
@@ -458,7 +458,7 @@ class Session(MemorySession):
         info = await engine.store.session(self.address)
         if info is None:
             return False
-        return await engine.reminders_of(info.id, info.address, await self._speaker()).cancel(id_)
+        return await engine.supplies.reminders(info.id, info.address, await self._speaker()).cancel(id_)
 
     async def usage(self) -> list[tuple[str, int, Usage, Cost | None]]:
         """(model, turns, usage, cost) of the session's owner, over all days; None: no price is known."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
+from datetime import tzinfo
+from functools import partial
 from typing import TYPE_CHECKING
 
 from duihua.abilities import Drawing
 from duihua.config import Settings
 from duihua.errors import NoSuchAbility, ProviderError, SkillError
 from duihua.escapes import one_line
-from duihua.messages import Attachment
+from duihua.messages import Address, Attachment
 from duihua.ports import Skill, Work
-from duihua.reminders import Reminds
+from duihua.reminding import Own, Reminding
 from duihua.skills.gate import Gate
 
 if TYPE_CHECKING:
@@ -29,10 +31,13 @@ class Supplies:
     Args:
         settings: of the network.
         gate: refuses calls.
+        reminding: keeps reminders.
+        reached: the front ends that deliver, by name.
         draw: draws.
-        reminds: the reminders that whoever asks may arm; None (of all or some): nobody could deliver them.
+        timezone: of everybody; None: the machine's.
 
     Attributes:
+        lasting: whether what is said outlives the process.
         guard: keeps the skills' HTTP clients from what they must not reach; None: none was needed yet.
     """
 
@@ -40,11 +45,15 @@ class Supplies:
         self,
         settings: Settings,
         gate: Gate,
+        reminding: Reminding,
+        reached: Container[str],
         *,
         draw: Draw,
-        reminds: Callable[[Work, int], Reminds | None] | None,
+        timezone: tzinfo | None,
     ) -> None:
-        self._settings, self.gate, self._draw, self.reminds = settings, gate, draw, reminds
+        self._settings, self.gate, self._reminding, self._reached = settings, gate, reminding, reached
+        self._draw, self._timezone = draw, timezone
+        self.lasting = True
         self.guard: Guard | None = None
         self._http: httpx.AsyncClient | None = None
 
@@ -55,6 +64,18 @@ class Supplies:
 
             self.guard = Guard(proxy=self._proxy, networks=self._settings.skills_networks)
         return self.guard.client(skill, self._settings.of_skill(skill.name))
+
+    def reminders(self, session: int, address: Address, person: int) -> Own:
+        """The reminders of a session, for whoever speaks there."""
+        shared = partial(self.gate.is_admin, address, person) if address.shared else None
+        return self._reminding.of(session, person, self._timezone, shared=shared)
+
+    def reminds(self, work: Work, person: int) -> Own | None:
+        """The reminders that skills of a turn may arm; None where nobody could deliver them."""
+        front = work.address.front
+        if not self.lasting or (front == "embed" and front not in self._reached):
+            return None
+        return self.reminders(work.turn.ref.session, work.address, person)
 
     async def draw(self, prompt: str, size: str) -> list[Attachment]:
         """Images of `prompt`, as skills get them. Raises SkillError."""
