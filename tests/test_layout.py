@@ -60,7 +60,8 @@ LAYERS = [
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
     | {"contexts", "calibrations", "hearing", "platforms", "supplies", "briefs", "compare"},
     {"turn", "tasking", "summarising", "upkeep", "long_term", "roster"},
-    {"memory_session", "session", "engine"},
+    {"place", "handing_in", "following", "stored_session", "settings_session", "person_session"}
+    | {"memory_session", "session", "engine"},
     {
         "testing",
         "simulator",

@@ -19,6 +19,7 @@ from duihua.contexts import Contexts
 from duihua.delivery import Delivery
 from duihua.errors import DuihuaError, NotFound
 from duihua.events import AnyEvent
+from duihua.following import Reply
 from duihua.frontends import Frontends
 from duihua.history import History
 from duihua.lanes import Lanes
@@ -34,7 +35,7 @@ from duihua.redact import install
 from duihua.relay import Relay
 from duihua.reminding import Reminding
 from duihua.roster import Roster
-from duihua.session import Reply, Session
+from duihua.session import Session
 from duihua.skills.gate import Gate
 from duihua.skills.loading import Loaded
 from duihua.skills.mcp import Hub
