@@ -58,7 +58,7 @@ LAYERS = [
     {"providers", "skills", "documents", "relay", "history", "delivery", "reminding", "drawings"}
     | {"access", "rates", "frontends"},
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
-    | {"contexts", "calibrations", "hearing", "platforms", "supplies", "briefs", "compare"},
+    | {"contexts", "calibrations", "hearing", "platforms", "supplies", "briefs", "compare", "finder"},
     {"turn", "tasking", "summarising", "upkeep", "long_term", "roster"},
     {"place", "handing_in", "following", "stored_session", "settings_session", "person_session"}
     | {"memory_session", "session", "engine"},

@@ -75,6 +75,15 @@ class Rules:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What holds for conversations that chose nothing else."""
+
+    model: str  # or several, parted by commas
+    locale: str
+    timezone: tzinfo | None = None  # None: the machine's
+
+
 def window_limit(dialect: Dialect) -> int:
     """Turns that a window holds at most: more never fit, or nobody says how many would."""
     return max(64, (dialect.soft.tokens or dialect.soft.characters or 8_000) // 8)

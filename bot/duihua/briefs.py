@@ -6,14 +6,14 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from duihua.brief import Brief
+from duihua.brief import Brief, Usual
 from duihua.composition import room_of
+from duihua.config import Settings
 from duihua.errors import InvalidOptions
 from duihua.messages import Options, Text, Turn, TurnRef
 from duihua.options import ModelOptions
@@ -53,36 +53,29 @@ class Briefs:
     """The same settings give the same brief, made once.
 
     Args:
+        settings: which persona is usual, and from how many skills on those that fit are chosen.
         platforms: clients and dialects.
         personas: by name.
         repertoire: the skills there are.
         supplies: what they are given.
         prices: of the models.
-        persona: the one of sessions that name none.
-        model: likewise.
-        locale: likewise.
-        timezone: of everybody; None: the machine's.
-        few: from more skills than these, those that fit are chosen.
+        usual: what holds for sessions that chose nothing else.
     """
 
     def __init__(
         self,
+        settings: Settings,
         platforms: Platforms,
         personas: PersonaLibrary,
         repertoire: Repertoire,
         supplies: Supplies,
         prices: Prices,
-        *,
-        persona: str,
-        model: str,
-        locale: str,
-        timezone: tzinfo | None,
-        few: int,
+        usual: Usual,
     ) -> None:
         self._platforms, self._personas, self._prices = platforms, personas, prices
         self.repertoire, self._supplies = repertoire, supplies
-        self._persona, self._model, self._locale, self._timezone = persona, model, locale, timezone
-        self._few = few
+        self._persona, self._few = settings.persona, settings.skills_threshold
+        self._usual = usual
         self._made: OrderedDict[bytes, Brief] = OrderedDict()
         self._registry = repertoire.registry  # that they were made with
 
@@ -148,7 +141,7 @@ class Briefs:
         found = self._made.get(key)
         if found is not None and all(b.known == b.provider.dialect(b.model) for b in (found, *found.others)):
             return found
-        found = self._made[key] = self._make(own, name, options, locale or self._locale, admin, shared)
+        found = self._made[key] = self._make(own, name, options, locale or self._usual.locale, admin, shared)
         while len(self._made) > REMEMBERED:
             self._made.popitem(last=False)
         return found
@@ -163,7 +156,7 @@ class Briefs:
         shared: bool,
     ) -> Brief:
         persona: Persona = self._personas.get(str(own.get("persona") or self._persona))
-        models = self._platforms.resolve_all(str(own.get("model") or self._model))
+        models = self._platforms.resolve_all(str(own.get("model") or self._usual.model))
         (provider, model, dialect), *behind = models
         stored = ModelOptions.parse(own["options"]) if own.get("options") else None
         merged = (options or ModelOptions()).over(stored).over(persona.options)
@@ -181,7 +174,7 @@ class Briefs:
             skills=skills,
             tools=tuple(skill.spec for skill in skills.values() if admin or not skill.admin_only),
             locale=locale,
-            timezone=self._timezone,
+            timezone=self._usual.timezone,
             skill_settings={s.name: self.repertoire.settings_of(s) for s in skills.values()},
             http=self._supplies.client,
             gate=self._supplies.gate,

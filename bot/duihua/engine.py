@@ -10,15 +10,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from duihua.access import Access
-from duihua.brief import Brief, Rules
+from duihua.brief import Brief, Rules, Usual
 from duihua.briefs import Briefs
 from duihua.calibrations import Calibrations
-from duihua.compare import Piece, Result, compare
 from duihua.config import Settings, zone
 from duihua.contexts import Contexts
 from duihua.delivery import Delivery
 from duihua.errors import DuihuaError, NotFound
 from duihua.events import AnyEvent
+from duihua.finder import Finder
 from duihua.following import Reply
 from duihua.frontends import Frontends
 from duihua.history import History
@@ -47,7 +47,7 @@ from duihua.tasking import Tasking
 from duihua.turn import Turns
 
 if TYPE_CHECKING:
-    from duihua_prompts import Persona, PersonaLibrary
+    from duihua_prompts import PersonaLibrary
 
 SETTLE = 5.0
 """Seconds that the first turn waits for the MCP servers to tell what they can do."""
@@ -91,6 +91,7 @@ class ChatEngine(Tasking):
     ) -> None:
         from duihua_prompts import PersonaLibrary, language
 
+        super().__init__()
         install()  # an application's own logging at DEBUG must not show keys that stand in URLs
         self.settings, self.clock = settings or Settings.load(), clock
         self.model = model or self.settings.model
@@ -112,8 +113,8 @@ class ChatEngine(Tasking):
         self.access = Access(self.store, self.settings, clock, self._fired)
         self.contexts = Contexts(self.store, lambda: self.briefs.forget())
         self.platforms = Platforms(self.settings, self.store, self.contexts, given=provider, limiter=limiter)
+        self.finder = Finder(self.settings, self.platforms, self.model)
         self.calibrations = Calibrations(self.store)
-        self._starting: set[int] = set()
         self.platforms.resolve_all(self.model)
         self.personas.get(self.settings.persona)
         self.frontends = Frontends(self.store)
@@ -127,17 +128,9 @@ class ChatEngine(Tasking):
             draw=lambda prompt, size: self.draw(prompt, size=size),
             timezone=self.timezone,
         )
+        usual = Usual(self.model, self.locale, self.timezone)
         self.briefs = Briefs(
-            self.platforms,
-            self.personas,
-            self.repertoire,
-            self.supplies,
-            self.prices,
-            persona=self.settings.persona,
-            model=self.model,
-            locale=self.locale,
-            timezone=self.timezone,
-            few=self.settings.skills_threshold,
+            self.settings, self.platforms, self.personas, self.repertoire, self.supplies, self.prices, usual
         )
         self.history = History(self.store)
         self.lanes = Lanes(self.store, self._run, lease=self.settings.lease)
@@ -150,9 +143,7 @@ class ChatEngine(Tasking):
             embed=self.embed,
             titled=self.frontends.entitle,
             recall=recall,
-            model=self.model,
-            locale=self.locale,
-            timezone=self.timezone,
+            usual=usual,
             clock=clock,
         )
         self.recall, self.recollection, self.upkeep = memory.recall, memory.recollection, memory.upkeep
@@ -301,26 +292,6 @@ class ChatEngine(Tasking):
     def stream(self, key: str, text: str, *, options: ModelOptions | None = None) -> AsyncIterator[AnyEvent]:
         """Says something in the session `key` and yields the turn's events."""
         return self.session(key).say(text, options=options)
-
-    def compare(
-        self, question: str, models: Sequence[str], *, options: ModelOptions | None = None
-    ) -> AsyncIterator[Piece | Result]:
-        """Asks several models at once, with the persona's system text; nothing is stored.
-
-        Yields:
-            Pieces of text as they come, and one `Result` for each model.
-        """
-        self.check_open()
-        persona: Persona = self.personas.get(self.settings.persona)
-        return compare(
-            question,
-            self.platforms.spelled(models),
-            self.platforms.resolve,
-            system=persona.render(locale=self.locale, user=""),
-            options=options,
-            seconds=self.settings.turn_timeout,
-            priced=self.prices.cost,
-        )
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[AnyEvent]]:
         """All events of this process; a slow subscriber loses the oldest and never slows a turn."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import tzinfo
 from typing import Any, Protocol
 
 from duihua.abilities import Embeddings
+from duihua.brief import Usual
 from duihua.calibrations import Calibrations
 from duihua.composition import Composer, Words
 from duihua.config import Settings
@@ -40,8 +40,7 @@ class LongTermMemory:
         embed: embeds texts.
         titled: is told the titles of conversations.
         recall: finds past turns and facts; None: our own search over the store.
-        model: of conversations that chose none; `locale` likewise.
-        timezone: of everybody; None: the machine's.
+        usual: what holds for conversations that chose nothing else.
         clock: seconds since the epoch.
 
     Raises:
@@ -59,9 +58,7 @@ class LongTermMemory:
         embed: Embed,
         titled: Callable[[Address, str], None],
         recall: Recall | None,
-        model: str,
-        locale: str,
-        timezone: tzinfo | None,
+        usual: Usual,
         clock: Callable[[], float],
     ) -> None:
         from duihua.memory.recall import LexicalRecall
@@ -74,8 +71,8 @@ class LongTermMemory:
             platforms.resolve_all(settings.memory_model)
         self.recall: Recall = recall or LexicalRecall(
             store,
-            timezone=timezone,
-            locale=locale,
+            timezone=usual.timezone,
+            locale=usual.locale,
             clock=lambda: int(clock() * 1000),
             **_embedding(settings.memory_embed, embed),
         )
@@ -92,11 +89,11 @@ class LongTermMemory:
                 platforms.resolve,
                 memory.summary_prompt,
                 model=settings.memory_model,
-                usual=model,
-                locale=locale,
+                usual=usual.model,
+                locale=usual.locale,
                 prices=prices,
             ),
-            timezone=timezone,
+            timezone=usual.timezone,
             titled=titled,
         )
 

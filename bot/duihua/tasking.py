@@ -33,7 +33,9 @@ class Tasking(Able):
     """Tasks of an engine. Where several tenants share a database, each sees its own only."""
 
     store: Store
-    _starting: set[int]
+
+    def __init__(self) -> None:
+        self._starting: set[int] = set()
 
     async def start(
         self,
