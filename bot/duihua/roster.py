@@ -44,7 +44,7 @@ class Roster:
 
     async def settings(self, address: Address) -> Mapping[str, Any]:
         """The session's own settings, as last seen."""
-        key = _key(address)
+        key = f"{address.tenant}:{address.key}"
         found = self._settings.get(key)
         if found is None:
             info = await self._store.session(address)
@@ -56,7 +56,7 @@ class Roster:
 
     def drop(self, address: Address, session: int) -> None:
         """Forgets what is kept in memory of a session."""
-        self._settings.pop(_key(address), None)
+        self._settings.pop(f"{address.tenant}:{address.key}", None)
         self._drop(session)
 
     async def forget(self, info: SessionInfo) -> int:
@@ -109,7 +109,3 @@ class Roster:
         self._history.drop(TurnRef(session, 0))
         self._recollection.drop(session)
         self._upkeep.drop(session)
-
-
-def _key(address: Address) -> str:
-    return f"{address.tenant}:{address.key}"
