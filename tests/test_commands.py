@@ -199,6 +199,15 @@ async def test_a_held_call_is_decided(session: FakeSession, line: str, decided: 
     assert session.decided == [decided]
 
 
+async def test_a_call_keeps_its_number_when_another_is_decided(session: FakeSession) -> None:
+    await say(session, "hold")
+    for line in ("/no 1", "/yes 1"):
+        await run(line, session)
+    assert session.decided == [("1.1.0.0", False)]
+    await run("/yes 2", session)
+    assert session.decided[1:] == [("1.1.0.1", True)]
+
+
 async def test_a_wrong_number_decides_nothing(session: FakeSession) -> None:
     await say(session, "hold")
     text = (await run("/yes 3", session)).text

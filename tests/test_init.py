@@ -94,6 +94,31 @@ async def test_at_a_terminal_what_is_secret_is_asked_for_without_an_echo(
     assert {line.partition("=")[0] for line in place.file.read_text().splitlines()} == set(asked)
 
 
+async def test_at_a_terminal_what_is_wrong_is_said_and_asked_for_again(
+    place: Place, capsys: Capture, monkeypatch: Patch
+) -> None:
+    platforms = iter(["nowhere", "zhipu"])
+
+    def shown(prompt: str) -> str:
+        return next(platforms)
+
+    def hidden(prompt: str) -> str:
+        return next(secrets)
+
+    secrets = iter(["wrong.key", place.keys["ZHIPU_API_KEY"], "nonsense", "1:Awrong", place.fake.token])
+    monkeypatch.setattr(init_commands, "getpass", hidden)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", shown)
+    assert await place.init() == 0
+    told = capsys.readouterr()
+    wrong = told.err.splitlines()
+    assert len(wrong) == 4
+    for line, name in zip(wrong, ("nowhere", "zhipu", *["TELEGRAM_BOT_TOKEN"] * 2), strict=True):
+        assert name in line
+    assert "wrong.key" not in told.err
+    assert place.fake.token in place.file.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "names"),
     [

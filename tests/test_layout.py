@@ -53,6 +53,7 @@ LOGIC |= {
     "composition",
     "recurrence",
     "joining",
+    "titles",
     "naming",
 }
 LAYERS = [

@@ -39,6 +39,8 @@ def add(command: Command, words: Catalogue) -> None:
     role = command("role", _role, below, "cli.access.role")
     for parser in (block, unblock, role):
         parser.add_argument("user", metavar="USER", help=words.t("cli.person.help"))
+    for parser in (block, role):
+        parser.add_argument("--yes", action="store_true", help=words.t("cli.access.yes"))
     kind = _role_of(words, "owner", "admin", "user", "stranger")
     role.add_argument("role", metavar="ROLE", type=kind, help=words.t("cli.access.role_role"))
     pair = command("pair", _pair, below, "cli.access.pair")
@@ -192,15 +194,24 @@ def _role(given: argparse.Namespace, words: Catalogue) -> int:
 
 
 def _give(given: argparse.Namespace, words: Catalogue, role: str) -> int:
-    async def run() -> None:
+    async def run() -> int:
         async with _opened() as (access, store):
             front, external = await _named(store, given.user, words)
+            user = one_line(f"{front}/{external}", 100)
+            if role != "owner" and not given.yes and await _alone(access, f"{front}/{external}"):
+                complain(words.t("cli.access.last_owner", user=user))
+                return 1
             await access.give(front, external, cast("Role", role))
-        user = one_line(f"{front}/{external}", 100)
         print(words.t("cli.access.given", user=user, role=words.t(f"cli.access.of.{role}")))
+        return 0
 
-    asyncio.run(run())
-    return 0
+    return asyncio.run(run())
+
+
+async def _alone(access: Access, name: str) -> bool:
+    """Whether nobody else is an owner."""
+    owners = [one.names for one in await access.members() if one.role == "owner"]
+    return len(owners) == 1 and name in owners[0]
 
 
 def _unblock(given: argparse.Namespace, words: Catalogue) -> int:

@@ -13,6 +13,7 @@ from duihua.escapes import one_line
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
     from duihua.events import AnyEvent
+    from duihua.ports import StoredCall
     from duihua.session import Session
     from duihua_prompts import Catalogue
 
@@ -36,6 +37,14 @@ class Present:
     """A turn to be shown like any other."""
 
     events: AsyncIterator[AnyEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided(Present):
+    """The turn that carries out what a person has decided about a call: see `Session.decide`."""
+
+    call: StoredCall
+    approve: bool
 
 
 @dataclass(frozen=True, slots=True)

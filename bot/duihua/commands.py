@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from duihua import memory_handlers, setting_handlers, skill_handlers
@@ -12,6 +13,7 @@ from duihua.command import (
     Command,
     CommandTable,
     Confirm,
+    Decided,
     Document,
     Input,
     Invocation,
@@ -32,6 +34,7 @@ from duihua.reminder_handlers import REMINDERS
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
+    from duihua.ports import StoredCall
     from duihua.session import Session
     from duihua_prompts import Catalogue
 
@@ -42,6 +45,7 @@ __all__ = [
     "Command",
     "CommandTable",
     "Confirm",
+    "Decided",
     "Document",
     "Input",
     "Invocation",
@@ -170,17 +174,29 @@ async def _decide(scene: Scene, name: str, *, approve: bool) -> Answer:
     words, held = scene.words, await scene.session.held()
     if not held:
         return Show(words.t("approval.none"))
-    number = _number(scene.args, len(held)) if scene.args else 1
-    if number is None or (len(held) > 1 and not scene.args):  # nobody consents to what they did not mean
+    numbered = _numbered(held)
+    if scene.args:
+        meant = numbered.get(_number(scene.args, max(numbered)) or 0)
+    else:  # nobody consents to what they did not mean
+        meant = held[0] if len(held) == 1 else None
+    if meant is None:
         waiting = [
-            f"  {i}. {one_line(h.call.name)} {shown(h.call.arguments, _LINE) or '…'}"
-            for i, h in enumerate(held, 1)
+            f"  {number}. {one_line(h.call.name)} {shown(h.call.arguments, _LINE) or '…'}"
+            for number, h in numbered.items()
         ]
         code = "approval.which" if scene.args else "approval.several"
-        wrong = words.t(code, number=one_line(scene.args, 20), count=len(held), name=name)
+        given, example = one_line(scene.args, 20), next(iter(numbered))
+        wrong = words.t(code, number=given, count=len(held), name=name, example=example)
         return Show("\n".join([wrong, words.t("approval.list"), *waiting]))
-    ticket = await scene.session.decide(held[number - 1].call.id, approve)
-    return Present(scene.session.events(ticket))
+    ticket = await scene.session.decide(meant.call.id, approve)
+    return Decided(scene.session.events(ticket), meant, approve)
+
+
+def _numbered(held: Sequence[StoredCall]) -> dict[int, StoredCall]:
+    """Those of one answer keep their numbers while others are decided, so that none is taken for another."""
+    if len({one.ref for one in held}) == 1:
+        return {one.index + 1: one for one in held}
+    return dict(enumerate(held, 1))
 
 
 async def _compare(scene: Scene) -> Answer:

@@ -388,7 +388,7 @@ class ChatEngine(Tasking):
         return await self.briefs.of_work(work)
 
     def _fired(self) -> None:
-        self.delivery.poke()
+        self.delivery.poke()  # of now: `aside` gets another one later
 
     def _make_store(self) -> Store:
         from duihua_storage import open_store

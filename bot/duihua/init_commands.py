@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import SecretStr
 
 from duihua.ability_commands import Command
-from duihua.errors import ConfigError
+from duihua.errors import ConfigError, DuihuaError
 from duihua.program import complain, load_settings, store_alone
 from duihua.telegram_commands import check_installed
 
@@ -37,7 +37,7 @@ MODELS = {
 }
 """The model to begin with on each platform."""
 
-Ask = Callable[[str], str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,49 @@ def _init(given: argparse.Namespace, words: Catalogue) -> int:
     check_installed()
     if not (given.yes or (sys.stdin and sys.stdin.isatty())):
         raise ConfigError("nobody can be asked here", "config_init_terminal")
-    wanted = _platform(given, settings, words)
-    values = _keys(given, wanted, settings, words)
-    model = "" if wanted.model in _names(settings) else wanted.model
-    if not asyncio.run(_model_answers(wanted.model, settings.replaced(values), words)):
+    asks = not given.yes
+    wanted = _until_good(lambda: _platform(given, settings, words), asks and not given.provider, words)
+    try:
+        values = _until_good(
+            lambda: _tried_keys(given, wanted, settings, words), asks and not given.platform_key, words
+        )
+    except _NoAnswer as e:
+        complain(str(e))
         return 1
-    values |= {TOKEN: _token(given, settings, words)} | ({"DUIHUA_MODEL": model} if model else {})
-    name = asyncio.run(_bot(settings.replaced(values)))
-    print(words.t("cli.init.bot", name=name))
+    if wanted.model not in _names(settings):
+        values["DUIHUA_MODEL"] = wanted.model
+    values[TOKEN] = _until_good(
+        lambda: _tried_token(given, settings, words), asks and not given.bot_token, words
+    )
     return asyncio.run(_finish(values, words))
+
+
+def _until_good(step: Callable[[], T], asks: bool, words: Catalogue) -> T:
+    """What the step gives. If it asks somebody, what is wrong is told and it begins again."""
+    while True:
+        try:
+            return step()
+        except (DuihuaError, _NoAnswer) as e:
+            if not asks:
+                raise
+            from duihua_prompts import error_line
+
+            complain(str(e) if isinstance(e, _NoAnswer) else error_line(words, e))
+
+
+def _tried_keys(
+    given: argparse.Namespace, wanted: _Platform, settings: Settings, words: Catalogue
+) -> dict[str, str]:
+    values = _keys(given, wanted, settings, words)
+    asyncio.run(_model_answers(wanted.model, settings.replaced(values), words))
+    return values
+
+
+def _tried_token(given: argparse.Namespace, settings: Settings, words: Catalogue) -> str:
+    token = _token(given, settings, words)
+    name = asyncio.run(_bot(settings.replaced({TOKEN: token})))
+    print(words.t("cli.init.bot", name=name))
+    return token
 
 
 # ---------------------------------------------------------------- asking
@@ -141,8 +175,12 @@ def _token(given: argparse.Namespace, settings: Settings, words: Catalogue) -> s
 # ---------------------------------------------------------------- trying
 
 
-async def _model_answers(name: str, settings: Settings, words: Catalogue) -> bool:
-    """Whether one short question is answered; says what came of it."""
+class _NoAnswer(Exception):
+    """The model does not answer. The text is the line that says why."""
+
+
+async def _model_answers(name: str, settings: Settings, words: Catalogue) -> None:
+    """Has one short question answered and says so."""
     from duihua.doctor import model
     from duihua_prompts import error_line
 
@@ -150,11 +188,9 @@ async def _model_answers(name: str, settings: Settings, words: Catalogue) -> boo
         why = error_line(words, found.error) if found.error else ""
         told = words.t(f"doctor.{found.code}", **{**found.values, "why": why})
         if found.level == "broken":
-            complain(told)
-            return False
+            raise _NoAnswer(told)
         if found.code == "answered":
             print(told, flush=True)
-    return True
 
 
 async def _bot(settings: Settings) -> str:

@@ -20,10 +20,11 @@ _RELOAD = ("reload", "重新加载", "重载")
 
 def fault_line(fault: Fault, words: Catalogue) -> str:
     """One line about a skill that could not be loaded."""
-    from duihua_prompts import error_line
+    from duihua_prompts import Catalogue, error_line
 
     name, origin = one_line(fault.name, 64), one_line(fault.origin, 300)
-    return words.t("skills.broken", name=name, origin=origin, why=error_line(words, fault.error()))
+    why = error_line(Catalogue(words.lang), fault.error())  # in full: administrators alone read it
+    return words.t("skills.broken", name=name, origin=origin, why=why)
 
 
 def left_out(loaded: Loaded, settings: Settings, words: Catalogue) -> list[str]:

@@ -29,6 +29,7 @@ from duihua.messages import Address, Turn, TurnRef, text_of
 from duihua.ports import Store
 from duihua.recollection import FAR, Recollection, remembers
 from duihua.redact import where
+from duihua.titles import title_of
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,6 @@ BATCH = 50
 """Turns that are indexed in one transaction."""
 TRIES = 3
 """Attempts to write beside others who write, too."""
-TITLE = 40
-"""Characters of a title."""
 
 Summarise = Callable[[Chore, Sequence[Turn], Sequence[Note]], Awaitable[tuple[Summary, str] | None]]
 """Asks a model for the note of a chunk of turns (given the notes that go into the digest), and its name."""
@@ -343,8 +342,6 @@ def on_record(turn: Turn) -> bool:
 def _title(turns: Sequence[Turn]) -> str:
     """The beginning of the first thing that was asked."""
     for turn in turns:
-        lines = text_of(turn.input).split()
-        if lines and on_record(turn):
-            text = " ".join(lines)
-            return text if len(text) <= TITLE else f"{text[: TITLE - 1]}…"
+        if on_record(turn) and (title := title_of(text_of(turn.input))):
+            return title
     return ""

@@ -31,6 +31,8 @@ from duihua.events import TurnFailed
 
 Lang = Literal["zh", "en"]
 
+REMOTE = "remote."
+"""Begins the codes of what those read who only talk to the bot, in place of the same without it."""
 _FOLDER = Path(__file__).parent / "texts"
 _LONGEST = 300  # characters of a foreign text inside of one line
 _log = logging.getLogger(__name__)
@@ -53,13 +55,15 @@ class Catalogue:
 
     Args:
         lang: `zh`, `en`, `auto`, or a locale such as `zh-hans` or `en_GB.UTF-8`.
+        remote: for those who only talk to the bot: nothing sends them to a shell or to the settings.
     """
 
-    __slots__ = ("_texts", "lang")
+    __slots__ = ("_texts", "lang", "remote")
 
-    def __init__(self, lang: str = "auto") -> None:
+    def __init__(self, lang: str = "auto", *, remote: bool = False) -> None:
         self.lang: Lang = language(lang)
-        self._texts = _texts(self.lang)
+        self.remote = remote
+        self._texts = _texts_for_remote(self.lang) if remote else _texts(self.lang)
 
     def __contains__(self, code: str) -> bool:
         return code in self._texts
@@ -76,6 +80,8 @@ class Catalogue:
 def error_line(words: Catalogue, problem: TurnFailed | BaseException) -> str:
     """One line for a failed turn or a raised error: what happened, what to do, and the platform's facts."""
     code, values = _described(words, problem)
+    if words.remote and (code.startswith("config_") or code in ("options", "options_unknown")):
+        code = "config"  # nothing that they could change
     values = {
         name: one_line(value, _LONGEST) if isinstance(value, str) else value for name, value in values.items()
     }
@@ -84,11 +90,16 @@ def error_line(words: Catalogue, problem: TurnFailed | BaseException) -> str:
             values[name] = words.t(f"{name}.{values[name]}")
     line = words.t(f"error.{code}", **values)
     if isinstance(problem, NoSuchAbility):
-        return line + _who_could(words, problem)
+        return line if words.remote else line + _who_could(words, problem)
     if not code.startswith("provider."):
         return line
-    if values.get("message") and not code.startswith("provider.moderation"):
-        line += words.t("fact.said" if values.get("reported") else "fact.details", message=values["message"])
+    reported = bool(values.get("reported"))
+    if (
+        values.get("message")
+        and not code.startswith("provider.moderation")
+        and (reported or not words.remote)
+    ):
+        line += words.t("fact.said" if reported else "fact.details", message=values["message"])
     return line + _facts(words, values)
 
 
@@ -197,6 +208,13 @@ def _facts(words: Catalogue, values: Mapping[str, Any]) -> str:
 def _texts(lang: Lang) -> Mapping[str, str]:
     with (_FOLDER / f"{lang}.toml").open("rb") as file:
         return dict(_flat(tomllib.load(file)))
+
+
+@lru_cache(maxsize=2)
+def _texts_for_remote(lang: Lang) -> Mapping[str, str]:
+    texts = _texts(lang)
+    other = {code.removeprefix(REMOTE): text for code, text in texts.items() if code.startswith(REMOTE)}
+    return {**texts, **other}
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -12,10 +12,15 @@ from sqlalchemy import and_, bindparam, delete, func, null, or_, select, update
 from duihua.chats import Chat, Heard
 from duihua.codec import decode, encode
 from duihua.messages import Address, Quote
-from duihua_storage.expressions import blob, const, merged, now, number, word
+from duihua_storage.expressions import blob, bytewise, const, merged, now, number, word
 from duihua_storage.sessions import address_bytes, clean, to_address, to_settings
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import chats, heard, identities, outbox, reminders, sessions, shown
+
+EMPTY = 30 * 86_400_000
+"""Ms after which a chat is forgotten in which nothing was asked and nothing is set."""
+MOST = 500
+"""Chats that are looked at in one sweep."""
 
 C, H, P, R, S, X = chats.c, heard.c, identities.c, reminders.c, sessions.c, outbox.c
 
@@ -191,6 +196,25 @@ _UNHEAR_ALL = Statement(delete(heard).where(H.session_id.in_(_in.with_only_colum
 _SWEEP = Statement(delete(heard).where(H.at < now() - number("age")))
 
 
+# Chats that strangers bring a bot to, and those of strangers themselves: no conversation, and nothing is set.
+_STALE = Statement(
+    select(C.tenant, C.front, C.bot, C.chat, C.at)
+    .where(C.settings.is_(null()), C.at < now() - number("age"))
+    .order_by(C.at)
+    .limit(number("n"))
+)
+_TALKS = Statement(
+    select(S.id)
+    .where(
+        S.tenant == bindparam("te"), bytewise(S.key) >= bindparam("p"), bytewise(S.key) < bindparam("q")
+    )  # "0" is what follows "/"
+    .limit(const(1))
+)
+_same = and_(_this, C.at == bindparam("at"))
+_LOOKED = Statement(update(chats).values(at=now()).where(_same))
+_DROP = Statement(delete(chats).where(_same, C.settings.is_(null())))
+
+
 def overhear(session: int, key: str, external: str, name: str, text: str, most: int, age: int) -> Tx[None]:
     """Keeps what somebody said, and only the newest of all."""
     said = {"k": clean(key), "ex": clean(external), "b": encode((Quote(text, name),))}
@@ -219,8 +243,14 @@ def unhear_chat(address: Address) -> Tx[None]:
 
 
 def sweep(age: int) -> Tx[None]:
-    """Drops what nobody has asked about for so long."""
+    """Drops what was overheard for so long without a question, and chats in which there is nothing."""
     yield _SWEEP, {"age": age}
+    for *names, at in (yield _STALE, {"age": EMPTY, "n": MOST}):
+        tenant, front, bot, chat = names
+        prefix = _prefix(Address(front, chat, bot, tenant=tenant))
+        talks = yield _TALKS, {"te": tenant, "p": prefix, "q": f"{prefix[:-1]}0"}
+        which = {"te": tenant, "fr": front, "bo": bot, "ch": chat, "at": at}
+        yield (_LOOKED if talks else _DROP), which
 
 
 # ---------------------------------------------------------------- a person

@@ -24,7 +24,7 @@ from duihua_storage.segments import Segment, build, decode, encode, merge, searc
 from duihua_storage.statement import Op, Statement, Tx
 from duihua_storage.tables import segments, sessions, turns, users, vectors
 
-SIZES = [32, 512, 2048]
+SIZES = [32, 1024]
 """The weights at which segments of the next size begin; twice the last one is what a segment can hold."""
 _LAST = 2**63 - 1
 

@@ -35,7 +35,7 @@ from duihua.memories import Document, Found, Matches, Place
 CAPACITY = 1 << 12
 """Documents that a segment can hold."""
 SMALL = 32
-"""Documents up to which the terms of a segment are kept as a set: it takes ten times the bytes."""
+"""Documents up to which the places of all a segment's terms are kept: they take ten times the bytes."""
 LATELY = 1_024
 """Terms of which a segment keeps where their postings stand."""
 Postings = tuple["array[int]", int, int]
@@ -60,10 +60,8 @@ class Segment:
     ends: array[int]
     postings: array[int]
     length: int  # sum of `lengths`
-    names: set[int] = field(default_factory=set[int])  # the terms of a small segment that was searched
-    found: dict[int, Postings | None] = field(
-        default_factory=dict[int, "Postings | None"]
-    )  # what was asked for lately
+    found: dict[int, int] = field(default_factory=dict[int, int])
+    """Where terms stand, as `_place` tells: all of a small segment, of another what was asked for lately."""
 
     def __len__(self) -> int:
         return len(self.at)
@@ -79,39 +77,37 @@ class Segment:
         """Where each document was said."""
         return zip(self.sessions, self.seqs, strict=True)
 
-    def held(self, wanted: Set[int]) -> Set[int]:
-        """Those of the hashed terms that it may hold: of many small segments most hold none."""
-        if len(self) > SMALL:
-            return wanted
-        if not self.names:
-            self.names.update(self.singles, self.shared)
-        return wanted & self.names
+    def find(self, wanted: Set[int]) -> Iterator[tuple[int, Postings]]:
+        """Those of the hashed terms that it holds, with their postings.
 
-    def find(self, term: int) -> Postings | None:
-        """The postings of a hashed term: where they stand, from one place to before another.
-
-        Kept, for people come back to the same words, and a look into large arrays misses the caches.
+        Where they stand is kept: of many small segments most hold none of a question's terms, people come
+        back to the same words, and a look into large arrays misses the caches.
         """
-        try:
-            return self.found[term]
-        except KeyError:
-            if len(self.found) >= LATELY:
-                self.found.clear()
-            run = self.found[term] = self._find(term)
-            return run
+        found = self.found
+        if len(self.at) <= SMALL:
+            if not found:
+                found.update(zip(chain(self.singles, self.shared), count()))
+            wanted = wanted & found.keys()
+        elif len(found) > LATELY:
+            found.clear()
+        singles = len(self.singles)
+        for term in wanted:
+            place = found.get(term)
+            if place is None:
+                place = found[term] = self._place(term)
+            if place >= singles:
+                place -= singles
+                yield term, (self.postings, self.ends[place - 1] if place else 0, self.ends[place])
+            elif place >= 0:
+                yield term, (self.lone, place, place + 1)
 
-    def _find(self, term: int) -> Postings | None:
-        names = self.shared
-        i = bisect_left(names, term)
-        if i < len(names) and names[i] == term:
-            return self.postings, self.ends[i - 1] if i else 0, self.ends[i]
-        names = self.singles
-        if len(self) == 1:
-            return (self.lone, i := names.index(term), i + 1) if term in names else None
-        i = bisect_left(names, term)
-        if i < len(names) and names[i] == term:
-            return self.lone, i, i + 1
-        return None
+    def _place(self, term: int) -> int:
+        """A term's number among those of one document and then those of several; -1: it is not held."""
+        for names, before in ((self.shared, len(self.singles)), (self.singles, 0)):
+            i = bisect_left(names, term)
+            if i < len(names) and names[i] == term:
+                return before + i
+        return -1
 
     def between(self, start: int, end: int) -> tuple[int, int]:
         """The documents of a span of time: the number of the first one, and of the one after the last."""
@@ -291,15 +287,12 @@ def search(
     than that, and of documents that only their time asks for, the newest are taken.
     """
     names = list(map(hashed, terms))
+    wanted = set(names)
     holding = dict.fromkeys(names, 0)
     sizes = dict(holding)  # of those postings that may be wanted
     runs_of: dict[int, list[_Run]] = {name: [] for name in names}
     for nth, segment in enumerate(segments):
-        for name in segment.held(holding.keys()):
-            place = segment.find(name)
-            if place is None:
-                continue
-            postings, start, end = place
+        for name, (postings, start, end) in segment.find(wanted):
             holding[name] += end - start
             if between:
                 first, last = segment.between(*between)
@@ -316,12 +309,12 @@ def search(
     held_by: list[dict[int, int]] = [{} for _ in segments]  # terms as bits, by the document's number
     often: dict[tuple[int, int], dict[int, int]] = {}
     left = rows
-    for wanted, i, runs in sorted(held, key=lambda one: one[:2]):
-        if wanted > left < rows:
+    for size, i, runs in sorted(held, key=lambda one: one[:2]):
+        if size > left < rows:
             break
-        left -= wanted
+        left -= size
         bit = 1 << i if i >= 0 else 0
-        for nth, postings, start, end in _newest(segments, runs, rows) if wanted > rows else runs:
+        for nth, postings, start, end in _newest(segments, runs, rows) if size > rows else runs:
             documents = held_by[nth]
             for posting in postings[start:end]:
                 number = posting >> 4

@@ -182,7 +182,8 @@ class SqlStore:
     async def sweep(self, older: int = THREE_DAYS) -> int:
         """Drops the keys of answered inputs older than `older` ms: the same input would be new again.
 
-        So it does with arrivals', and with what has been in quarantine for 30 days.
+        So it does with arrivals', and with what has been in quarantine for 30 days. Chats without a
+        conversation in which nothing is set are forgotten after 30 days, too.
         """
         return await self._db.write(lambda: intake.sweep(older), "sweep")
 

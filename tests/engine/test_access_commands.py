@@ -83,6 +83,18 @@ def test_the_operator_rules_from_the_command_line(program: Program, tmp_path: Pa
     assert program("role", "telegram/3", "king")[0] == 2
 
 
+def test_the_only_owner_is_not_blocked_by_mistake(program: Program) -> None:
+    for user in ("telegram/1", "telegram/2"):
+        program("role", user, "owner")
+    assert program("block", "telegram/1")[0] == 0
+    for command in (("block", "telegram/2"), ("role", "telegram/2", "user")):
+        code, out, err = program(*command)
+        assert (code, out) == (1, "")
+        assert "the only owner" in err
+    assert program("role", "telegram/2", "owner")[0] == 0
+    assert program("block", "telegram/2", "--yes")[0] == 0
+
+
 async def says(engine: ChatEngine, who: str, line: str, **place: Any) -> str:
     session = engine.session(Address("telegram", who, "7", **place), external=who)
     invocation = TABLE.parse(line)

@@ -29,6 +29,7 @@ from duihua.errors import (
 )
 from duihua.events import TurnFailed
 from duihua_prompts import Catalogue, error_line, language
+from duihua_prompts.catalogue import REMOTE
 
 ROOT = Path(__file__).parent.parent.parent
 TEXTS = ROOT / "prompts/duihua_prompts/texts"
@@ -140,7 +141,7 @@ def unused(names: Iterable[str]) -> list[str]:
         through = any(match is not None and all(map(told, match.groups())) for match in found)
         return through or ("." in name and name in literals)
 
-    return [name for name in names if not leads(name)]
+    return [name for name in names if not leads(name.removeprefix(REMOTE))]
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
@@ -157,6 +158,25 @@ def test_an_option_that_there_is_not_names_those_there_are(lang: str) -> None:
     line = error_line(Catalogue(lang), InvalidOptions("foo", 1, known=("temperature", "top_p")))
     assert "foo" in line
     assert "temperature, top_p" in line
+
+
+def test_who_only_talks_to_the_bot_is_sent_to_no_shell_and_to_no_setting() -> None:
+    known = texts("en")
+    assert all(name.removeprefix(REMOTE) in known for name in known if name.startswith(REMOTE))
+    shell = re.compile(r"\bduihua [a-z]|DUIHUA_|pip install|\.env\b|_PROXY|_BASE_URL")
+    errors: list[DuihuaError] = [ProviderError("a detail", category=one) for one in get_args(Category)]
+    errors += [ConfigError("DUIHUA_X is wrong"), ConfigError("x", "config_proxy", setting="DUIHUA_PROXY")]
+    errors += [InvalidOptions("foo", 1, "a number"), InvalidOptions("foo", 1, known=("temperature",))]
+    errors += [MissingKey("zhipu", ("ZHIPU_API_KEY",)), StorageError("no such table"), DuihuaError("oops")]
+    for words in (Catalogue(lang, remote=True) for lang in ("zh", "en")):
+        for problem in (*errors, ValueError("x"), ProviderError("", category="not_found", http_status=404)):
+            line = error_line(words, problem)
+            assert not shell.search(line), line
+            assert "a detail" not in line
+        for name in known:
+            if name.startswith(("error.input_", "error.provider.", "notice.", "access.", "telegram.")):
+                assert not shell.search(words.t(name)), name
+    assert "table" not in error_line(Catalogue("zh", remote=True), StorageError("no such table"))
 
 
 def test_every_text_is_used() -> None:

@@ -109,6 +109,25 @@ async def test_the_newest_of_what_was_overheard_is_kept_for_a_while(
     assert leftovers(database_url, "word") == []
 
 
+async def test_a_chat_in_which_there_is_nothing_is_forgotten_after_a_month(
+    store: SqlStore, database_url: str
+) -> None:
+    empty, fresh, set_up, alone = there("-1"), there("-2"), there("-3"), there("42")
+    topical, long = there("-4"), there("-44")  # begins as the one before, and is another
+    for address in (empty, set_up, alone, topical, long):
+        await store.change_chat(address, lang="zh")
+    await store.change_chat(set_up, settings={"answers": "admins"})
+    await talked(store, there("-4", topic="5"))
+    await talked(store, there("42", user="42"))
+    run(database_url, "UPDATE chats SET at = at - ?", 31 * 24 * HOUR)
+    await store.change_chat(fresh, gone=True)
+    for _ in range(2):
+        await store.sweep()
+        known = [await store.chat(it) for it in (empty, long, fresh, set_up, alone, topical)]
+        assert known[:2] == [None, None]
+        assert None not in known[2:]
+
+
 async def test_what_was_overheard_goes_with_whoever_said_it(store: SqlStore, database_url: str) -> None:
     work = await say(store, "", parts=(), address=there(OLD), external="41")
     who = await say(store, "me", address=there("43", user="43"), external="43")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from duihua.access import Access
 from duihua.commands import Command, CommandTable, Show
 from duihua.errors import NotSent, StorageError
 from duihua.messages import Address, text_of
@@ -52,6 +53,24 @@ async def test_a_code_makes_the_first_owner(fake: FakeTelegram, ada: User, start
     ada.say("hello")
     await fake.until(lambda: len(answers(fake)) == 2)
     assert answers(fake) == [Catalogue("en").t("access.became.owner"), "hi"]
+
+
+async def test_a_question_that_was_decided_at_a_command_line_is_closed(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duihua.telegram.desk.TIDY", 0.0)
+    life = await start(owners=(f"telegram/{ada.id}",))
+    ada.say("/start")
+    await fake.until(lambda: len(answers(fake)) == 1)
+    fake.user(66, "Eve", language_code="en").say("hi")
+    await fake.until(lambda: len(answers(fake)) == 2)
+    asked = fake.chat(42).last
+    elsewhere = Access(life.engine.store, life.engine.settings)
+    (waiting,) = await elsewhere.pending()
+    await elsewhere.decide(waiting.id, yes=True)
+    over = Catalogue("en").t("telegram.access.over")
+    await fake.until(lambda: asked.text.endswith(over) and not asked.buttons)
+    assert "Eve" in asked.text
 
 
 async def test_an_administrator_lets_a_stranger_in_by_a_button(

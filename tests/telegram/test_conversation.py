@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from duihua import Attachment, Context, skill
+from duihua import AskUser, Attachment, Context, skill
 from duihua.messages import Address
 from duihua.ports import CallDelta, Finish, Request, ThinkingDelta
 from duihua.simulator.telegram import FakeTelegram, User
@@ -352,22 +352,53 @@ async def test_a_question_is_decided_once_and_then_says_so(
         """Pays somebody."""
         return "paid"
 
-    script = [["I *must* ask.", CallDelta(0, "c", "pay", '{"to": "Eve"}')], "done"]
+    script = [["I *must* ask.", CallDelta(0, "c", "pay", '{"to": "*Eve*"}')], "done"]
     await start(script, skills=[pay])
     ada.say("pay Eve")
     await fake.until(lambda: fake.chat(42).answers and fake.chat(42).last.buttons)
     asked = fake.chat(42).last
+    assert shown(fake) == ["I must ask.", asked.text]
     assert "“Pay somebody”" in asked.text
     before, body = asked.text, asked.json()
     yes = asked.buttons[0][0]["callback_data"]
     assert await told(fake, ada.press(asked, yes)) == "✅ Ada agreed."
-    await fake.until(lambda: shown(fake)[1:] == ["done"])
+    await fake.until(lambda: shown(fake)[2:] == ["done"])
     assert asked.text == f"{before}\n\n✅ Ada agreed."
-    assert [entity["type"] for entity in asked.entities] == ["italic"]
     assert not asked.buttons
     late = {"id": "9", "chat_instance": "1", "data": yes.replace("yes", "no"), "message": body}
     who = {"id": 42, "is_bot": False, "first_name": "Ada", "language_code": "en"}
     fake.inject({"callback_query": {**late, "from": who}})
     over = WORDS.t("error.no_call")
     await fake.until(lambda: fake.calls.of("answerCallbackQuery")[-1].text == over)
-    assert shown(fake)[1:] == ["done"]
+    assert shown(fake)[2:] == ["done"]
+
+
+async def test_each_of_several_questions_has_buttons_until_it_is_decided(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    paid: list[str] = []
+
+    @skill(effect="write")
+    async def pay(context: Context, to: str) -> str:
+        """Pays somebody."""
+        if not context.approved:
+            raise AskUser("Is it worth it?")
+        paid.append(to)
+        return "paid"
+
+    calls = [CallDelta(n, f"c{n}", "pay", f'{{"to": "{to}"}}') for n, to in enumerate(("Eve", "Bob", "Cid"))]
+    await start([calls, "done"], skills=[pay])
+    ada.say("pay all of them")
+    await fake.until(lambda: len(answers(fake)) == 3)
+    eve, bob, cid = asked = fake.chat(42).answers
+    assert [("Is it worth it?" in it.text, len(it.buttons[0])) for it in asked] == [(True, 2)] * 3
+    question = eve.text
+    assert await told(fake, ada.press(bob, "❌ No")) == "❌ Ada declined."
+    await fake.until(lambda: bob.text.endswith("❌ Ada declined.") and not bob.buttons)
+    ada.say("/yes 1")
+    await fake.until(lambda: eve.text == f"{question}\n\n✅ Ada agreed.")
+    assert not eve.buttons
+    assert await told(fake, ada.press(cid, "✅ Yes")) == "✅ Ada agreed."
+    await fake.until(lambda: shown(fake)[3:] == ["done"])
+    assert paid == ["Eve", "Cid"]
+    assert not cid.buttons

@@ -23,6 +23,7 @@ from duihua.telegram.text import Formatted
 from duihua_prompts import Catalogue
 from tests.telegram.conftest import Desk
 
+WORDS = Catalogue("en")
 LONG = "\n\n".join(f"{n}. " + "好的，" * 200 for n in range(12))
 
 
@@ -72,6 +73,21 @@ async def test_many_files_that_take_long_arrive_by_and_by(
     await desk.engine.deliver()
     assert ends == ["a long answer goes on"]
     assert len(fake.calls.of("sendDocument")) == 4
+
+
+async def test_a_file_that_is_refused_keeps_no_other_from_arriving(make: Any, fake: FakeTelegram) -> None:
+    @skill(effect="read")
+    async def chart() -> list[Any]:
+        """Draws."""
+        return ["drawn", *(Attachment(data=b"%d" % n, name=f"{n}.txt") for n in range(3))]
+
+    desk: Desk = await make([CallDelta(0, "c", "chart", "{}"), "here"], skills=[chart])
+    fake.user(42, "Ada").say("draw")
+    fake.faults.add("error", method="sendDocument", nth=2, status=400)
+    await desk.say(42, "draw")
+    sent = [it.text or it.media["document"]["file_name"] for it in fake.chat(42).answers]
+    assert sent == ["here", "0.txt", WORDS.t("telegram.file_refused", name="1.txt"), "2.txt"]
+    assert desk.engine.delivery.failed == 0
 
 
 async def test_markup_becomes_entities(make: Any, fake: FakeTelegram) -> None:
@@ -218,8 +234,8 @@ async def test_what_telegram_does_not_want_is_not_counted_as_lost(make: Any, fak
     fake.faults.add("error", method="sendDocument", status=400)
     await desk.say(42, "hi")
     await desk.say(42, "draw")
-    lost = Catalogue("en").t("telegram.undelivered")
-    assert desk.texts(42) == [lost, "here", lost]
+    lost, refused = WORDS.t("telegram.undelivered"), WORDS.t("telegram.file_refused", name="1.txt")
+    assert desk.texts(42) == [lost, "here", refused]
     assert await desk.engine.store.lost() == []
 
 

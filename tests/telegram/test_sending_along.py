@@ -23,7 +23,7 @@ from tests.telegram.life import living
 from tests.telegram.test_desk import SOURCE, answers, echo
 
 Start = Callable[..., Any]
-EN = Catalogue("en")
+EN = Catalogue("en", remote=True)
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 SEES = ChatDialect("s/sees", Limits(None, 8_000), Limits(None, 8_000), images="data_url")
 
@@ -272,7 +272,41 @@ async def test_the_first_piece_of_a_paste_is_edited_and_the_others_stay(
     assert model.sent[1][-1]["content"] == "In short: (the end"
 
 
+async def test_a_later_piece_of_a_paste_is_edited_and_the_others_stay(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    model = seeing(always("Long."))
+    await start(model)
+    _, second, third = await ada.paste("a" * 4_096 + "b" * 4_096 + "the end", gap=0)
+    await fake.until(lambda: answers(fake))
+    ada.edit(second, "and so on, until:")
+    await fake.until(lambda: len(model.sent) == 2)
+    ada.edit(third, "it ends")
+    await fake.until(lambda: len(model.sent) == 3)
+    said = [sent[-1]["content"] for sent in model.sent[1:]]
+    assert said == ["a" * 4_096 + f"and so on, until:{end}" for end in ("the end", "it ends")]
+    assert len(answers(fake)) == 1
+
+
 # ---------------------------------------------------------------- captions that change
+
+
+async def test_the_caption_of_any_picture_of_an_album_may_change(
+    fake: FakeTelegram, ada: User, database_url: str
+) -> None:
+    async with living(fake, seeing(always("Cats.")), database_url=database_url):
+        first, second, third = ada.album([PNG, PNG, PNG], "what is it?")
+        await fake.until(lambda: answers(fake))
+    model = seeing(always("Dogs."))
+    async with living(fake, model, database_url=database_url):
+        for message, text in ((third, "and that?"), (second, "or this?"), (third, ""), (first, "")):
+            known = len(model.sent)
+            ada.edit(message, text)
+            await fake.until(lambda known=known: len(model.sent) == known + 1)
+    says = ["what is it?\nand that?", "what is it?\nor this?\nand that?", "what is it?\nor this?", "or this?"]
+    images = "[image: photo.jpg]\n" * 3
+    assert [sent[-1]["content"][3]["text"] for sent in model.sent] == [images + text for text in says]
+    assert len(answers(fake)) == 1
 
 
 async def test_a_changed_caption_is_answered_anew_with_its_pictures(
@@ -362,6 +396,24 @@ async def test_a_file_that_is_read_during_a_crash_is_read_again(
     slow.set()
     async with living(fake, ["Prices."], database_url=database_url):
         await fake.until(lambda: answers(fake) == ["Prices."])
+
+
+async def test_after_a_crash_an_album_is_not_asked_twice_in_private_either(
+    fake: FakeTelegram, ada: User, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duihua.delivery.IDLE", 1_000.0)  # what is private is sent at once, too
+    async with living(fake, seeing(always("Two.")), database_url=database_url):
+        ada.say("/private")
+        await fake.until(lambda: answers(fake))
+        sent, *_ = ada.album([PNG], "how many?")
+        await fake.until(lambda: len(answers(fake)) == 2)
+        ada.album([PNG], album=sent.album)  # it belongs to it all the same
+        await fake.until(lambda: len(fake.calls.of("editMessageText")) == 1)
+    model = seeing(always("hello"))
+    async with living(fake, model, database_url=database_url):
+        ada.say("hi")
+        await fake.until(lambda: answers(fake)[-1] == "hello")
+    assert [asked(model, n) for n in range(len(model.sent))] == [["hi"]]
 
 
 async def test_after_a_crash_an_album_is_not_asked_twice_but_for_a_picture_that_is_new(

@@ -10,6 +10,57 @@ CHINESE = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬
 ENGLISH = ["alpha", "beta", "gamma", "delta", "omega", "river", "stone", "cloud", "paper", "Ünï", "Привет"]
 EMOJI = ["😀", "👨‍👩‍👧", "🇨🇳", "👍🏽", "❤️", "🏳️‍🌈"]
 BROKEN = ["*", "**", "_", "`", "```", "~~", "[", "]", "](", "\n", "\n\n", "> ", "- ", "# ", "|", " ", "~~~\n"]
+FRAGMENTS = {
+    "emphasis": ["*", "**", "***", "_", "__", "~", "~~", "，", "：", "（", "）", "“", "”", "!", "\\*", "\\_"],
+    "code": ["`", "``", "```", "```py\n", "~~~\n", "\n```\n", "    ", "``` "],
+    "links": [
+        "[",
+        "]",
+        "](",
+        "![",
+        "(",
+        ")",
+        "](https://a.com/x)",
+        "](./c.md)",
+        "](j)",
+        "[]",
+        "[^1]",
+        "[a]: ",
+    ],
+    "addresses": [
+        "https://a.com/a_b",
+        "https://a.com。",
+        "http://b.org/*x*,",
+        "www.a.com",
+        "a@b.co",
+        "<",
+        ">",
+    ],
+    "tables": ["|", "||", "|---|---|\n", "\n|---|---|\n", "|a|b|\n", "|-", "\n|", "\n| \n"],
+    "lists": [
+        "- ",
+        "-",
+        "* ",
+        "1. ",
+        "2.",
+        "3) ",
+        "+",
+        "  ",
+        "> ",
+        ">",
+        "# ",
+        "#",
+        "- [ ] ",
+        "-[x]",
+        "\n---\n",
+        "\n===\n",
+    ],
+    "tags": ["<b>", "</b>", "<div>", "<br>", "<!--", "<!-- x -->", "<", ">", "<std::x>", "&amp;", "&lt", "&"],
+    "formulas": ["$", "$$", "\\(", "\\)", "\\[", "\\]", "$x^2$", "5", "\\", "=", "_"],
+}
+"""Halves of marks, by what they are halves of."""
+SEEN = {"<b>", "</b>", "<div>", "<std::x>"}
+"""Those that must be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +69,10 @@ class Piece:
 
     text: str
     word: bool = False
+
+
+def _fragment(mark: str) -> Piece:
+    return Piece(mark, mark in SEEN)
 
 
 @dataclass(slots=True)
@@ -75,6 +130,24 @@ class Author:
     def block(self) -> Document:
         name = self.rng.choice(list(self.blocks))
         return Document(self.blocks[name](), name, name == "table")
+
+    def broken(self) -> Document:
+        """A block with marks too many and too few."""
+        out = self.block()
+        self._break(out)
+        return out
+
+    def mess(self) -> Document:
+        """Words among halves of marks."""
+        kinds = self.rng.sample(sorted(FRAGMENTS), self.rng.choice([1, 1, 2, 3]))
+        some = [mark for kind in kinds for mark in FRAGMENTS[kind]]
+        few = self.rng.sample(some, min(len(some), self.rng.randrange(2, 7)))  # so that some make pairs
+        marks = [*few, "\n", " "]
+        pieces = [
+            self.word() if self.rng.random() < 0.4 else _fragment(self.rng.choice(marks))
+            for _ in range(self.rng.randrange(3, 15))
+        ]
+        return Document(pieces, "mess", broken=True)
 
     def _break(self, out: Document) -> None:
         out.broken = True

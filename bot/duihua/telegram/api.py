@@ -77,6 +77,7 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _SAME = "not modified"
 _LOST = ("message to edit not found", "can't be edited")
 """What Telegram says of a message that is no more, or not ours."""
+_LARGE = ("too large", "too big")
 _NO_BLOCKS = ("text is empty", "rich message must be non-empty")
 """What older servers answer to blocks, which they do not know."""
 _PHOTO = 10 << 20  # bytes; a larger one goes as a document
@@ -222,7 +223,7 @@ class Api:
             raise NotSent(str(e), LATER) from None
         except _Moved:
             return False
-        except _Refused as e:
+        except Refused as e:
             if _SAME in e.reason:
                 return True
             if any(words in e.reason for words in _LOST):
@@ -246,7 +247,7 @@ class Api:
                 return True
             except SendUnknown as e:
                 raise NotSent(str(e), LATER) from None
-            except _Refused as e:
+            except Refused as e:
                 log.info("messages could not be deleted: %s", e.reason)
                 done = False
         return done
@@ -279,7 +280,7 @@ class Api:
         """Sends an image or a file as bytes; returns the message's id.
 
         Raises:
-            NotSent, SendUnknown, Gone: as the module says.
+            Refused: Telegram does not take this file. NotSent, SendUnknown, Gone: as the module says.
         """
         data = BufferedInputFile(file.data, file.name or "file")
         text = caption[:_CAPTION] or None
@@ -295,7 +296,7 @@ class Api:
 
         try:
             return self._noted(place, (await self._call(place, method)).message_id)
-        except _Refused as e:
+        except Refused as e:
             if file.media != "image" or not any(word in e.reason for word in ("photo", "image")):
                 raise
             plain = Attachment(file.id, "file", file.mime, file.data, file.name)
@@ -364,7 +365,7 @@ class Api:
         """A text; once more without its entities, should Telegram not take them."""
         try:
             return await self._call(place, lambda at: method(what, at), follows=follows)
-        except _Refused as e:
+        except Refused as e:
             if not what.entities or "entit" not in e.reason:
                 raise
             log.warning("a text was sent plain: %s", e.reason)
@@ -376,7 +377,7 @@ class Api:
         """A rich message, which may not be wanted: as such, or as it is."""
         try:
             return await self._call(place, method, follows=follows)
-        except _Refused as e:
+        except Refused as e:
             if any(words in e.reason for words in (_SAME, *_LOST)):
                 raise
             if isinstance(e, _Unsupported) or any(words in e.reason for words in _NO_BLOCKS):
@@ -391,7 +392,7 @@ class Api:
         at = Place(self._chat(place), place.topic)
         try:
             return await self._once(method(at), at.chat)
-        except _Refused as e:
+        except Refused as e:
             if not at.topic or "thread not found" not in e.reason:
                 raise
             return await self._once(method(Place(at.chat)), at.chat)
@@ -418,9 +419,9 @@ class Api:
         except TelegramBadRequest as e:
             if "chat not found" in e.message.lower():
                 raise Gone(_reason(e)) from None
-            raise _Refused(_reason(e)) from None
+            raise Refused(_reason(e)) from None
         except TelegramEntityTooLarge as e:
-            raise _Refused(_reason(e)) from None
+            raise Refused(_reason(e)) from None
         except TelegramNetworkError as e:
             cause = e.__cause__ or e.__context__
             if isinstance(cause, aiohttp.ClientConnectorError):
@@ -456,15 +457,20 @@ class NotRich(NotSent):
     """A rich message was certainly not sent, and will not be: it is to go as text."""
 
 
-class _Refused(DeliveryError):
-    """Telegram does not want it as it is (400)."""
+class Refused(DeliveryError):
+    """Telegram does not want it as it is (400, 413): surely not there, and the same again would not help."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"Telegram refused it: {reason}")
         self.reason = reason.lower()
 
+    @property
+    def large(self) -> bool:
+        """Whether it is too large."""
+        return any(words in self.reason for words in _LARGE)
 
-class _Unsupported(_Refused):
+
+class _Unsupported(Refused):
     """The server does not know the method (404)."""
 
 

@@ -17,6 +17,7 @@ from duihua.commands import (
     Command,
     CommandTable,
     Confirm,
+    Decided,
     Document,
     Input,
     Invocation,
@@ -28,11 +29,20 @@ from duihua.commands import (
     UnknownCommand,
     persona_of,
 )
-from duihua.errors import DeliveryError, DuihuaError, NotSent, StorageError
+from duihua.errors import (
+    ConfigError,
+    DeliveryError,
+    DuihuaError,
+    InvalidOptions,
+    NotSent,
+    StorageError,
+)
+from duihua.escapes import one_line
 from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
 from duihua.setting_handlers import THINKING
-from duihua.telegram.consenting import decided
+from duihua.telegram.api import Refused
+from duihua.telegram.consenting import decided, settled
 from duihua.telegram.gathering import Albums
 from duihua.telegram.groups import Groups
 from duihua.telegram.incoming import Taken
@@ -41,7 +51,7 @@ from duihua.telegram.porter import DECLINE, LET_IN, Porter
 from duihua.telegram.preferences import SET, Preferences
 from duihua.telegram.reading import Reader, brings
 from duihua.telegram.replying import thread_of
-from duihua.telegram.revising import Before, asked_before, holds_all, revise, reworded
+from duihua.telegram.revising import Before, asked_before, holds_all, made_of, opener, revise, reworded
 from duihua.telegram.text import Formatted, split
 from duihua.telegram.topics import opened
 from duihua.telegram.updates import Event, Me, Moved, Noted, Person, Pressed, Said, Stands, Stopped
@@ -63,6 +73,7 @@ CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
 KEPT = 1_000
 """Questions that wait, at most."""
+_REASON = 300  # characters of it that are logged
 PATIENCE = 30.0
 """Seconds for which one message of the answer to a command is tried: its conversation waits meanwhile. The
 turns' own answers are in the outbox instead."""
@@ -180,7 +191,7 @@ class Clerk:
             except StorageError:
                 raise
             except DuihuaError as e:
-                said = explain(words, e)
+                said = _explained(words, e)
         await self._heard(lambda: self._voice.answer(str(self._me.id), event.query, said))
 
     async def _button(
@@ -262,7 +273,7 @@ class Clerk:
         except StorageError:
             raise
         except DuihuaError as e:
-            await self._tell(event, explain(words, e), reply=True)
+            await self._tell(event, _explained(words, e), reply=True)
 
     async def note(self, event: Noted) -> None:
         """Takes note of what Telegram tells of a chat.
@@ -271,6 +282,10 @@ class Clerk:
             StorageError: it is to be done once more.
         """
         await self._groups.note(event)
+
+    async def tidy(self) -> None:
+        """Does what is to be done now and then. Raises StorageError."""
+        await self._porter.tidy()
 
     async def broken(self, event: Said) -> None:
         """Tells that a message could not be worked on, by a fault of ours."""
@@ -302,20 +317,21 @@ class Clerk:
         store, _ = await session.kept()
         costly = brings(said) or len(said.sent) > 1
         before = await asked_before(said, store, source) if costly else None
+        private = store is not self._engine.store
         if before is not None and holds_all(before.parts, said, text):
-            self.albums.add(said, asked=True)
+            self.albums.add(said, asked=True, private=private)
             return  # before a crash; to read all of it once more may cost
         found = await self._reader.read(said, text)
         if found is None:
             return
         if isinstance(found, Taken):
             thread = await thread_of(said, session, self._me)
+            parts = [*found, *made_of(said, text)]
             if before is None:
-                parts = thread.told(said, found)
-                await session.submit(parts, reply_to=thread.after, key=(source, said.key))
+                await session.submit(thread.told(said, parts), reply_to=thread.after, key=(source, said.key))
             else:  # one more piece of it has come
-                await revise(said, session, (source, key), lambda was: thread.told(said, found, was.parent))
-            self.albums.add(said, asked=True)
+                await revise(said, session, (source, key), lambda was: thread.told(said, parts, was.parent))
+            self.albums.add(said, asked=True, private=private)
         told = "\n".join(words.t(note.code, **note.values) for note in found.notes)
         if told:
             await self._tell(said, told, reply=True)
@@ -323,11 +339,14 @@ class Clerk:
     async def _edited(self, said: Said, text: str, session: Session, key: str) -> None:
         """The turn of a message that was changed is done anew, with what it says now."""
         thread = await thread_of(said, session, self._me)
+        store, _ = await session.kept()
+        first = await opener(said, store, self._me.source)
 
         def wanted(was: Before) -> Sequence[Part]:
-            return thread.told(said, reworded(was.parts, said, text), was.parent)
+            now = reworded(was.parts, said, text, later=first is not said)
+            return thread.told(said, now, was.parent)
 
-        await revise(said, session, (self._me.source, key), wanted)
+        await revise(first, session, (self._me.source, key), wanted)
 
     async def _command(
         self, what: Invocation, said: Said, session: Session, words: Catalogue, key: str
@@ -363,6 +382,8 @@ class Clerk:
                 await self._tell(said, words.t("telegram.confirm", question=question))
             case Present(events):
                 await _left(events)  # it is accepted; the front end shows it like any turn
+                if isinstance(answer, Decided):
+                    await settled(answer, said.who, said.address, self._engine, self._voice, words)
             case Document():
                 if not await self._heard(lambda: self._voice.give(said.address, answer, said.reply_to)):
                     await self._tell(said, words.t("telegram.no_file", name=answer.name))
@@ -447,11 +468,21 @@ class Clerk:
                 if clock() + e.retry_after > until:
                     return False
                 await asyncio.sleep(e.retry_after)
+            except Refused as e:
+                log.warning("an answer to a command was not sent: %s", e)
+                return False
             except DeliveryError as e:
                 log.warning("an answer to a command may not have been sent: %s", type(e).__name__)
                 return True
             else:
                 return True
+
+
+def _explained(words: Catalogue, error: DuihuaError) -> str:
+    """For a person; what only whoever runs the bot can change is logged, for they are not told."""
+    if isinstance(error, ConfigError | InvalidOptions):
+        log.warning("a setting is wrong: %s", one_line(str(error), _REASON))
+    return explain(words, error)
 
 
 def _number(data: str) -> tuple[str, int]:

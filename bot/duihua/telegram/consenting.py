@@ -1,25 +1,92 @@
-"""A person decides by a button whether a call is made; the question then says what they decided."""
+"""A person decides whether a call is made, by a button or in words; its question then says what they decided.
+
+Each call has a question of its own, in a message of its own, so that one can be decided without the others.
+"""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
-from duihua.errors import DeliveryError, NotFound
+from duihua.asking import shown
+from duihua.errors import DeliveryError, NotFound, StorageError
 from duihua.escapes import one_line
-from duihua.telegram.text import Formatted, joined, split
+from duihua.telegram.api import Button, Buttons
+from duihua.telegram.live import QUESTIONS
+from duihua.telegram.text import Formatted, joined, split, units
 
 if TYPE_CHECKING:
-    from duihua.messages import Address
-    from duihua.ports import Store
+    from duihua.commands import Decided
+    from duihua.engine import ChatEngine
+    from duihua.messages import Address, TurnRef
+    from duihua.ports import Store, StoredCall
     from duihua.session import Session
-    from duihua.telegram.updates import Pressed
+    from duihua.telegram.updates import Person, Pressed
     from duihua.telegram.voice import Voice
     from duihua_prompts import Catalogue
 
 log = logging.getLogger(__name__)
 
-_NAME = 64  # characters of a person's name
+_NAME = 64  # characters of the name of a person or a skill
+_ASKS = 500  # characters of what a skill asks itself
+_ROOMS = (2_000, 1_500, 1_000)  # characters of the arguments, the most first
+_FITS = 3_800  # UTF-16 units of a question: what is decided is to stand below it
+
+
+async def questions(
+    engine: ChatEngine, session: Session, ref: TurnRef, words: Catalogue
+) -> dict[int, tuple[Formatted, Buttons]]:
+    """What a turn asks: the part of each question -> what it says, and its buttons."""
+    held = [held for held in await session.held() if held.ref == ref]
+    return {
+        QUESTIONS + one.index: (_question(engine, one, words), _decisions(one.call.id, words)) for one in held
+    }
+
+
+def _question(engine: ChatEngine, held: StoredCall, words: Catalogue) -> Formatted:
+    skill = engine.registry.get(held.call.name)
+    name = one_line(skill.title(words.lang) if skill is not None else held.call.name, _NAME)
+    said = Formatted()
+    for room in _ROOMS:
+        told = words.t("telegram.approve", name=name, arguments=shown(held.call.arguments, room) or "…")
+        if held.call.result:
+            question = one_line(held.call.result, _ASKS)
+            told = f"{words.t('approval.question', name=name, question=question)}\n{told}"
+        said = Formatted(told)
+        if units(told) <= _FITS:
+            break
+    return said
+
+
+def _decisions(call: str, words: Catalogue) -> Buttons:
+    yes = Button(words.t("telegram.yes"), data=f"yes:{call}")
+    return ((yes, Button(words.t("telegram.no"), data=f"no:{call}")),)
+
+
+async def settled(
+    what: Decided, who: Person, address: Address, engine: ChatEngine, voice: Voice, words: Catalogue
+) -> None:
+    """Says under the question of a call what was decided about it in words, as far as that can be done now.
+
+    Args:
+        what: the decision.
+        who: whose it is; nothing is said of whoever may not decide.
+        address: the conversation.
+        engine: the conversations.
+        voice: changes the question.
+        words: the language of whoever decided.
+    """
+    asker, part = what.call.asker, QUESTIONS + what.call.index
+    whole = joined([_question(engine, what.call, words), Formatted(_verdict(who, words, yes=what.approve))])
+    try:
+        if asker and asker != await engine.store.user(address.tenant, address.front, str(who.id)):
+            return
+        store, _ = await engine.session(address).kept()
+        message = next((it.external for it in await store.shown(what.call.ref) if it.part == part), "")
+        if message:
+            await voice.amend(address, int(message), whole)
+    except (DeliveryError, StorageError) as e:  # the command is not to be run once more for that
+        log.info("buttons stay that do nothing any more: %s", e)
 
 
 async def decided(
@@ -49,9 +116,11 @@ async def decided(
         return await _over(event, address, voice, words.t("error.no_call"))
     if not ticket.new:
         return words.t("error.no_call")
-    name = one_line(event.who.name, _NAME)
-    line = words.t("telegram.agreed" if verb == "yes" else "telegram.declined", name=name)
-    return await _over(event, address, voice, line)
+    return await _over(event, address, voice, _verdict(event.who, words, yes=verb == "yes"))
+
+
+def _verdict(who: Person, words: Catalogue, *, yes: bool) -> str:
+    return words.t("telegram.agreed" if yes else "telegram.declined", name=one_line(who.name, _NAME))
 
 
 async def _over(event: Pressed, address: Address, voice: Voice, line: str) -> str:

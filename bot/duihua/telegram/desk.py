@@ -13,7 +13,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 import orjson
@@ -41,6 +41,8 @@ IDLE = 2.0
 """Seconds between two looks when nobody says that something arrived: another process may have kept it."""
 PAUSE, LONGEST = 0.5, 15.0
 """Seconds until what the database refused is tried again, and at most."""
+TIDY = 15.0
+"""Seconds between two looks at what was decided elsewhere."""
 LATE = 30.0
 """Seconds within which a further picture of an album that was worked on still belongs to it."""
 ALBUMS = 200
@@ -77,6 +79,7 @@ class Desk:
         self._albums: OrderedDict[tuple[str, int, str], list[Job]] = OrderedDict()  # asked, not settled
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
+        self._tidied, self._tidying = 0.0, cast("asyncio.Task[None] | None", None)
 
     def poke(self) -> None:
         """Something has arrived."""
@@ -98,6 +101,7 @@ class Desk:
                     after = arrival.id
                     await self._take(arrival)
                 await self._close_albums()
+                self._tidy()
                 if len(batch) < BATCH:
                     await self._called()
         finally:
@@ -225,10 +229,12 @@ class Desk:
         while True:
             try:
                 await self._act(job, stopped=stopped)
-                if album and isinstance(job.event, Said) and self._clerk.albums.asked(job.event):
-                    self._albums[album] = list(pieces)
-                else:
+                said, albums = job.event, self._clerk.albums
+                late = isinstance(said, Said) and albums.asked(said)
+                if not late or (isinstance(said, Said) and albums.private(said)):
                     await self._store.settle_arrivals(arrivals)
+                if late and album:
+                    self._albums[album] = list(pieces)
                 return
             except StorageError as e:
                 log.warning("update %s waits: %s", job.key, e)
@@ -237,6 +243,18 @@ class Desk:
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST)
+
+    def _tidy(self) -> None:
+        """Has the clerk tidy up now and then; nothing waits for that."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._tidied + TIDY and (self._tidying is None or self._tidying.done()):
+            self._tidied, self._tidying = now, self._start(self._tidied_up())
+
+    async def _tidied_up(self) -> None:
+        try:
+            await self._clerk.tidy()
+        except StorageError as e:
+            log.warning("bot %d is not tidied up: %s", self._me.id, e)
 
     async def _close_albums(self) -> None:
         """Settles those to which nothing comes any more."""
@@ -278,10 +296,11 @@ class Desk:
         except StorageError as e:  # the next process finds them
             log.warning("arrivals %s stay open: %s", arrivals, e)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"duihua desk {self._me.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _left(self) -> None:
         self._open -= 1

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import orjson
@@ -24,9 +25,10 @@ from duihua.messages import Address, Media, TurnRef
 from duihua.redact import redact
 from duihua.reminding import told as reminded
 from duihua.shown import cleared, end_of, replaced, sentence, thoughts_of
-from duihua.telegram.api import LATER, Api, Button, Buttons, Content, NotRich
+from duihua.telegram.api import LATER, Api, Button, Buttons, Content, NotRich, Refused
+from duihua.telegram.consenting import questions
 from duihua.telegram.copying import copied
-from duihua.telegram.live import FILES, Ledger, Live, Transport
+from duihua.telegram.live import FILES, QUESTIONS, Ledger, Live, Transport
 from duihua.telegram.place import FRONT, Place, place_of
 from duihua.telegram.text import Formatted, Rich, enriched, has_cjk, joined, render, split
 from duihua.telegram.thoughts import ENTITIES, above, quote_of
@@ -51,6 +53,18 @@ KEPT = 60.0
 """Seconds for which a view that has ended is kept for whoever sends what is owed."""
 LONGEST, EACH = 10_000, 60
 """Characters of a call's arguments that are looked at, and of each that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a turn's messages are to be: its texts, the buttons under the last one, files, and questions."""
+
+    texts: Sequence[Formatted]
+    buttons: Buttons = ()
+    files: Sequence[Media] = ()
+    questions: Mapping[int, tuple[Formatted, Buttons]] = field(
+        default_factory=dict[int, tuple[Formatted, Buttons]]
+    )
 
 
 class TelegramFront:
@@ -157,12 +171,13 @@ class TelegramFront:
         await book.load()
         place, words = place_of(send.address), self._words(send.address)
         if send.kind == "notice":
-            texts, files, buttons = [Formatted(self._notice(send, words))], (), ()
+            wanted = _Wanted([Formatted(self._notice(send, words))])
         elif send.kind == "delete":
-            texts, files, buttons = [], (), ()
+            wanted = _Wanted([])
         else:
-            texts, files, buttons = await self._wanted(send, words, live)
+            wanted = await self._wanted(send, words, live)
             book.replaces = replaced(send)
+        texts, buttons = wanted.texts, wanted.buttons
         try:
             await book.take_over(api, place)
             rich = self._enriched(send, texts, book) if api.rich else None
@@ -173,7 +188,8 @@ class TelegramFront:
                 await self._settle(api, place, book, contents, buttons, until)
             except NotRich:
                 await self._settle(api, place, book, texts, buttons, until)
-            await self._attach(api, place, book, send, files, until)
+            await self._attach(api, place, book, send, wanted, until)
+            await self._ask(api, place, book, wanted.questions, until)
         except SendUnknown as e:  # rather twice than never
             log.warning("a message to chat %s may come twice: %s", place.chat, e)
             raise NotSent(str(e), LATER) from None
@@ -213,10 +229,7 @@ class TelegramFront:
             return words.t(line.code, **line.values)
         return sentence(reminded(send, self._engine.clock()), words)
 
-    async def _wanted(
-        self, send: Send, words: Catalogue, live: Live | None
-    ) -> tuple[Sequence[Formatted], Sequence[Media], Buttons]:
-        """The messages that an answer comes to, its files, and the buttons under it."""
+    async def _wanted(self, send: Send, words: Catalogue, live: Live | None) -> _Wanted:
         from duihua_prompts import error_line
 
         end, gone = end_of(send), cleared(send)
@@ -224,15 +237,11 @@ class TelegramFront:
         if gone is not None:
             notes.append(sentence(gone, words))
         if isinstance(end, TurnFailed):
-            return split(Formatted("\n\n".join(notes))), (), _again(words, send.ref)
+            return _Wanted(split(Formatted("\n\n".join(notes))), _again(words, send.ref))
         buttons: Buttons = _again(words, send.ref)
+        asked: Mapping[int, tuple[Formatted, Buttons]] = {}
         if end.finish == "approval":
-            for held in await self._engine.session(send.address).held():
-                if held.ref == send.ref:
-                    skill = self._engine.registry.get(held.call.name)
-                    name = skill.title(words.lang) if skill is not None else held.call.name
-                    notes.append(_question(words, one_line(name, EACH), held.call.arguments))
-                    buttons = _decisions(words, held.call.id)
+            asked = await questions(self._engine, self._engine.session(send.address), send.ref, words)
         if end.finish == "length":
             buttons = ((Button(words.t("telegram.continue"), data=f"continue:{send.ref.seq}"),), *buttons)
         notes = [note for note in notes if note]
@@ -246,7 +255,9 @@ class TelegramFront:
             buttons = (*buttons[:-1], (Button(words.t("telegram.copy"), copy=copy), *buttons[-1]))
         if thoughts:
             texts = above(quote_of(thoughts), texts)
-        return texts, end.attachments, buttons if end.finish != "flagged" else ()
+        if asked or end.finish == "flagged":  # that is to be decided first
+            return _Wanted(texts, (), end.attachments, asked)
+        return _Wanted(texts, buttons, end.attachments)
 
     def _enriched(self, send: Send, texts: Sequence[Formatted], book: Ledger) -> Rich | None:
         """The answer as one rich message, where the setting allows it and text would be worse."""
@@ -256,7 +267,7 @@ class TelegramFront:
             return None
         if self._rich == "auto" and has_cjk(end.text):
             return None
-        if sum(part < FILES for part in book.ids) > 1:  # readers have them: none is to vanish
+        if sum(part < QUESTIONS for part in book.ids) > 1:  # readers have them: none is to vanish
             return None
         made = enriched(end.text)
         if made is None or not (made.needed or len(texts) > 1):
@@ -274,28 +285,42 @@ class TelegramFront:
             self._in_time(until)
             async with api.turn(place):
                 await book.put(api, place, part, text, under)
-        extra = sorted(part for part in book.ids if len(texts) <= part < FILES)
+        extra = sorted(part for part in book.ids if len(texts) <= part < QUESTIONS)
         await book.drop(api, place, extra)
 
-    async def _attach(
-        self, api: Api, place: Place, book: Ledger, send: Send, files: Sequence[Media], until: float
+    async def _ask(
+        self,
+        api: Api,
+        place: Place,
+        book: Ledger,
+        questions: Mapping[int, tuple[Formatted, Buttons]],
+        until: float,
     ) -> None:
+        for part, (text, buttons) in questions.items():
+            if part not in book.ids:
+                self._in_time(until)
+                async with api.turn(place):
+                    await book.put(api, place, part, text, buttons)
+
+    async def _attach(
+        self, api: Api, place: Place, book: Ledger, send: Send, wanted: _Wanted, until: float
+    ) -> None:
+        words = self._words(send.address)
         session = self._engine.session(send.address)
-        for number, media in enumerate(files):
+        for number, media in enumerate(wanted.files):
             part = FILES + number
             if part in book.ids or (file := await session.attachment(media.attachment)) is None:
                 continue
             self._in_time(until)
-            async with api.turn(place):
-                await book.store.show(book.ref, part)
-                try:
-                    message = await api.file(place, file)
-                except DeliveryError as e:
-                    if not isinstance(e, SendUnknown):
-                        await book.store.unshow(book.ref, [part])
-                    raise
-                await book.store.show(book.ref, part, str(message))
-                book.ids[part] = message
+            try:
+                async with api.turn(place):
+                    await book.attach(api, place, part, file)
+            except Refused as e:  # the others go all the same, and a word stands in its place
+                log.warning("a file of an answer cannot be sent: %s", e)
+                name = one_line(file.name, EACH) or f"#{number + 1}"
+                why = words.t("telegram.file_large" if e.large else "telegram.file_refused", name=name)
+                async with api.turn(place):
+                    await book.put(api, place, part, Formatted(why))
 
     def _in_time(self, until: float) -> None:
         """Raises NotSent when it is time to let others send: what is there stays, the rest is still owed."""
@@ -328,18 +353,5 @@ def status(words: Catalogue, title: str, arguments: str) -> str:
     return words.t("telegram.skill_alone", name=one_line(title, EACH))
 
 
-def _question(words: Catalogue, name: str, arguments: str) -> str:
-    return words.t("telegram.approve", name=name, arguments=arguments)
-
-
 def _again(words: Catalogue, ref: TurnRef) -> Buttons:
     return ((Button(words.t("telegram.again"), data=f"again:{ref.seq}"),),)
-
-
-def _decisions(words: Catalogue, call: str) -> Buttons:
-    return (
-        (
-            Button(words.t("telegram.yes"), data=f"yes:{call}"),
-            Button(words.t("telegram.no"), data=f"no:{call}"),
-        ),
-    )

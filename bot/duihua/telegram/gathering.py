@@ -66,15 +66,20 @@ def joined(pieces: Sequence[Job]) -> Job:
     said = [job.event for job in pieces if isinstance(job.event, Said)]
     if len(pieces) == 1 or not isinstance(first.event, Said):
         return first
-    texts = list(dict.fromkeys(one.text for one in said if one.text.strip()))
-    tail: list[str] = []
-    if not first.event.album:
+    if first.event.album:
+        by: dict[str, int] = {}
+        for one in said:
+            if one.text.strip():
+                by.setdefault(one.text, one.message)
+        head, tail, spoken = next(iter(by), ""), [f"\n{text}" for text in list(by)[1:]], tuple(by.values())
+    else:
         tail = [("" if _units(a) == CUT else "\n") + b.text for a, b in pairwise(said)]
-        texts = [first.event.text + "".join(tail)]
+        head, spoken = first.event.text, tuple(one.message for one in said)
     whole = replace(
         first.event,
-        text="\n".join(texts),
+        text=head + "".join(tail),
         tail=tuple(tail),
+        spoken=spoken,
         quote=next((one.quote for one in said if one.quote), None),
         called=any(one.called for one in said),
         sent=tuple(sorted((m for one in said for m in one.sent), key=lambda m: m.message_id)),
@@ -100,22 +105,27 @@ class Albums:
     """The albums that were let in, and those of them of which the model was asked; `MOST` at most."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, int, str], bool] = OrderedDict()
+        self._known: OrderedDict[tuple[str, int, str], tuple[bool, bool]] = OrderedDict()  # asked, private
 
     def __contains__(self, said: Said) -> bool:
         return album_of(said) in self._known
 
-    def add(self, said: Said, *, asked: bool = False) -> None:
-        """Nothing if it is no album."""
+    def add(self, said: Said, *, asked: bool = False, private: bool = False) -> None:
+        """Nothing if it is no album. `private`: what was asked is gone with this process."""
         if (album := album_of(said)) is not None:
-            self._known[album] = asked
+            self._known[album] = asked, private
             while len(self._known) > MOST:
                 self._known.popitem(last=False)
 
     def asked(self, said: Said) -> bool:
         """Whether the model was asked of it: what comes of it late changes that."""
         album = album_of(said)
-        return album is not None and self._known.get(album, False)
+        return album is not None and self._known.get(album, (False, False))[0]
+
+    def private(self, said: Said) -> bool:
+        """Whether nothing of it is stored: the next process would know no better than to ask once more."""
+        album = album_of(said)
+        return album is not None and self._known.get(album, (False, False))[1]
 
 
 def _continues(job: Job, before: Sequence[Job]) -> bool:

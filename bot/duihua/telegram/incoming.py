@@ -5,6 +5,7 @@ What cannot be taken is told to the person in a clear sentence, and named to the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ from duihua.telegram.updates import quote_of
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
     from duihua.telegram.api import Api
+
+log = logging.getLogger(__name__)
 
 ALBUM = 10
 """Messages of one input that are looked at."""
@@ -144,6 +147,7 @@ class _Taking:
                 what = "message of another kind"
                 raise UnsupportedInput("kind")
         except UnsupportedInput as e:
+            log.info("something that was sent along was not taken: %s", e.code)
             self.lacking.append(what)
             note = Note(f"error.input_{e.code}", {k: one_line(v, 200) for k, v in e.values.items()})
             if note not in self.notes:

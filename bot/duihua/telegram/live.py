@@ -11,7 +11,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -31,7 +31,7 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
-from duihua.messages import TurnRef
+from duihua.messages import Attachment, TurnRef
 from duihua.redact import where
 from duihua.showing import ShownStore
 from duihua.shown import Shown
@@ -50,8 +50,8 @@ EVERY = {"edit": 3.2, "draft": 1.0, "final": 5.0}
 KEEP_ALIVE = 25.0
 """Seconds after which a draft is shown again, for it lives thirty."""
 LIMIT = 4_096
-FILES = 1_000
-"""Parts from this number on are files."""
+QUESTIONS, FILES = 500, 1_000
+"""Parts from these numbers on are questions, by the place of their call in the answer, and files."""
 STATUS = 120
 """Characters of the line that tells what a skill does."""
 GRACE = 0.3
@@ -94,17 +94,17 @@ class Ledger:
         return self._first
 
     async def take_over(self, api: Api, place: Place) -> None:
-        """Makes the messages of the turn that this one replaces its own; the files of that one go.
+        """Makes the messages of the turn that this one replaces its own; its questions and files go.
 
         Nothing that comes before this turn may still be sent then. It may be cut off anywhere and done again.
         """
         if not self.replaces:
             return
         old = TurnRef(self.ref.session, self.replaces)
-        files = [it for it in await self.store.shown(old) if it.part >= FILES]
-        if files:
-            await api.delete(place, [int(it.external) for it in files if it.external])
-            await self.store.unshow(old, [it.part for it in files])
+        beside = [it for it in await self.store.shown(old) if it.part >= QUESTIONS]
+        if beside:
+            await api.delete(place, [int(it.external) for it in beside if it.external])
+            await self.store.unshow(old, [it.part for it in beside])
         await self.store.reshow(old, self.ref)
         await self.load()
         self.replaces = 0
@@ -120,16 +120,16 @@ class Ledger:
                 self.said[part] = text, buttons
                 return
             del self.ids[part]
-        await self.store.show(self.ref, part)
-        try:
-            message = await api.send(place, text, buttons=buttons)
-        except DeliveryError as e:
-            if not isinstance(e, SendUnknown):
-                await self.store.unshow(self.ref, [part])
-            raise
-        await self.store.show(self.ref, part, str(message))
-        self.ids[part] = message
+        await self._new(part, lambda: api.send(place, text, buttons=buttons))
         self.said[part] = text, buttons
+
+    async def attach(self, api: Api, place: Place, part: int, file: Attachment) -> None:
+        """Sends a file as a part.
+
+        Raises:
+            Refused: Telegram does not take this one. NotSent, SendUnknown, Gone: as `Api` says.
+        """
+        await self._new(part, lambda: api.file(place, file))
 
     async def drop(self, api: Api, place: Place, parts: Sequence[int]) -> None:
         """Deletes the messages of parts that are not to be, or empties them if they are too old for that.
@@ -146,6 +146,18 @@ class Ledger:
         await self.store.unshow(self.ref, parts)
         for part in parts:
             del self.ids[part]
+
+    async def _new(self, part: int, send: Callable[[], Awaitable[int]]) -> None:
+        """Sends a part that is not there; the store knows at any moment whether it may be."""
+        await self.store.show(self.ref, part)
+        try:
+            message = await send()
+        except DeliveryError as e:
+            if not isinstance(e, SendUnknown):
+                await self.store.unshow(self.ref, [part])
+            raise
+        await self.store.show(self.ref, part, str(message))
+        self.ids[part] = message
 
     def says(self, part: int, text: Content, buttons: Buttons = ()) -> bool:
         """Whether a part's message is known to say this."""

@@ -37,8 +37,10 @@ KEPT = 100
 class _Asked:
     """Where administrators were told of a stranger, and what one of them has decided."""
 
+    pairing: Pairing | None = None
     told: list[tuple[Address, int]] = field(default_factory=list["tuple[Address, int]"])
     outcome: tuple[Pairing, bool, str] | None = None
+    open: bool = True
 
 
 class Porter:
@@ -71,13 +73,13 @@ class Porter:
 
     async def announce(self, pairing: Pairing) -> None:
         """Tells the administrators, as far as they can be reached; /access knows in any case."""
-        asked = self._asked[pairing.id] = _Asked()
+        asked = self._asked[pairing.id] = _Asked(pairing)
         while len(self._asked) > KEPT:
             self._asked.popitem(last=False)
         for person in (await staff(self._access))[:TOLD]:
             address = address_of(self._me.id, Place(person))
             words = await self._languages.at(address)
-            text = words.t("telegram.access.asks", name=called(pairing), user=one_line(str(pairing), 100))
+            text = _question(pairing, words)
             buttons = [
                 [
                     Button(words.t("telegram.access.approve"), data=f"{LET_IN}:{pairing.id}"),
@@ -102,14 +104,36 @@ class Porter:
             asked = self._asked.get(pairing) or _Asked()
             if done is not None:
                 asked.outcome = done, yes, event.who.name or str(event.who.id)
+            asked.open = False
         if event.address is not None and (pressed := (event.address, event.message)) not in asked.told:
             asked.told.append(pressed)
+        await self._close(asked)
+        return words.t("telegram.access.over") if done is None else decided(done, yes=yes, words=words)
+
+    async def tidy(self) -> None:
+        """Closes the questions that were decided elsewhere, at a command line, say, or that nobody decided.
+
+        Raises:
+            StorageError: they stay as they are.
+        """
+        waiting = {number: asked for number, asked in self._asked.items() if asked.open}
+        if not waiting:
+            return
+        async with self._deciding:
+            still = {one.id for one in await self._access.pending()}
+            over = [asked for number, asked in waiting.items() if number not in still and asked.open]
+            for asked in over:
+                asked.open = False
+        for asked in over:
+            await self._close(asked)
+
+    async def _close(self, asked: _Asked) -> None:
         for address, message in asked.told:
+            words = self._languages.of(address)
             try:
-                await self._voice.amend(address, message, _outcome(asked, self._languages.of(address)))
+                await self._voice.amend(address, message, _outcome(asked, words))
             except DeliveryError as e:
                 log.info("buttons stay that do nothing any more: %s", e)
-        return words.t("telegram.access.over") if done is None else decided(done, yes=yes, words=words)
 
 
 async def staff(access: Access) -> list[int]:
@@ -119,8 +143,13 @@ async def staff(access: Access) -> list[int]:
     return [int(id) for front, _, id in split if front == FRONT and id.isascii() and id.isdigit()]
 
 
+def _question(pairing: Pairing, words: Catalogue) -> str:
+    return words.t("telegram.access.asks", name=called(pairing), user=one_line(str(pairing), 100))
+
+
 def _outcome(asked: _Asked, words: Catalogue) -> str:
     if asked.outcome is None:
-        return words.t("telegram.access.over")
+        over, pairing = words.t("telegram.access.over"), asked.pairing
+        return f"{_question(pairing, words)}\n{over}" if pairing else over
     pairing, yes, by = asked.outcome
     return words.t("telegram.access.decided", told=decided(pairing, yes=yes, words=words), by=by)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from duihua.joining import amended, parted
-from duihua.messages import Attachment, FileText, Media, Part, Speaker, Text, TurnRef
+from duihua.messages import Attachment, FileText, Media, Opaque, Part, Quote, Speaker, Text, TurnRef
 from duihua.telegram.incoming import pointed_at
+from duihua.telegram.place import FRONT
 
 if TYPE_CHECKING:
     from duihua.ports import Store
     from duihua.session import Session
     from duihua.telegram.updates import Said
+
+
+NEAR = 50
+"""Messages of a chat among which the first piece of an input is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +110,88 @@ def holds_all(parts: Sequence[Part], said: Said, text: str) -> bool:
     return held >= media + pointed + len(said.pieces(text))
 
 
-def reworded(parts: Sequence[Part], said: Said, text: str) -> tuple[Part, ...]:
-    """An input whose message says `text` now, or its first piece does; what came with it stays.
+def reworded(parts: Sequence[Part], said: Said, text: str, *, later: bool = False) -> tuple[Part, ...]:
+    """An input whose message says `text` now, or one of its messages does; what came with it stays.
 
     Empty: it says the same as before, a link's preview came, say.
+
+    Args:
+        parts: what it says so far.
+        said: the message that was edited.
+        text: what it says now, without a command.
+        later: it is not the first one of the input: what that one quotes stays.
     """
-    came, spoken = list[Part](), list[Part]()
-    for part in parts:
+    came, spoken, quotes = list[Part](), list[Text](), list[Part]()
+    for part in parts[len(_led(parts)) :]:
         if isinstance(part, Text) and not part.text.endswith("\n"):  # what was read of a file ends its line
             spoken.append(part)
         elif isinstance(part, Text | Media | FileText):
             came.append(part)
-    now = [*map(Text, said.pieces(text)), *spoken[1:]]
-    return () if now == spoken else (*([said.quote] if said.quote else ()), *came, *now)
+        elif isinstance(part, Quote):
+            quotes.append(part)
+    made = _made_of(parts)
+    if made is not None and len(made.spoken) == len(spoken):
+        now, made = _replaced(spoken, made, said.message, text)
+    else:
+        now = [*map(Text, said.pieces(text)), *spoken[1:]]
+    if now == spoken:
+        return ()
+    quotes = quotes if later else [said.quote] if said.quote else []
+    return (*quotes, *came, *now, *([made.part] if made else ()))
+
+
+# ---------------------------------------------------------------- inputs of several messages
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Of which messages an input was made, and which of them its pieces of text come from."""
+
+    sent: tuple[int, ...]
+    spoken: tuple[int, ...]
+
+    @property
+    def part(self) -> Opaque:
+        """As it is kept with the input, which no model sees."""
+        return Opaque(FRONT, {"sent": list(self.sent), "spoken": list(self.spoken)})
+
+
+def made_of(said: Said, text: str) -> tuple[Opaque, ...]:
+    """What is to be kept of the messages of an input that says `text`; empty: it is one message."""
+    if len(said.sent) < 2:
+        return ()
+    spoken = said.spoken if len(said.spoken) == len(said.pieces(text)) else ()
+    return (_Made(tuple(message.message_id for message in said.sent), spoken).part,)
+
+
+def _made_of(parts: Sequence[Part]) -> _Made | None:
+    data = next((part.data for part in parts if isinstance(part, Opaque) and part.provider == FRONT), None)
+    return _Made(tuple(data["sent"]), tuple(data["spoken"])) if data else None
+
+
+async def opener(said: Said, store: Store, source: str) -> Said:
+    """The first message of the input that an edited one is a piece of; itself if it is none.
+
+    The pieces stand near to each other in their chat, with others between them.
+    """
+    if await store.taken(said.address.tenant, source, said.key) is not None:
+        return said
+    for number in range(said.message - 1, max(0, said.message - NEAR), -1):
+        first = replace(said, message=number)
+        before = await asked_before(first, store, source)
+        made = _made_of(before.parts) if before is not None else None
+        if made is not None and said.message in made.sent:
+            return first
+    return said
+
+
+def _replaced(pieces: Sequence[Text], made: _Made, message: int, text: str) -> tuple[list[Text], _Made]:
+    """The pieces of a text, and where they come from, when one of the messages says something else."""
+    by = dict(zip(made.spoken, (piece.text for piece in pieces), strict=True))
+    lead = "" if message in by and not by[message].startswith("\n") else "\n"
+    by[message] = lead + text.strip() if text.strip() else ""
+    ids = [one for one in sorted(by) if by[one]]
+    texts = [by[one] for one in ids]
+    first, rest = texts[:1], texts[1:]
+    now = [Text(one) for one in (*(one.lstrip("\n") for one in first), *rest)]
+    return now, replace(made, spoken=tuple(ids))

@@ -98,7 +98,8 @@ class Said:
         reply: the message that it replies to, 0 for none.
         chosen: who replies has chosen the part that `quote` is.
         sent: as Telegram tells it; of an album, or of a text that the app has cut, all messages.
-        tail: how `text` ends, if the app has cut it: the pieces behind the first.
+        tail: how `text` ends, if it comes from several messages: the pieces behind the first.
+        spoken: the messages that these pieces come from, with the first.
     """
 
     address: Address
@@ -114,6 +115,7 @@ class Said:
     chosen: bool = False
     sent: tuple[Message, ...] = field(default=(), compare=False, repr=False)
     tail: tuple[str, ...] = ()
+    spoken: tuple[int, ...] = ()
     origin: str = ""
     topics: bool = False
 

@@ -135,4 +135,4 @@ class Languages:
         """The words for an app's language."""
         from duihua_prompts import Catalogue
 
-        return Catalogue(lang or "auto" if self._setting == "auto" else self._setting)
+        return Catalogue(lang or "auto" if self._setting == "auto" else self._setting, remote=True)

@@ -53,6 +53,12 @@ def test_streamed_by_character_is_the_same_as_whole(source: str) -> None:
     assert list(stream.finish()) == split(render(source))
 
 
+def test_a_link_that_the_next_line_cannot_end_is_shown_as_written() -> None:
+    stream = Stream()
+    stream.feed("见 [文](地址\n![")
+    assert stream.frame().open[0].text == "见 [文](地址"
+
+
 def test_a_sealed_message_never_changes() -> None:
     source = "\n\n".join(f"第{i}段 **重点** " + "文字" * 30 for i in range(60))
     stream, before = Stream(limit=500), ()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from markdown_it.common.normalize_url import normalizeLink
 from markdown_it.token import Token
 
 from duihua.telegram.text.formatted import Kind
@@ -13,7 +14,7 @@ from duihua.telegram.text.formatted import Kind
 ADDRESS = 2048
 """Characters of the longest address a link may have."""
 _STYLES: dict[str, Kind] = {"strong": "bold", "em": "italic", "s": "strikethrough"}
-_IDENTIFIER = re.compile(r"\w+$", re.ASCII)
+_IDENTIFIER = re.compile(r"(?:[a-z_]\w*|[A-Z\d_]+)$", re.ASCII)
 _LINKABLE = re.compile(r"https?://[^\s/?#@]+\.[^\s/?#@.]+\.?(?:[/?#]\S*)?$|tg://\S+$", re.IGNORECASE)
 
 
@@ -79,10 +80,11 @@ def write_inline(writer: Pen, tokens: Sequence[Token]) -> None:
 
 
 def _underscores(writer: Pen, tokens: Sequence[Token], at: int, names: list[bool]) -> None:
-    """`__init__` is a name, not bold."""
+    """`__init__` and `__FILE__` are names, not bold; `__Note__` is bold."""
     if tokens[at].nesting > 0:
-        following = tokens[at + 1]
-        names.append(following.type == "text" and bool(_IDENTIFIER.match(following.content)))
+        following, behind = tokens[at + 1 : at + 3]
+        alone = following.type == "text" and behind.type == "strong_close"
+        names.append(alone and bool(_IDENTIFIER.match(following.content)))
         if not names[-1]:
             writer.open("bold")
             return
@@ -93,8 +95,9 @@ def _underscores(writer: Pen, tokens: Sequence[Token], at: int, names: list[bool
 
 
 def _open_link(writer: Pen, address: str) -> str:
-    linked = bool(_LINKABLE.match(address)) and len(address) <= ADDRESS
-    writer.open("text_link", address if linked else "")
+    url = normalizeLink(address) if address else ""
+    linked = bool(_LINKABLE.match(url)) and len(url) <= ADDRESS
+    writer.open("text_link", url if linked else "")
     return address
 
 
@@ -109,9 +112,19 @@ def _close_link(writer: Pen, address: str) -> None:
 
 def _image(writer: Pen, token: Token) -> None:
     address = str(token.attrs.get("src", ""))
+    name = list(_unlinked(token.children or ()))
     if writer.within("text_link"):
-        writer.write(token.content)
+        write_inline(writer, name)
         return
     _open_link(writer, address)
-    writer.write(token.content)
+    write_inline(writer, name)
     _close_link(writer, address)
+
+
+def _unlinked(tokens: Sequence[Token]) -> Iterator[Token]:
+    """What a picture is called, without links and pictures in it: a link has no room for another one."""
+    for token in tokens:
+        if token.type == "image":
+            yield from _unlinked(token.children or ())
+        elif token.type not in ("link_open", "link_close"):
+            yield token

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _MARKS = re.compile(r"\\.|(`+)|(\*{2,}|~~)", re.DOTALL)
-_HALF_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^\s()]*(?:\([^\s()]*\)?[^\s()]*)?$")
+_HALF_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^\s()]*(?:\([^\s()]*\)?[^\s()]*)?\Z")
 _LOOSE_END = re.compile(r"(?:[*~`\\]+|!?\[)$")
 LINK = 2100
 """Characters from the end within which an unfinished link is looked for."""
@@ -55,4 +55,5 @@ def _opens(text: str, start: int, end: int) -> bool:
     if end >= len(text) or text[end].isspace():
         return False
     before = text[start - 1 : start]
-    return not (before.isascii() and before.isalnum() and text[end].isalnum())
+    between = before.isascii() and before.isalnum() and text[end].isalnum()
+    return not between or (text[start] == "~" and not text[end].isdigit())

@@ -11,9 +11,11 @@ from functools import lru_cache
 from unicodedata import category, east_asian_width
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import unescapeAll
 from markdown_it.parser_block import ParserBlock
 from markdown_it.parser_inline import ParserInline
 from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import autolink
 from markdown_it.rules_inline.state_inline import Scanned, StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
@@ -24,10 +26,14 @@ FORMULA = 2000
 """Characters of the longest formula that is read as one."""
 
 _ADDRESS = re.compile(r"://[^\s<>`\[\]|\u3000-\u303f\uff00-\uffef]+")
+_AUTO = re.compile(r"<(?:https?:|ftp:|tg:|mailto:|tel:|[^\s<>@:]+@)", re.IGNORECASE)
 _SCHEME = re.compile(r"(?:https?|ftp|tg)$", re.IGNORECASE)
 _MATH_LIKE = re.compile(r"[\\^_={}<>+]|^[A-Za-z]'*$|[A-Za-z] ?[-*/(,!|]|[-*/|] ?[A-Za-z]|^-?\d*[a-z]$")
+_FORMULA_ONLY = re.compile(r"[\\^_={}<>+]")
+_WORDS = re.compile(r"[a-z]{3}")
+_SUM = re.compile(r"\d *[*/] *\d|\d - \d")
 _MONEY = re.compile(r"\d[\d,.]*(?:\s*[A-Za-z]{2,}|[kKmMbB]?\b(?![\\^_={}+*/]))")
-_FOOTNOTE = re.compile(r"\[\^([^\]\s]{1,32})\](:?)")
+_FOOTNOTE = re.compile(r"\[\^([^\]\s]{1,32})\](?!\(https?://)(:?)")
 _TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/#?.]|[^/]*[./]")
 _TERMINATORS = re.compile(r"[\n!$&*:<\[\\\]_`~]")
 _PLAIN_LINES = re.compile(r"[^\W\d_][^\n]*(?:\n[^\W\d_][^\n]*)*")
@@ -39,18 +45,22 @@ _PIECES = re.compile(
     r"|`([^\s`](?:[^\n`]*[^\s`])?)`(?!`)"  # code
     r"|(?<! )\n(?! )"
 )
+_SIDES = {"Ps": "opening", "Pe": "closing", "Pi": "left", "Pf": "right"}
 _AFTER_MATH = re.compile(r"[\s.,;:。，；：]*$")
 
 
 @lru_cache(4096)
 def _kind(char: str) -> str:
-    """What a character is beside a mark of emphasis: space, opening or closing punctuation, wide, word."""
+    """What a character is beside a mark of emphasis.
+
+    Space, opening or closing punctuation, a left or right quotation mark, another mark, wide, or word.
+    """
     if char.isspace():
         return "space"
     name = category(char)
-    if name in ("Ps", "Pi"):
-        return "opening"
-    if name in ("Pe", "Pf") or char in ",.;:!?，。；：！？、":
+    if name in _SIDES:
+        return _SIDES[name]
+    if char in ",.;:!?，。；：！？、":
         return "closing"
     if name[0] in "PS":
         return "mark"
@@ -64,7 +74,7 @@ class Marks(StateInline):
         """Whether a run of marks opens or closes emphasis.
 
         Writing without spaces between words needs other rules than CommonMark's: what is wide counts as a
-        border, and two marks need no border at all. Between two words nothing opens: 2*3*4, x**2.
+        border, and two marks need no border at all. Between two words no star opens: 2*3*4, x**2.
         """
         marker = self.src[start]
         if marker == "_":
@@ -76,17 +86,23 @@ class Marks(StateInline):
 
 
 def _border(src: str, start: int, end: int, stop: int | None = None) -> tuple[bool, bool]:
-    """Whether the run of marks there opens emphasis, and whether it closes it."""
+    """Whether the run of marks there opens emphasis, and whether it closes it.
+
+    Quotation marks point either way, „so“ or »so«: what stands on the other side of the run decides.
+    """
     before = _kind(src[start - 1] if start else " ")
     after = _kind(src[end] if end < (len(src) if stop is None else stop) else " ")
-    opens = after not in ("space", "closing")
-    closes = before not in ("space", "opening")
+    opens = after not in ("space", "closing") and (after != "right" or before in ("space", "opening", "left"))
+    closes = before not in ("space", "opening") and (
+        before != "left" or after in ("space", "closing", "right")
+    )
     between = before == "word" and after == "word"
     if end - start == 1:
-        opens = opens and not between and not (before == "closing" and after == "word")
+        opens = opens and not between and not (before in ("closing", "right") and after == "word")
         closes = closes and not between
     elif between:
-        opens, closes = False, not src[end].isdigit()
+        closes = not src[end].isdigit()
+        opens = closes and src[start] == "~"
     return opens, closes
 
 
@@ -114,19 +130,24 @@ class _BlockParser(ParserBlock):
 
 
 def _address(state: StateInline, silent: bool) -> bool:
-    """A bare address stays as written, whatever stars and lines it has."""
+    r"""A bare address stays as written, whatever stars and lines it has; `\_` and `&amp;` are read."""
     if state.src[state.pos] != ":" or not _SCHEME.search(state.src, max(0, state.pos - 5), state.pos):
         return False
     found = _ADDRESS.match(state.src, state.pos, state.posMax)
     if not found:
         return False
-    text = found[0].rstrip("*_~)'\",.;:!?")
+    text = found[0].rstrip("*_~)'\",.;:!?\\")
     if len(text) <= 3:
         return False
     if not silent:
-        state.append_pending(text)
+        state.append_pending(unescapeAll(text))
     state.pos += len(text)
     return True
+
+
+def _auto_link(state: StateInline, silent: bool) -> bool:
+    """`<https://a.com>` is an address, `<std::string>` is not."""
+    return bool(_AUTO.match(state.src, state.pos)) and autolink(state, silent)
 
 
 def _formula(state: StateInline, silent: bool) -> bool:
@@ -145,11 +166,24 @@ def _formula(state: StateInline, silent: bool) -> bool:
     content = src[start:end]
     if not content.strip() or (closing == "$" and not _one_dollar(src, pos, end)):
         return False
+    if opening[0] == "\\" and not _bracketed(content, closing, src[end + 2 : end + 3]):
+        return False
     if not silent:
         token = state.push("math_inline", "math", 0)
         token.content, token.markup = content, opening if closing != "$" else "$"
     state.pos = end + len(closing)
     return True
+
+
+def _bracketed(content: str, closing: str, after: str) -> bool:
+    r"""Whether `\(...\)` or `\[...\]` is a formula; `\[1\]` and `\(see below\)` are escaped brackets."""
+    if closing == "\\]" and after == "(":
+        return False
+    if _FORMULA_ONLY.search(content):
+        return True
+    if _WORDS.search(content) or any(_kind(char) == "wide" for char in content):
+        return False
+    return bool(_MATH_LIKE.search(content.strip())) or closing == "\\)" or bool(_SUM.search(content))
 
 
 def _one_dollar(src: str, pos: int, end: int) -> bool:
@@ -198,6 +232,8 @@ def _math_block(state: StateBlock, startLine: int, endLine: int, silent: bool) -
         content = "\n".join(lines).strip()
         if not content or len(content) > FORMULA or not _AFTER_MATH.match(rest):
             return False
+        if closing == "\\]" and not _bracketed(content, closing, ""):
+            return False
         if not silent:
             token = state.push("math_block", "math", 0)
             token.content, token.markup, token.map = content, closing, [startLine, line + 1]
@@ -212,6 +248,14 @@ class _Markdown(MarkdownIt):
         """Whether `[text](url)` is a link at all; `a[i](j)` is not."""
         return super().validateLink(url) and (not url or bool(_TARGET.match(url)))
 
+    def normalizeLink(self, url: str) -> str:
+        """The address as it is written: where it is seen, it must be read."""
+        return url
+
+    def normalizeLinkText(self, link: str) -> str:
+        """What is seen of `<https://a.com>`: what is written there."""
+        return link
+
 
 def _parser() -> MarkdownIt:
     parser = _Markdown("commonmark", {"maxNesting": 20})
@@ -220,6 +264,7 @@ def _parser() -> MarkdownIt:
     parser.inline.ruler.before("escape", "formula", _formula)
     parser.inline.ruler.before("escape", "address", _address)
     parser.inline.ruler.before("link", "footnote", _footnote)
+    parser.inline.ruler.at("autolink", _auto_link)
     parser.block.ruler.before("table", "math", _math_block, {"alt": ["paragraph", "blockquote", "list"]})
     parser.inline.terminator_re = _TERMINATORS
     parser.disable(["html_block", "html_inline", "lheading", "code", "reference", "linkify"])

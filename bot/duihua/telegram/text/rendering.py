@@ -23,7 +23,7 @@ INDENT = "    "
 RULE = "———"
 LONG_QUOTE = 400
 """Characters from which a quote folds up, where folding is asked for."""
-TASK = re.compile(r"\[([ xX])\](?: +|$)")
+TASK = re.compile(r"\[([ xX])\](?:\s+|$)")
 """What makes a list item one that can be ticked off."""
 
 
@@ -224,6 +224,7 @@ class _Page:
             self.end = lines[1] if lines else self.end
             return
         if self.quotes:
+            self._mark(lines[0] if lines else self.end)
             self._end_quote()
         self._begin(lines, bare=True)
         self.writer.pre(text, language)

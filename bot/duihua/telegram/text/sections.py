@@ -23,7 +23,7 @@ _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?: |$)")
 _INTERRUPTS = re.compile(r"(?:[-*+]|1[.)]) +\S")
 _DELIMITERS = re.compile(r" {0,3}\|?(?: *:?-+:? *\|)+(?: *:?-+:?)? *$|\| *:?-+:? *$")
 _MATH = re.compile(r" {0,3}(\$\$|\\\[)")
-_LANGUAGE = re.compile(r"\{?\.?([\w.+#/-]{0,40})\}?(?::[\w./-]+)?", re.ASCII)
+_LANGUAGE = re.compile(r"\{?\.?((?:\w[\w.+#/-]{0,39})?)\}?(?::(?!//)[\w./-]+)?", re.ASCII)
 _SETTING = re.compile(r" *(?:\{|[\w-]+=)")
 _CLOSES = {"$$": "$$", "\\[": "\\]"}
 
