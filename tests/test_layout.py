@@ -33,6 +33,9 @@ VALUES = {
     "errors",
     "options",
     "ports",
+    "providing",
+    "stored",
+    "storing",
     "config",
     "redact",
     "escapes",
@@ -51,16 +54,18 @@ LOGIC |= {
     "recurrence",
     "joining",
     "titles",
+    "naming",
 }
 LAYERS = [
     VALUES,
     LOGIC,
     {"providers", "skills", "documents", "relay", "history", "delivery", "reminding", "drawings"}
-    | {"access", "rates"},
+    | {"access", "rates", "frontends"},
     {"lanes", "brief", "remembering", "recollection", "running", "keeping", "preview", "calling", "able"}
-    | {"contexts", "calibrations", "hearing"},
-    {"turn", "tasking", "summarising", "upkeep"},
-    {"memory_session", "session", "engine", "compare"},
+    | {"contexts", "calibrations", "hearing", "platforms", "supplies", "briefs", "compare", "finder"},
+    {"turn", "tasking", "summarising", "upkeep", "long_term", "roster"},
+    {"place", "handing_in", "following", "stored_session", "settings_session", "person_session"}
+    | {"memory_session", "session", "engine"},
     {
         "testing",
         "simulator",

@@ -45,11 +45,13 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
+from duihua.following import Reply
+from duihua.handing_in import Ticket
 from duihua.messages import Address, Attachment, Cost, Text, Turn, Usage
 from duihua.options import ModelOptions
 from duihua.pictures import image, read_image
 from duihua.providers.fallback import Health
-from duihua.session import Reply, Session, Ticket
+from duihua.session import Session
 from duihua.skills.contract import Context
 from duihua.skills.schema import skill
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -28,17 +28,22 @@ from duihua.abilities import (
     can,
 )
 from duihua.codec import sound
+from duihua.compare import Piece, Result, compare
 from duihua.config import Settings
 from duihua.errors import NoSuchAbility, ProviderError
+from duihua.finder import Finder
+from duihua.messages import Cost, Usage
+from duihua.options import ModelOptions
+from duihua.platforms import Platforms
 from duihua.ports import Dialect, Limits, Provider
-from duihua.providers.fallback import names
+from duihua.prices import Prices
+from duihua.providers.fallback import Health, names
 from duihua.tokens import estimate
 
 if TYPE_CHECKING:
     from duihua.providers.platform import ModelInfo
+    from duihua_prompts import Persona, PersonaLibrary
 
-_OWN: frozenset[Ability] = frozenset({"complete", "start"})
-"""What a chat model may do itself: where the platform names no usual model, it is the engine's."""
 _UNCOUNTABLE = frozenset({"bad_request", "not_found"})
 
 
@@ -52,22 +57,32 @@ class Able(ABC):
 
     settings: Settings
     model: str
-    _providers: dict[str, Provider]
+    platforms: Platforms
+    prices: Prices
+    finder: Finder
+    personas: PersonaLibrary
+    locale: str
 
     @abstractmethod
     def check_open(self) -> None:
         """Raises DuihuaError if the engine is not running."""
         ...
 
-    @abstractmethod
     def resolve(self, name: str) -> tuple[Provider, str, Dialect]:
         """Client, model and dialect of `provider/model`."""
-        ...
+        return self.platforms.resolve(name)
 
-    @abstractmethod
     def platform(self, name: str) -> Provider:
-        """The client of a platform."""
-        ...
+        """The client of a platform, made when it is first needed."""
+        return self.platforms.client(name)
+
+    def health(self) -> list[Health]:
+        """How each platform that is in use here does: its circuit breaker, and why it is open."""
+        return self.platforms.health()
+
+    def estimate_cost(self, model: str, input_tokens: int, output_tokens: int) -> Cost | None:
+        """What a request to `provider/model` would cost; None: its price is not known."""
+        return self.prices.cost(model, Usage(input_tokens, output_tokens))
 
     # ------------------------------------------------------------ abilities
 
@@ -147,6 +162,26 @@ class Able(ABC):
                     raise
         return Count(ceil(estimate(text)), False, dialect.name)
 
+    def compare(
+        self, question: str, models: Sequence[str], *, options: ModelOptions | None = None
+    ) -> AsyncIterator[Piece | Result]:
+        """Asks several models at once, with the persona's system text; nothing is stored.
+
+        Yields:
+            Pieces of text as they come, and one `Result` for each model.
+        """
+        self.check_open()
+        persona: Persona = self.personas.get(self.settings.persona)
+        return compare(
+            question,
+            self.platforms.spelled(models),
+            self.platforms.resolve,
+            system=persona.render(locale=self.locale, user=""),
+            options=options,
+            seconds=self.settings.turn_timeout,
+            priced=self.prices.cost,
+        )
+
     async def models(self, platform: str | None = None, *, live: bool = False) -> list[ModelInfo]:
         """The models that are known, those of platforms with a key first.
 
@@ -164,7 +199,8 @@ class Able(ABC):
         }
         if not live:
             return list(known.values())
-        for name, client in self._listing(platform):
+        self.check_open()
+        for name, client in self.finder.listing(platform):
             lists: ListsModels = client
             listed = await lists.list_models(deadline=self._deadline())
             known |= {info.name: info for one in listed for info in _listed(name, client, one, known)}
@@ -187,72 +223,7 @@ class Able(ABC):
     def _able(self, ability: Ability, model: str | None) -> tuple[Any, str]:
         """The client that has the ability, and its own name of the model."""
         self.check_open()
-        if model is not None:
-            client, name, _ = self.resolve(model)
-            if not can(client, ability):
-                raise self._nobody(ability, client.name)
-            return client, name
-        for platform in self._order():
-            if self._may(platform, ability):
-                client = self.platform(platform)
-                name = self._usual(client, platform, ability)
-                if name is not None:
-                    return client, name
-        raise self._nobody(ability)
-
-    def _order(self) -> list[str]:
-        from duihua.providers import registry
-
-        with_key = (name for name in registry.PLATFORMS if registry.has_key(name, self.settings))
-        return list(dict.fromkeys((*self._own(), *self._providers, *with_key)))
-
-    def _own(self) -> dict[str, str]:
-        """The platforms of the engine's models, each with the first of its models' names there."""
-        own: dict[str, str] = {}
-        for name in names(self.model):
-            platform, _, model = name.partition("/")
-            own.setdefault(platform if platform in self._providers else platform.lower(), model)
-        return own
-
-    def _may(self, platform: str, ability: Ability) -> bool:
-        """Whether its client, made or not, has the ability."""
-        from duihua.providers import registry
-
-        made = self._providers.get(platform)
-        return can(registry.PLATFORMS[platform].client if made is None else made, ability)
-
-    def _usual(self, client: Any, platform: str, ability: Ability) -> str | None:
-        """The model to take where none was named; None: there is no telling."""
-        own = self._own().get(platform)
-        if ability == "start" and own:
-            return own  # a chat like any other, only later
-        usual: Mapping[Ability, str] = getattr(client, "usual", {})
-        named = usual.get(ability) or (usual.get("draw") if ability == "start_drawing" else None)
-        if named or ability != "moderate":
-            return named or (own if ability in _OWN else None)
-        return ""  # a service, not a model
-
-    def _nobody(self, ability: Ability, refused: str = "") -> NoSuchAbility:
-        from duihua.providers import registry
-
-        could: dict[str, tuple[str, ...]] = {}
-        for platform in dict.fromkeys((*self._providers, *registry.PLATFORMS)):
-            if platform != refused and self._may(platform, ability):
-                ready = platform in self._providers or registry.has_key(platform, self.settings)
-                could[platform] = (
-                    () if ready else registry.PLATFORMS[platform].missing(self.settings).settings
-                )
-        return NoSuchAbility(ability, could, refused)
-
-    def _listing(self, platform: str | None) -> list[tuple[str, Any]]:
-        self.check_open()
-        if platform is None:
-            able = [name for name in self._order() if self._may(name, "list_models")]
-            return [(name, self.platform(name)) for name in able]
-        client = self.platform(platform)
-        if not can(client, "list_models"):
-            raise self._nobody("list_models", platform)
-        return [(platform, client)]
+        return self.finder.find(ability, model)
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.settings.turn_timeout

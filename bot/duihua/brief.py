@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
+from duihua.config import Settings
 from duihua.messages import Attachment, Turn
 from duihua.ports import Dialect, Provider, Skill, ToolSpec, Work
 from duihua.prices import Price
@@ -60,6 +61,27 @@ class Rules:
     approval: float = 259_200.0
     lease: float = 15.0
     clock: Callable[[], float] = time.time
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Callable[[], float]) -> Rules:
+        """Those of an installation."""
+        return cls(
+            deadline=settings.turn_timeout,
+            max_steps=settings.max_steps,
+            policy=settings.moderation,
+            approval=settings.approval_timeout,
+            lease=settings.lease,
+            clock=clock,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What holds for conversations that chose nothing else."""
+
+    model: str  # or several, parted by commas
+    locale: str
+    timezone: tzinfo | None = None  # None: the machine's
 
 
 def window_limit(dialect: Dialect) -> int:

@@ -242,7 +242,7 @@ def _compare(given: argparse.Namespace, words: Catalogue) -> int:
                 wanted[0], settings.model_copy(update={"database_url": MEMORY}), words, stack
             )
             await stack.enter_async_context(engine)
-            names = engine.model_names(wanted)
+            names = engine.platforms.spelled(wanted)
             items = engine.compare(given.question, names, options=options)
             return all(result.error is None for result in await show(items, names, words, as_json=given.json))
 

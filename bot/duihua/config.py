@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 from functools import cache
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -291,3 +293,17 @@ def _skill_settings(values: Mapping[str, str]) -> dict[str, str]:
         for name, value in values.items()
         if name.upper().startswith(SKILL_PREFIX) and value
     }
+
+
+def zone(name: str) -> tzinfo | None:
+    """The time zone of `DUIHUA_TIMEZONE`; None for the machine's own. Raises ConfigError."""
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(
+            f"DUIHUA_TIMEZONE={name} is no time zone; use a name such as Asia/Shanghai",
+            "config_timezone",
+            name=name,
+        ) from None

@@ -94,7 +94,7 @@ def _question(words: Catalogue, call: Call, said: str) -> str:
 
 def _context(settings: Settings, own: SkillSettings, skill: Skill, guard: Guard) -> Context:
     """What a skill is given when an MCP client calls it: no person, no conversation, no memory."""
-    from duihua.engine import zone
+    from duihua.config import zone
     from duihua.messages import Author
     from duihua.skills import Context
     from duihua_prompts import language

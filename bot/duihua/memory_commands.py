@@ -261,7 +261,7 @@ def _date(ms: int, zone: tzinfo) -> str:
 
 def _zone(settings: Settings) -> tzinfo:
     """The zone of shown times: that of the settings, or the machine's."""
-    from duihua.engine import zone
+    from duihua.config import zone
 
     return zone(settings.timezone) or datetime.now().astimezone().tzinfo or UTC
 

@@ -12,7 +12,7 @@ from duihua.command import Answer, Command, Confirm, Document, Scene, Show
 from duihua.escapes import clean, one_line
 from duihua.memories import Fact
 from duihua.messages import Turn, text_of
-from duihua.session import CODE_SECONDS
+from duihua.person_session import CODE_SECONDS
 
 if TYPE_CHECKING:
     from duihua_prompts import Catalogue

@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from duihua.memories import Fact, Hit
-from duihua.messages import Address, Turn, TurnRef, text_of
+from duihua.messages import Turn, TurnRef, text_of
+from duihua.place import Handle
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
-    from duihua.ports import SessionInfo
 
 
-class MemorySession(ABC):
+class MemorySession(Handle):
     """The verbs of memory. In a conversation that several people share, its own memory is meant."""
 
     __slots__ = ()
 
-    address: Address
-
-    @abstractmethod
-    async def _here(self) -> ChatEngine:
-        """The engine that keeps the conversation."""
-
-    @abstractmethod
-    async def _made(self) -> SessionInfo:
-        """The session, made if it is not there."""
-
-    @abstractmethod
-    async def _person(self) -> tuple[ChatEngine, SessionInfo]:
-        """The engine that stores, and the session there: about the person, also while they talk privately."""
-
-    @abstractmethod
-    async def _speaker(self) -> int:
-        """users.id of the person whose handle this is."""
-
     async def remembers(self) -> bool:
         """Whether long-term memory is on for this conversation."""
-        engine = await self._here()
-        return engine.recollection.holder(await self._made()).on
+        engine, info = await self._place.made()
+        return engine.recollection.holder(info).on
 
     async def remember(self, on: bool) -> bool:
         """Turns long-term memory on or off: the person's own, or that of a shared conversation.
@@ -48,7 +29,7 @@ class MemorySession(ABC):
         What is remembered stays; what is said while it is off is never remembered. Returns whether it is on
         now: where the installation has it off, nobody can turn it on.
         """
-        engine, info = await self._person()
+        engine, info = await self._place.person()
         await engine.upkeep.settle(info.id)  # what was said until now counts as it was
         if not info.address.shared:
             await engine.store.switch_memory(info.owner, on)
@@ -88,7 +69,7 @@ class MemorySession(ABC):
 
     async def _own_sessions(self) -> list[int]:
         """The sessions whose turns this handle may rule."""
-        engine, info = await self._here(), await self._made()
+        engine, info = await self._place.made()
         if info.address.shared:
             return [info.id]
         owned = await engine.store.sessions(info.owner)
@@ -96,7 +77,7 @@ class MemorySession(ABC):
 
     async def since(self, seconds: float) -> list[Turn]:
         """The turns of this conversation, on all its paths, that began within the last `seconds`."""
-        engine, info = await self._here(), await self._made()
+        engine, info = await self._place.made()
         return list(await engine.store.since(info.id, int((engine.clock() - seconds) * 1000)))
 
     async def resting(self, facts: Sequence[Fact], turns: Sequence[Turn] = ()) -> list[Fact]:
@@ -125,7 +106,7 @@ class MemorySession(ABC):
             await engine.store.drop_facts(owner, [fact.id for fact in facts])
             count = len(facts)
         own = await self._own_sessions()
-        count += await engine.erase([ref for ref in turns if ref.session in own])
+        count += await engine.roster.forget_turns([ref for ref in turns if ref.session in own])
         await engine.store.scrub()
         return count
 
@@ -134,25 +115,22 @@ class MemorySession(ABC):
 
         In a conversation that several people share: that conversation, with all that is remembered of it.
         """
-        engine, info = await self._person()
-        here = await self._here()
+        engine, info = await self._place.person()
+        here, there = await self._place.made()
         if here is not engine:
-            await here.forget_person((await self._made()).owner)
+            await here.forget_person(there.owner)
         if not info.address.shared:
             return await engine.forget_person(info.owner)
-        await engine.store.erase(info.id)
-        await engine.abandon(info.id)
-        engine.drop(self.address, info.id)
-        await engine.store.scrub()
+        await engine.roster.forget(info)
         return 1
 
     async def export(self) -> Mapping[str, Any]:
         """Everything stored about the person, as plain data."""
-        engine, _ = await self._person()
-        return await engine.store.export(await self._speaker())
+        engine, _ = await self._place.person()
+        return await engine.store.export(await self._place.speaker())
 
     async def _owner(self) -> tuple[ChatEngine, int]:
-        engine, info = await self._here(), await self._made()
+        engine, info = await self._place.made()
         await engine.upkeep.settle(info.id)
         return engine, engine.recollection.holder(info).owner
 

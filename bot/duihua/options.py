@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import orjson
+
 from duihua.errors import InvalidOptions
 
 
@@ -47,6 +49,17 @@ class ModelOptions:
         """Only what is set, without `extra`."""
         names = (f.name for f in fields(self) if f.name != "extra")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    def plain(self) -> dict[str, Any]:
+        """What is set as plain data; raises InvalidOptions if `extra` holds what JSON cannot."""
+        values = self.given()
+        if self.extra:
+            values["extra"] = dict(self.extra)
+        try:
+            plain: dict[str, Any] = orjson.loads(orjson.dumps(values))
+        except TypeError:
+            raise InvalidOptions("extra", self.extra, "it may hold JSON values only") from None
+        return plain
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> ModelOptions:

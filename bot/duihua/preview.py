@@ -10,11 +10,14 @@ from typing import Any, Literal, cast
 import orjson
 
 from duihua.brief import Brief, window_limit
+from duihua.briefs import Briefs
 from duihua.composition import NOTHING
 from duihua.memories import Hit
-from duihua.messages import Part, Text, Turn, TurnRef
+from duihua.messages import Address, Part, Text, Turn, TurnRef
+from duihua.naming import speaker
 from duihua.ports import SessionInfo, Store
 from duihua.recollection import NOBODY, Recollection
+from duihua.skills.gate import Administrator
 from duihua.tokens import estimate
 
 PartKind = Literal["persona", "memory", "skills", "turn", "recalled", "question"]
@@ -69,28 +72,64 @@ class ContextView:
         return "\n".join(part for part in (self.system, self.offered, *said) if part)
 
 
-async def preview(
+class Previews:
+    """Shows the next request of any session.
+
+    Args:
+        store: where sessions are.
+        recollection: what memory adds.
+        briefs: what turns are answered with.
+        is_admin: who is an administrator.
+    """
+
+    def __init__(
+        self, store: Store, recollection: Recollection, briefs: Briefs, is_admin: Administrator
+    ) -> None:
+        self._store, self._recollection = store, recollection
+        self._briefs, self._is_admin = briefs, is_admin
+
+    async def of(self, address: Address, content: str, name: str = "", *, external: str = "") -> ContextView:
+        """What the next request of a session would hold if `name` said `content`."""
+        info = await self._store.session(address)
+        if info is not None and not address.shared:
+            who = info.owner
+        else:
+            user = await self._store.user(address.tenant, address.front, external or address.chat)
+            who = user or 0
+        if info is None and who:  # nothing was said there yet, but the person is known
+            info = SessionInfo(0, address.key, address, who, 0, 0, 0)
+        shared = address.shared
+        brief = self._briefs.of(
+            info.settings if info else {},
+            "" if shared else name,
+            admin=self._briefs.restricted and await self._is_admin(address, who),
+            shared=shared,
+        )
+        said = (*((speaker(name),) if shared else ()), Text(content))
+        return await _preview(self._store, self._recollection, brief, info, content, said)
+
+
+async def _preview(
     store: Store,
     recollection: Recollection,
     brief: Brief,
     info: SessionInfo | None,
     content: str,
-    said: tuple[Part, ...] = (),
+    said: tuple[Part, ...],
 ) -> ContextView:
     """What a session's next request would hold if `content` were said; `info` is None for a new session.
 
-    `said`: the parts of it, if there is more to it than its text.
+    `said`: its parts.
     """
     dialect = brief.dialect
     past: Sequence[Turn] = ()
-    input = said or (Text(content),)
-    current = Turn(TurnRef(info.id if info else 0, 0), input=input, state="running")
+    current = Turn(TurnRef(info.id if info else 0, 0), input=said, state="running")
     remembered, holder = NOTHING, NOBODY
     start = info.window_from if info else 0
     if info is not None:
         past = await store.path(info.id, info.head, since=start, limit=window_limit(dialect))
         newest = info.head + 1
-        current = Turn(TurnRef(info.id, newest), info.head, input=input, state="running")
+        current = Turn(TurnRef(info.id, newest), info.head, input=said, state="running")
         holder = recollection.holder(info)
         remembered = await recollection.of(holder, current, past, locale=brief.locale)
     tools = brief.offered(past, current)

@@ -77,6 +77,11 @@ class Prices:
         price = self.of(model)
         return price.cost(usage) if price else None
 
+    def counted(self, model: str, micros: int) -> Cost | None:
+        """A sum that was counted earlier, in the currency of the model's price; None: that is not known."""
+        price = self.of(model)
+        return Cost(micros, price.currency) if price else None
+
 
 def sums(costs: Iterable[Cost | None]) -> tuple[Cost, ...]:
     """One sum per currency, in the order of their names."""

@@ -18,8 +18,9 @@ from duihua.testing.scripted import STRICT, ScriptedModel
 if TYPE_CHECKING:
     from duihua.config import Settings
     from duihua.engine import ChatEngine
+    from duihua.handing_in import Ticket
     from duihua.ports import Skill
-    from duihua.session import Session, Ticket
+    from duihua.session import Session
 
 _ROOM = replace(STRICT, soft=Limits(1 << 24, 1 << 24), hard=Limits(1 << 24, 1 << 24))
 

@@ -33,7 +33,9 @@ class Tasking(Able):
     """Tasks of an engine. Where several tenants share a database, each sees its own only."""
 
     store: Store
-    _starting: set[int]
+
+    def __init__(self) -> None:
+        self._starting: set[int] = set()
 
     async def start(
         self,
@@ -201,7 +203,7 @@ class Tasking(Able):
 
     def _key(self, client: Any) -> str:
         """The name under which a client is found again."""
-        return next(name for name, made in self._providers.items() if made is client)
+        return next(name for name, made in self.platforms.clients.items() if made is client)
 
     def _told(self, row: StoredTask) -> Task:
         return told(row, row.id in self._starting)

@@ -401,7 +401,7 @@ async def test_a_platform_out_of_reach_is_replaced(build: Build, simulator: Simu
 
 def at(engine: ChatEngine, seconds: float) -> None:
     """Sets the clock of the engine's circuit breakers."""
-    engine._circuits._clock = lambda: seconds  # pyright: ignore[reportPrivateUsage]
+    engine.platforms.circuits._clock = lambda: seconds  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_a_platform_that_fails_all_the_time_is_passed_over_until_a_probe_succeeds(build: Build) -> None:
@@ -454,13 +454,13 @@ async def test_other_processes_can_read_what_is_open(build: Build) -> None:
         await engine.ask("a", "hi")
     assert await engine.store.get_state(STATE) is None
     await engine.ask("a", "hi")
-    await asyncio.gather(*engine._keeping)  # pyright: ignore[reportPrivateUsage]
+    await asyncio.gather(*engine.platforms._keeping)  # pyright: ignore[reportPrivateUsage]
     kept = await engine.store.get_state(STATE)
     assert load(kept) == [engine.health()[0]]
     assert load(kept)[0].state == "open"
     at(engine, 1000 + PAUSE)
     await engine.ask("a", "hi")
-    await asyncio.gather(*engine._keeping)  # pyright: ignore[reportPrivateUsage]
+    await asyncio.gather(*engine.platforms._keeping)  # pyright: ignore[reportPrivateUsage]
     assert [h.state for h in load(await engine.store.get_state(STATE))] == ["closed"]
 
 
@@ -511,5 +511,5 @@ async def test_what_the_next_ones_client_learnt_counts_from_the_next_turn_on(bui
     await engine.ask("a", "hi")
     learnt = replace(STRICT, name="two/any", functions="text")
     two.dialect = lambda model: learnt  # type: ignore[method-assign]
-    brief = engine._make({}, "", None)  # pyright: ignore[reportPrivateUsage]
+    brief = engine.briefs.of({})
     assert brief.others[0].dialect.functions == "text"

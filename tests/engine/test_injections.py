@@ -118,7 +118,7 @@ async def attacked() -> dict[str, set[str]]:
             skills=targets.skills(),
             store=open_store("sqlite+aiosqlite://"),
         )
-        engine._guard = Guard(networks=("127.0.0.0/8",), resolve=resolve)
+        engine.supplies.guard = Guard(networks=("127.0.0.0/8",), resolve=resolve)
         async with engine:
             await engine.ask("bob", f"请记住，我的暗号是{CODEWORD}")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from duihua import skill
 from duihua.events import SkillFinished, TurnFinished
-from duihua.messages import Address, Call, Step, Text, call_id
-from duihua.ports import Fence, Input, Outcome, Store, Usage
+from duihua.messages import Address, Call, Step, Text, Usage, call_id
+from duihua.ports import Fence, Input, Outcome, Store
 from duihua.skills.contract import Context
 from duihua_storage import open_store
 from tests.engine.conftest import Make, collect, kinds

@@ -224,7 +224,7 @@ async def test_a_consent_holds_for_no_other_skill_of_the_name(make: Make) -> Non
         ran.append("other")
         return "paid to somebody else"
 
-    await session._home.aclose()
+    await session._place.home.aclose()
     engine, model = await make(["I ask anew"], skills=[other])
     session = engine.session("a")
     events = await collect(session.events(await session.decide(name, True)))
@@ -236,7 +236,7 @@ async def test_a_consent_holds_for_no_other_skill_of_the_name(make: Make) -> Non
 async def test_a_consent_outlives_the_process_that_asked(make: Make) -> None:
     ran: list[str] = []
     session, _, name = await held(make, ran)
-    await session._home.aclose()
+    await session._place.home.aclose()
     engine, _ = await make(["paid"], skills=[pay(ran)])
     session = engine.session("a")
     assert (await collect(session.events(await session.decide(name, True))))[-1].text == "paid"
@@ -258,7 +258,7 @@ async def test_only_a_call_of_this_session_can_be_decided(make: Make) -> None:
     session, _, name = await held(make, ran)
     with pytest.raises(NotFound):
         await session.decide("1.99.0.0", True)
-    other = session._home.session("b")
+    other = session._place.home.session("b")
     with pytest.raises(NotFound):
         await other.decide(name, True)
     assert not ran

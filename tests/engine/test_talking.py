@@ -28,6 +28,7 @@ from duihua import (
     skill,
 )
 from duihua.events import AnyEvent, HistoryCleared
+from duihua.handing_in import accept
 from duihua.messages import Address, Text, TurnRef, Usage
 from duihua.ports import CallDelta, Finish, Flagged, Send
 from duihua.ranges import Range
@@ -368,7 +369,7 @@ async def test_a_fork_brings_its_settings_along(make: Make) -> None:
 
 async def test_a_model_that_cannot_take_the_sessions_options_is_refused(make: Make) -> None:
     engine, _ = await make(["ok"])
-    engine._providers["narrow"] = ScriptedModel((), replace(STRICT, ranges={}))
+    engine.platforms.clients["narrow"] = ScriptedModel((), replace(STRICT, ranges={}))
     session = engine.session("a")
     await session.configure(options=ModelOptions(temperature=0.5))
     with pytest.raises(InvalidOptions):
@@ -392,7 +393,7 @@ async def test_a_turn_that_ended_before_a_model_was_chosen_is_booked_to_none(mak
     info = await engine.store.session(session.address)
     await engine.store.settings(info.id, {"persona": "nobody"})
     engine.drop(session.address, info.id)
-    ticket = await session._accept("message", (Text("hi"),))
+    ticket = await accept(session._place, "message", (Text("hi"),))
     assert (await collect(session.events(ticket)))[-1].error == "internal"
     assert await session.usage() == []
 

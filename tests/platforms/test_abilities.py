@@ -112,7 +112,7 @@ async def test_what_a_client_says_it_can_do_it_does(start: Start, platform: str)
     for ability, tried in TRIED.items():
         if not can(registry.PLATFORMS[platform].client, ability):
             continue
-        name = engine._usual(client, platform, ability) or CHAT[platform]
+        name = engine.finder.usual(client, platform, ability) or CHAT[platform]
         try:
             if not await tried(engine, platform, f"{platform}/{name}"):
                 missed[ability] = "nothing came"

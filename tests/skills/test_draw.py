@@ -17,7 +17,7 @@ async def test_an_image_is_drawn_by_whoever_can(tmp_path: Path) -> None:
         )
         async with ChatEngine(settings=settings, skills=[draw]) as engine:
             told: list[str] = []
-            brief = engine._make({}, "", None)  # pyright: ignore[reportPrivateUsage] - what a turn is given
+            brief = engine.briefs.of({})  # what a turn is given
             context = Context(draw=brief.draw, progress=told.append)
             (image,) = await draw.run({"prompt": "一只猫"}, context)
             assert (image.media, image.mime, image.name) == ("image", "image/png", "drawing-1.png")

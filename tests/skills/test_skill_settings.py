@@ -87,7 +87,7 @@ async def test_an_engine_leaves_out_a_skill_whose_settings_are_wrong(
     model = {"scripted": ScriptedModel([])}
     engine = ChatEngine("scripted/any", skills=[shop, online], settings=settings, provider=model)
     assert "4711" not in repr(settings)
-    brief = engine._make({}, "", None)
+    brief = engine.briefs.of({})
     assert list(brief.skills) == ["shop-online"]
     [record] = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert "skill shop: DUIHUA_SKILL_SHOP_" in record.getMessage()

@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 from duihua.errors import TurnError
 from duihua.events import AnyEvent, SkillProgress, TurnFailed, TurnFinished
+from duihua.following import Reply
 from duihua.messages import Attachment, Author, Call, TurnRef, call_id
 from duihua.ports import CallDelta, Skill
-from duihua.session import Reply
 from duihua.skills.contract import AskUser, Context
 from duihua.skills.guard import Guard
 from duihua.skills.runner import MAX_RESULT, run
