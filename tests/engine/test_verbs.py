@@ -238,8 +238,8 @@ async def test_models_without_number_do_not_fill_the_memory(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, _ = await make([])
-    monkeypatch.setattr("duihua.engine.REMEMBERED", 10)
+    monkeypatch.setattr("duihua.platforms.REMEMBERED", 10)
     name = engine.model.partition("/")[0]
     for n in range(30):
-        assert engine.resolve(f"{name}/model-{n}")[1] == f"model-{n}"
-        assert len(engine._models) <= 10
+        assert engine.platforms.resolve(f"{name}/model-{n}")[1] == f"model-{n}"
+        assert len(engine.platforms._models) <= 10

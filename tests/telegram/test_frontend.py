@@ -124,7 +124,7 @@ async def test_nothing_is_kept_of_a_view_once_its_answer_is_sent(make: Any, fake
     fake.user(42, "Ada").say("hi")
     for text in ("hi", "and"):
         await desk.say(42, text)
-    await asyncio.gather(*desk.engine._views)
+    await asyncio.gather(*desk.engine.frontends._views)
     gc.collect()
     assert desk.texts(42) == ["one", "two"]
     assert not [one for one in gc.get_objects() if type(one) is Live]
