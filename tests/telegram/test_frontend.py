@@ -297,7 +297,7 @@ async def test_a_proxy_s_page_in_another_charset_is_an_answer_that_was_lost() ->
 
 
 def test_only_the_last_chats_that_moved_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("duihua.telegram.api.KEPT", 2)
+    monkeypatch.setattr("duihua.telegram.calls.KEPT", 2)
     api = Api(Bot("1:a"), Governor())
     for chat in (-1, -2, -3):
         api.note_move(chat, chat - 100)

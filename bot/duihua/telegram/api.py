@@ -1,82 +1,57 @@
-"""One bot's calls of the Bot API: what goes wrong there becomes one of a few errors, or nothing.
+"""What one bot asks of the Bot API: messages, drafts, files, topics; errors are those of `calls`.
 
-Errors that leave as `DeliveryError`s say what may have happened: `NotSent` (surely not there: again later),
-`SendUnknown` (the answer was lost: it may be there), `Gone` (it will never arrive). A message that was to be
-edited and is no more is no error: `edit` says so.
+A message that was to be edited and is no more is no error: `edit` says so.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-import aiohttp
 from aiogram import Bot
-from aiogram.exceptions import (
-    ClientDecodeError,
-    TelegramAPIError,
-    TelegramBadRequest,
-    TelegramEntityTooLarge,
-    TelegramForbiddenError,
-    TelegramMigrateToChat,
-    TelegramNetworkError,
-    TelegramNotFound,
-    TelegramRetryAfter,
-    TelegramServerError,
-)
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.methods import (
     CreateForumTopic,
     DeleteMessages,
     EditForumTopic,
-    EditMessageText,
     GetChatMember,
     SendAudio,
     SendChatAction,
     SendDocument,
-    SendMessage,
-    SendMessageDraft,
     SendPhoto,
-    SendRichMessage,
     TelegramMethod,
 )
-from aiogram.types import (
-    BufferedInputFile,
-    CopyTextButton,
-    InlineKeyboardButton,
-    InlineKeyboardMarkup,
-    InputRichMessage,
-    LinkPreviewOptions,
-    MessageId,
-    ReplyParameters,
-)
+from aiogram.types import BufferedInputFile
 
-from duihua.errors import DeliveryError, Gone, NotSent, SendUnknown
+from duihua.errors import DeliveryError, NotSent, SendUnknown
 from duihua.messages import Attachment
 from duihua.redact import redact
-from duihua.telegram.governor import Governor, Kind, Wait
+from duihua.telegram.calls import LATER, TIMEOUT, Calls, Moved, NotRich, Refused, Unsupported
+from duihua.telegram.governor import Governor
+from duihua.telegram.methods import (
+    DRAFT,
+    EDIT,
+    SEND,
+    Buttons,
+    Content,
+    Edit,
+    Send,
+    SendRich,
+    blocks,
+    entities,
+    keyboard,
+    reply,
+)
 from duihua.telegram.place import Place
-from duihua.telegram.text import Entity, Formatted, Rich
+from duihua.telegram.text import Formatted, Rich
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-TIMEOUT = 20
-"""Seconds for one call."""
-PATIENCE = 5.0
-"""Seconds that what must arrive waits for its turn before it is put back."""
-LATER = 2.0
-"""Seconds until what was put back is tried again."""
-KEPT = 1_000
-"""Chats that have moved, and messages in them, which are known for those who hold the former address."""
 _SAME = "not modified"
 _LOST = ("message to edit not found", "can't be edited")
 """What Telegram says of a message that is no more, or not ours."""
-_LARGE = ("too large", "too big")
 _NO_BLOCKS = ("text is empty", "rich message must be non-empty")
 """What older servers answer to blocks, which they do not know."""
 _PHOTO = 10 << 20  # bytes; a larger one goes as a document
@@ -84,67 +59,14 @@ _CAPTION = 1_024
 _TOPIC = 128  # characters of a topic's name
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
-    """A button under a message: it sends `data` to the bot, or copies `copy`."""
-
-    text: str
-    data: str = ""
-    copy: str = ""
-
-
-Buttons = Sequence[Sequence[Button]]
-Content = Formatted | Rich
-"""What a message says."""
-
-
-class Api:
-    """The calls of one bot.
-
-    Attributes:
-        moved: told when a call finds that a group has become a supergroup: (old chat, new chat).
-    """
+class Api(Calls):
+    """What one bot asks of the Bot API; see `Calls` for when it may."""
 
     def __init__(
         self, bot: Bot, governor: Governor, moved: Callable[[int, int], Awaitable[None]] | None = None
     ) -> None:
-        self.bot, self.governor = bot, governor
-        self.moved = moved
-        self._new: OrderedDict[int, int] = OrderedDict()  # chats that have moved
-        self._there: OrderedDict[tuple[int, int], None] = OrderedDict()  # (old chat, message) sent to the new
+        super().__init__(bot, governor, moved)
         self._off: set[str] = set()  # methods that this server does not know
-
-    def turn(
-        self, place: Place, kind: Kind = "final", wait: Wait | None = None
-    ) -> AbstractAsyncContextManager[None]:
-        """Waits until something may be sent there; one call is made within.
-
-        `wait`: how a frame waits, which is as long as it takes.
-
-        Raises:
-            NotSent: it would take too long for what must arrive.
-        """
-        chat = self._chat(place)
-        return self.governor.slot(chat, kind, wait) if kind == "frame" else self._soon(chat)
-
-    @asynccontextmanager
-    async def _soon(self, chat: int) -> AsyncGenerator[None]:
-        if (seconds := self.governor.shut(chat)) > PATIENCE:
-            raise NotSent("Telegram asks to wait", seconds)
-        slot = self.governor.slot(chat)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await slot.__aenter__()
-        except TimeoutError:
-            raise NotSent("the chat has had as many messages as it may", LATER) from None
-        try:
-            yield
-        finally:
-            await slot.__aexit__(None, None, None)
-
-    def pace(self, place: Place, ago: float) -> float:
-        """Seconds from frame to frame that a chat's limits let it keep up; see `Governor.pace`."""
-        return self.governor.pace(self._chat(place), ago)
 
     # ------------------------------------------------------------ messages
 
@@ -160,28 +82,28 @@ class Api:
             NotRich: it is to go as text. NotSent, SendUnknown, Gone: as the module says.
         """
         if isinstance(what, Rich):
-            content = _content(what)
+            content = blocks(what)
             sent = await self._enriched(
                 place,
-                lambda at: _SendRich(
+                lambda at: SendRich(
                     chat_id=at.chat,
                     message_thread_id=at.topic or None,
                     rich_message=content,
-                    reply_markup=_keyboard(buttons),
-                    reply_parameters=_reply(reply_to),
+                    reply_markup=keyboard(buttons),
+                    reply_parameters=reply(reply_to),
                 ),
             )
             return sent.message_id
 
-        def method(text: Formatted, at: Place) -> _Send:
-            return _SEND.model_copy(
+        def method(text: Formatted, at: Place) -> Send:
+            return SEND.model_copy(
                 update={
                     "chat_id": at.chat,
                     "message_thread_id": at.topic or None,
                     "text": text.text,
-                    "entities": _entities(text.entities),
-                    "reply_markup": _keyboard(buttons),
-                    "reply_parameters": _reply(reply_to),
+                    "entities": entities(text.entities),
+                    "reply_markup": keyboard(buttons),
+                    "reply_parameters": reply(reply_to),
                 }
             )
 
@@ -197,27 +119,27 @@ class Api:
         if not self._exists(place, message):
             return False
 
-        def method(text: Formatted, at: Place) -> _Edit:
-            return _EDIT.model_copy(
+        def method(text: Formatted, at: Place) -> Edit:
+            return EDIT.model_copy(
                 update={
                     "chat_id": at.chat,
                     "message_id": message,
                     "text": text.text,
-                    "entities": _entities(text.entities),
-                    "reply_markup": _keyboard(buttons),
+                    "entities": entities(text.entities),
+                    "reply_markup": keyboard(buttons),
                 }
             )
 
         try:
             if isinstance(what, Rich):
-                content = _content(what)
+                content = blocks(what)
                 await self._enriched(
                     place,
-                    lambda at: _Edit(
+                    lambda at: Edit(
                         chat_id=at.chat,
                         message_id=message,
                         rich_message=content,
-                        reply_markup=_keyboard(buttons),
+                        reply_markup=keyboard(buttons),
                         parse_mode=None,
                         disable_web_page_preview=None,
                     ),
@@ -227,7 +149,7 @@ class Api:
                 await self._sent(place, what, method, follows=False)
         except SendUnknown as e:
             raise NotSent(str(e), LATER) from None
-        except _Moved:
+        except Moved:
             return False
         except Refused as e:
             if _SAME in e.reason:
@@ -249,7 +171,7 @@ class Api:
                     lambda at, some=some: DeleteMessages(chat_id=at.chat, message_ids=some),
                     follows=False,
                 )
-            except _Moved:
+            except Moved:
                 return True
             except SendUnknown as e:
                 raise NotSent(str(e), LATER) from None
@@ -265,17 +187,17 @@ class Api:
         try:
             await self._call(
                 place,
-                lambda at: _DRAFT.model_copy(
+                lambda at: DRAFT.model_copy(
                     update={
                         "chat_id": at.chat,
                         "message_thread_id": at.topic or None,
                         "draft_id": draft,
                         "text": what.text or None,
-                        "entities": _entities(what.entities),
+                        "entities": entities(what.entities),
                     }
                 ),
             )
-        except _Unsupported:
+        except Unsupported:
             self._off.add("draft")
             return False
         except SendUnknown as e:
@@ -290,7 +212,7 @@ class Api:
         """
         data = BufferedInputFile(file.data, file.name or "file")
         text = caption[:_CAPTION] or None
-        common: dict[str, Any] = {"caption": text, "parse_mode": None, "reply_parameters": _reply(reply_to)}
+        common: dict[str, Any] = {"caption": text, "parse_mode": None, "reply_parameters": reply(reply_to)}
 
         def method(at: Place) -> TelegramMethod[Any]:
             where = {"chat_id": at.chat, "message_thread_id": at.topic or None}
@@ -386,167 +308,7 @@ class Api:
         except Refused as e:
             if any(words in e.reason for words in (_SAME, *_LOST)):
                 raise
-            if isinstance(e, _Unsupported) or any(words in e.reason for words in _NO_BLOCKS):
+            if isinstance(e, Unsupported) or any(words in e.reason for words in _NO_BLOCKS):
                 self._off.add("rich")
             log.warning("a rich message goes as text: %s", e.reason)
             raise NotRich(str(e)) from None
-
-    async def _call(
-        self, place: Place, method: Callable[[Place], TelegramMethod[T]], *, follows: bool = True
-    ) -> T:
-        """A call; once more where a topic is gone, or, if it `follows`, where the group has moved to."""
-        at = Place(self._chat(place), place.topic)
-        try:
-            return await self._once(method(at), at.chat)
-        except Refused as e:
-            if not at.topic or "thread not found" not in e.reason:
-                raise
-            return await self._once(method(Place(at.chat)), at.chat)
-        except _Moved as e:
-            self.note_move(place.chat, e.chat)
-            if self.moved is not None:
-                await self.moved(place.chat, e.chat)
-            if not follows:
-                raise
-            return await self._once(method(Place(e.chat)), e.chat)
-
-    async def _once(self, method: TelegramMethod[T], chat: int) -> T:
-        try:
-            return await self.bot(method, request_timeout=TIMEOUT)
-        except TelegramRetryAfter as e:
-            self.governor.learn(chat, e.retry_after)
-            raise NotSent("Telegram asks to wait", float(e.retry_after)) from None
-        except TelegramMigrateToChat as e:
-            raise _Moved(e.migrate_to_chat_id) from None
-        except TelegramForbiddenError as e:
-            raise Gone(_reason(e)) from None
-        except TelegramNotFound as e:
-            raise _Unsupported(_reason(e)) from None
-        except TelegramBadRequest as e:
-            if "chat not found" in e.message.lower():
-                raise Gone(_reason(e)) from None
-            raise Refused(_reason(e)) from None
-        except TelegramEntityTooLarge as e:
-            raise Refused(_reason(e)) from None
-        except TelegramNetworkError as e:
-            cause = e.__cause__ or e.__context__
-            if isinstance(cause, aiohttp.ClientConnectorError):
-                raise NotSent("Telegram cannot be reached", LATER) from None
-            raise SendUnknown("the connection broke") from None
-        except (TelegramServerError, ClientDecodeError) as e:
-            raise SendUnknown(f"Telegram's answer was none: {type(e).__name__}") from None
-        except TelegramAPIError as e:  # 401: the token is not good any more; the poller tells
-            raise NotSent(_reason(e), 30.0) from None
-
-    def _chat(self, place: Place) -> int:
-        return self._new.get(place.chat, place.chat)
-
-    def note_move(self, old: int, new: int) -> None:
-        """A group is another chat from now on. What was sent to the former one cannot be changed any more."""
-        self._new[old] = new
-        while len(self._new) > KEPT:  # the next call finds it out anew
-            self._new.popitem(last=False)
-
-    def _noted(self, place: Place, message: int) -> int:
-        if place.chat in self._new:
-            self._there[place.chat, message] = None
-            while len(self._there) > KEPT:
-                self._there.popitem(last=False)
-        return message
-
-    def _exists(self, place: Place, message: int) -> bool:
-        """Whether a message is where calls go now: the same id in another chat is another message."""
-        return place.chat not in self._new or (place.chat, message) in self._there
-
-
-class NotRich(NotSent):
-    """A rich message was certainly not sent, and will not be: it is to go as text."""
-
-
-class Refused(DeliveryError):
-    """Telegram does not want it as it is (400, 413): surely not there, and the same again would not help."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"Telegram refused it: {reason}")
-        self.reason = reason.lower()
-
-    @property
-    def large(self) -> bool:
-        """Whether it is too large."""
-        return any(words in self.reason for words in _LARGE)
-
-
-class _Unsupported(Refused):
-    """The server does not know the method (404)."""
-
-
-class _Moved(DeliveryError):
-    """The group is a supergroup now."""
-
-    def __init__(self, chat: int) -> None:
-        super().__init__("the group has moved")
-        self.chat = chat
-
-
-class _SendRich(SendRichMessage):
-    """Of what comes back the number alone is read: new kinds of blocks must not make a message seem lost."""
-
-    __returning__ = MessageId
-
-
-class _Send(SendMessage):
-    """As `_SendRich`."""
-
-    __returning__ = MessageId
-
-
-class _Edit(EditMessageText):
-    """As `_SendRich`."""
-
-    __returning__ = MessageId
-
-
-# What is sent most is made of these: to fill in and check each field anew costs more than to send it.
-_PLAINLY: dict[str, Any] = {"parse_mode": None, "link_preview_options": LinkPreviewOptions(is_disabled=True)}
-_SEND = _Send.model_construct(**_PLAINLY)
-_EDIT = _Edit.model_construct(**_PLAINLY)
-_DRAFT = SendMessageDraft.model_construct(can_stop=True, parse_mode=None)
-
-
-def _content(what: Rich) -> InputRichMessage:
-    return InputRichMessage.model_construct(blocks=list(what.blocks))
-
-
-def _reason(error: TelegramAPIError) -> str:
-    return redact(error.message)[:200]
-
-
-def _entities(entities: Sequence[Entity]) -> list[dict[str, Any]] | None:
-    """As the Bot API takes them: to have each checked and taken apart again costs more than to send them."""
-    return [_entity(it) for it in entities] or None
-
-
-def _entity(it: Entity) -> dict[str, Any]:
-    made: dict[str, Any] = {"type": it.type, "offset": it.offset, "length": it.length}
-    if it.url:
-        made["url"] = it.url
-    if it.language:
-        made["language"] = it.language
-    return made
-
-
-def _keyboard(buttons: Buttons) -> InlineKeyboardMarkup | None:
-    rows = [
-        [
-            InlineKeyboardButton(text=b.text, copy_text=CopyTextButton(text=b.copy))
-            if b.copy
-            else InlineKeyboardButton(text=b.text, callback_data=b.data)
-            for b in row
-        ]
-        for row in buttons
-    ]
-    return InlineKeyboardMarkup(inline_keyboard=rows) if rows else None
-
-
-def _reply(message: int) -> ReplyParameters | None:
-    return ReplyParameters(message_id=message, allow_sending_without_reply=True) if message else None

@@ -41,7 +41,7 @@ from duihua.escapes import one_line
 from duihua.messages import Address, Part, TurnRef
 from duihua.plain import explain
 from duihua.setting_handlers import THINKING
-from duihua.telegram.api import Refused
+from duihua.telegram.calls import Refused
 from duihua.telegram.consenting import decided, settled
 from duihua.telegram.gathering import Albums
 from duihua.telegram.groups import Groups

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from duihua.asking import shown
 from duihua.errors import DeliveryError, NotFound, StorageError
 from duihua.escapes import one_line
-from duihua.telegram.api import Button, Buttons
-from duihua.telegram.live import QUESTIONS
+from duihua.telegram.ledger import QUESTIONS
+from duihua.telegram.methods import Button, Buttons
 from duihua.telegram.text import Formatted, joined, split, units
 
 if TYPE_CHECKING:

@@ -25,10 +25,13 @@ from duihua.messages import Address, Media, TurnRef
 from duihua.redact import redact
 from duihua.reminding import told as reminded
 from duihua.shown import cleared, end_of, replaced, sentence, thoughts_of
-from duihua.telegram.api import LATER, Api, Button, Buttons, Content, NotRich, Refused
+from duihua.telegram.api import Api
+from duihua.telegram.calls import LATER, NotRich, Refused
 from duihua.telegram.consenting import questions
 from duihua.telegram.copying import copied
-from duihua.telegram.live import FILES, QUESTIONS, Ledger, Live, Transport
+from duihua.telegram.ledger import FILES, QUESTIONS, Ledger
+from duihua.telegram.live import Live, Transport
+from duihua.telegram.methods import Button, Buttons, Content
 from duihua.telegram.place import FRONT, Place, place_of
 from duihua.telegram.text import Formatted, Rich, enriched, has_cjk, joined, render, split
 from duihua.telegram.thoughts import ENTITIES, above, quote_of

@@ -12,7 +12,7 @@ from duihua.access_handlers import called, decided
 from duihua.admission import STAFF
 from duihua.errors import DeliveryError
 from duihua.escapes import one_line
-from duihua.telegram.api import Button
+from duihua.telegram.methods import Button
 from duihua.telegram.place import FRONT, Place, address_of, place_of
 from duihua.telegram.updates import Me, Person, Pressed
 

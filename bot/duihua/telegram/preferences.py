@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from duihua.joining import MEANWHILE
-from duihua.telegram.api import Button, Buttons
 from duihua.telegram.groups import ANSWERS, CONVERSATION, LISTENING, Groups
+from duihua.telegram.methods import Button, Buttons
 from duihua.telegram.place import place_of
 from duihua.telegram.updates import Pressed, Said
 from duihua.telegram.voice import LANGUAGE

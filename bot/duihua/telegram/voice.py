@@ -10,7 +10,8 @@ from aiogram.methods import AnswerCallbackQuery
 
 from duihua.commands import Document
 from duihua.messages import Address, Attachment
-from duihua.telegram.api import Api, Buttons
+from duihua.telegram.api import Api
+from duihua.telegram.methods import Buttons
 from duihua.telegram.place import place_of
 from duihua.telegram.text import Formatted, split
 
