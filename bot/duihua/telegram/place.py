@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from duihua.messages import Address
+
+if TYPE_CHECKING:
+    from duihua.engine import ChatEngine
+    from duihua.session import Session
+    from duihua.telegram.updates import Person
 
 FRONT = "telegram"
 
@@ -37,3 +43,8 @@ def address_of(bot: int, place: Place, *, user: int = 0) -> Address:
         user=str(user or ""),
         shared=not place.private and not user,
     )
+
+
+def session_of(engine: ChatEngine, address: Address, who: Person) -> Session:
+    """The conversation at an address, for somebody who speaks there."""
+    return engine.session(address, name=who.name, external=str(who.id) if who.id else "")

@@ -1,0 +1,111 @@
+"""Telling people what came of what they asked for: commands, buttons, errors.
+
+It is not in the outbox, as answers are: what cannot be said within `PATIENCE` is let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from duihua.errors import ConfigError, DeliveryError, DuihuaError, InvalidOptions, NotSent
+from duihua.escapes import one_line
+from duihua.plain import explain
+from duihua.telegram.calls import Refused
+from duihua.telegram.place import place_of
+from duihua.telegram.text import Formatted, split
+from duihua.telegram.updates import Pressed, Said
+
+if TYPE_CHECKING:
+    from duihua.telegram.voice import Languages, Voice
+    from duihua_prompts import Catalogue
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 30.0
+"""Seconds for which one message is tried: its conversation waits meanwhile."""
+_REASON = 300  # characters of it that are logged
+
+
+class Teller:
+    """Tells what is no answer of a model, in the words of whom it is told."""
+
+    def __init__(self, voice: Voice, languages: Languages) -> None:
+        self._voice, self._languages = voice, languages
+        self._telling: dict[str, asyncio.Timeout] = {}  # what is told one after the other
+
+    def words(self, event: Said | Pressed) -> Catalogue:
+        """In which language somebody is told something."""
+        if event.address is None:
+            return self._languages.words(event.who.lang)
+        return self._languages.of(event.address, event.who.lang)
+
+    async def tell(self, said: Said, text: str, *, reply: bool = False) -> None:
+        """Says something where `said` was said; `reply`: in a private chat as a reply to it, too."""
+        to = said.reply_to if reply or not place_of(said.address).private else 0
+        for part in split(Formatted(text)):  # each is tried by itself: what has been said stays said
+            if not await self.heard(lambda part=part: self._voice.say(said.address, part.text, to)):
+                return
+
+    async def tell_all(self, texts: AsyncIterator[str], said: Said) -> None:
+        """Tells texts as they come; `cut` ends it."""
+        key = said.address.key
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                self._telling[key] = scope
+                try:
+                    async for text in texts:
+                        await self.tell(said, text)
+                finally:
+                    if self._telling.get(key) is scope:  # a group that moves may have another one here
+                        del self._telling[key]
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        finally:
+            await left(texts)
+
+    def cut(self, key: str) -> bool:
+        """Ends what is told in a conversation; False: nothing is."""
+        telling = self._telling.get(key)
+        if telling is None or telling.expired():
+            return False
+        telling.reschedule(asyncio.get_running_loop().time())
+        return True
+
+    async def heard(self, speak: Callable[[], Awaitable[object]]) -> bool:
+        """Whether it was said, perhaps."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + PATIENCE
+        while True:
+            try:
+                await speak()
+            except NotSent as e:
+                log.warning("an answer to a command was not sent: %s", e)
+                if clock() + e.retry_after > until:
+                    return False
+                await asyncio.sleep(e.retry_after)
+            except Refused as e:
+                log.warning("an answer to a command was not sent: %s", e)
+                return False
+            except DeliveryError as e:
+                log.warning("an answer to a command may not have been sent: %s", type(e).__name__)
+                return True
+            else:
+                return True
+
+
+def explained(words: Catalogue, error: DuihuaError) -> str:
+    """For a person; what only whoever runs the bot can change is logged, for they are not told."""
+    if isinstance(error, ConfigError | InvalidOptions):
+        log.warning("a setting is wrong: %s", one_line(str(error), _REASON))
+    return explain(words, error)
+
+
+async def left(iterator: object) -> None:
+    """Closes a generator that nobody reads on."""
+    if (close := getattr(iterator, "aclose", None)) is not None:
+        await close()
