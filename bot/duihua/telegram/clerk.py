@@ -6,7 +6,6 @@ Whatever is done here may be done once more after a crash, so all of it bears th
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -53,8 +52,6 @@ if TYPE_CHECKING:
     from duihua.telegram.chats import Chats
     from duihua.telegram.voice import Languages, Voice
     from duihua_prompts import Catalogue
-
-log = logging.getLogger(__name__)
 
 CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
