@@ -23,7 +23,7 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, compress, count, islice, repeat
@@ -42,7 +42,8 @@ PART = 32
 """And at most this part of the terms that it holds (1/32), or it would keep more than it is."""
 KEPT, OBJECTS = 120, 1_500
 """Bytes of a term's place that is kept, and of a segment without its numbers, about."""
-Postings = tuple["array[int]", int, int]
+_Run = tuple[int, Sequence[int], int, int]
+"""Postings of the nth segment, from one place to before another."""
 _CODES: tuple[Literal["q", "I", "H"], ...] = ("q", "q", "I", "I", "I", "H", "I", "I", "H")
 _NOTHING = array("I"), array("I"), array("H")
 _COUNTS = struct.Struct("<4I")
@@ -87,37 +88,39 @@ class Segment:
         """Where each document was said."""
         return zip(self.sessions, self.seqs, strict=True)
 
-    def find(self, wanted: Set[int]) -> Iterator[tuple[int, Postings]]:
-        """Those of the hashed terms that it holds, with their postings.
+    def find(self, nth: int, runs: Mapping[int, list[_Run]]) -> None:
+        """Adds its postings of hashed terms to each one's runs; it is the `nth` of those that are searched.
 
         Where they stand is kept: of many small segments most hold none of a question's terms, people come
         back to the same words, and a look into large arrays misses the caches.
         """
-        found = self.found
+        found, singles, wanted = self.found, len(self.singles), runs.keys()
         if len(self.at) <= SMALL:
             if not found:
                 found.update(zip(chain(self.singles, self.shared), count()))
             wanted = wanted & found.keys()
-        singles = len(self.singles)
         for term in wanted:
             place = found.get(term)
             if place is None:
-                if len(found) >= self._lately:
-                    found.clear()
-                place = found[term] = self._place(term)
+                place = self._looked_up(term)
             if place >= singles:
-                place -= singles
-                yield term, (self.postings, self.ends[place - 1] if place else 0, self.ends[place])
+                end = place - singles
+                start = self.ends[end - 1] if end else 0
+                runs[term].append((nth, self.postings, start, self.ends[end]))
             elif place >= 0:
-                yield term, (self.lone, place, place + 1)
+                runs[term].append((nth, self.lone, place, place + 1))
 
-    def _place(self, term: int) -> int:
+    def _looked_up(self, term: int) -> int:
         """A term's number among those of one document and then those of several; -1: it is not held."""
+        place = -1
         for names, before in ((self.shared, len(self.singles)), (self.singles, 0)):
             i = bisect_left(names, term)
             if i < len(names) and names[i] == term:
-                return before + i
-        return -1
+                place = before + i
+        if len(self.found) >= self._lately:
+            self.found.clear()
+        self.found[term] = place
+        return place
 
     def between(self, start: int, end: int) -> tuple[int, int]:
         """The documents of a span of time: the number of the first one, and of the one after the last."""
@@ -284,10 +287,6 @@ def _little(column: array[int]) -> array[int]:
 # ---------------------------------------------------------------- searching
 
 
-_Run = tuple[int, Sequence[int], int, int]
-"""Postings of the nth segment, from one place to before another."""
-
-
 def search(
     segments: Sequence[Segment], terms: Sequence[str], rows: int, between: tuple[int, int] | None
 ) -> Matches:
@@ -297,20 +296,14 @@ def search(
     than that, and of documents that only their time asks for, the newest are taken.
     """
     names = list(map(hashed, terms))
-    wanted = set(names)
-    holding = dict.fromkeys(names, 0)
-    sizes = dict(holding)  # of those postings that may be wanted
     runs_of: dict[int, list[_Run]] = {name: [] for name in names}
     for nth, segment in enumerate(segments):
-        for name, (postings, start, end) in segment.find(wanted):
-            holding[name] += end - start
-            if between:
-                first, last = segment.between(*between)
-                start = bisect_left(postings, first << 4, start, end)
-                end = bisect_left(postings, last << 4, start, end)
-            if start < end:
-                sizes[name] += end - start
-                runs_of[name].append((nth, postings, start, end))
+        segment.find(nth, runs_of)
+    holding = {name: _postings(runs) for name, runs in runs_of.items()}
+    sizes = holding  # of those postings that may be wanted
+    if between:
+        runs_of = {name: list(_between(segments, runs, *between)) for name, runs in runs_of.items()}
+        sizes = {name: _postings(runs) for name, runs in runs_of.items()}
     held = [(sizes[name], i, runs_of[name]) for i, name in enumerate(names) if sizes[name]]
     if between and not terms:
         spans = [segment.between(*between) for segment in segments]
@@ -345,8 +338,25 @@ def search(
                 )
             )
     return Matches(
-        sum(map(len, segments)), sum(s.length for s in segments), [holding[name] for name in names], found
+        sum([len(s.at) for s in segments]),
+        sum([s.length for s in segments]),
+        [holding[name] for name in names],
+        found,
     )
+
+
+def _postings(runs: list[_Run]) -> int:
+    return sum([end - start for _, _, start, end in runs])
+
+
+def _between(segments: Sequence[Segment], runs: list[_Run], since: int, until: int) -> Iterator[_Run]:
+    """Of the runs what was said in a span of time."""
+    for nth, postings, start, end in runs:
+        first, last = segments[nth].between(since, until)
+        start = bisect_left(postings, first << 4, start, end)
+        end = bisect_left(postings, last << 4, start, end)
+        if start < end:
+            yield nth, postings, start, end
 
 
 _ONCE: Mapping[int, int] = {}
