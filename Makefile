@@ -48,11 +48,11 @@ bench-memory: $(VENV)/.base
 bench-skills: $(VENV)/.base
 	@$(BIN)/python -m benchmarks.skills $(ARGS)
 
-bench-telegram: $(VENV)/.base
+bench-telegram: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.telegram $(ARGS)
 
 # A bot on the fake Bot API and the simulated platform; ARGS=--readme puts what is said into the documents.
-telegram-demo: $(VENV)/.base
+telegram-demo: $(VENV)/.dev
 	@$(BIN)/python -m tests.telegram.demo $(ARGS)
 
 # What depends on the machine's speed is checked in the long form only.
