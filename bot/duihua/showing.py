@@ -58,7 +58,7 @@ class ShownStore(Protocol):
         ...
 
     async def unshow(self, ref: TurnRef, parts: Sequence[int]) -> None:
-        """These are no more."""
+        """These are no more, or were surely not sent; what may have come besides stays in doubt."""
         ...
 
     async def reshow(self, ref: TurnRef, to: TurnRef) -> None:

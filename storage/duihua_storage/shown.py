@@ -59,10 +59,10 @@ _OF_TURN = Statement(
     .where(H.session_id == bindparam("s"), H.seq == bindparam("q"))
     .order_by(H.part)
 )
-_UNSHOW = Statement(
-    delete(shown).where(
-        H.session_id == bindparam("s"), H.seq == bindparam("q"), H.part.op("IN")(numbers("ps"))
-    )
+_these = and_(H.session_id == bindparam("s"), H.seq == bindparam("q"), H.part.op("IN")(numbers("ps")))
+_UNSHOW = Statement(delete(shown).where(_these, H.doubts == const(0)))
+_DOUBT = Statement(  # the one that is no more is known: what came before it, perhaps, is as unknown as it was
+    update(shown).values(external_id=const(""), doubts=H.doubts - const(1)).where(_these, H.doubts > const(0))
 )
 _own = shown.alias("own")
 _RESHOW = Statement(
@@ -118,8 +118,9 @@ def of_turn(ref: TurnRef) -> Tx[Sequence[Shown]]:
 
 
 def unshow(ref: TurnRef, parts: Sequence[int]) -> Tx[None]:
-    """These are no more."""
-    yield _UNSHOW, {"s": ref.session, "q": ref.seq, "ps": orjson.dumps(list(parts)).decode()}
+    """These are no more; what may have come besides stays in doubt."""
+    these = {"s": ref.session, "q": ref.seq, "ps": orjson.dumps(list(parts)).decode()}
+    yield [(_UNSHOW, these), (_DOUBT, these)]
 
 
 def reshow(ref: TurnRef, to: TurnRef) -> Tx[None]:

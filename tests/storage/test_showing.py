@@ -119,6 +119,21 @@ async def test_what_is_begun_again_without_an_answer_may_be_there_twice(store: S
     assert await store.lost() == [(ONE, 1)]
 
 
+async def test_what_may_be_there_stays_in_doubt_when_the_next_try_surely_fails(store: SqlStore) -> None:
+    await talk(store, "a")
+    await store.show(ONE, 0)  # nobody knows
+    await store.show(ONE, 0)
+    await store.unshow(ONE, [0])  # surely not sent
+    assert await shown(store, ONE) == [""]
+    await store.show(ONE, 0)
+    await store.show(ONE, 0, "70")
+    assert await store.lost() == [(ONE, 0)]
+    await store.unshow(ONE, [0])  # deleted
+    assert (await shown(store, ONE), await store.lost()) == ([""], [(ONE, 0)])
+    await store.unshow(ONE, [0])  # the other one, too
+    assert (await shown(store, ONE), await store.lost()) == ([], [])
+
+
 async def test_what_comes_before_a_turn_is_owed_until_it_is_settled(store: SqlStore) -> None:
     work = await say(store, "a")
     await end(store, work, sends=sends("answer"))
