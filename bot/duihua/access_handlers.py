@@ -25,7 +25,7 @@ async def _access(scene: Scene) -> Answer:
     words, session = scene.words, scene.session
     if not await session.is_admin():
         raise NotAllowed("admins")
-    if session.address.shared:
+    if session.address.public:
         return Show(words.t("command.access.alone"))
     wish, _, which = scene.args.partition(" ")
     verb = next((verb for verb, names in _VERBS.items() if wish.casefold() in names), "")

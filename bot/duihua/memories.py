@@ -1,7 +1,7 @@
 """What is remembered beyond a conversation's own turns: values, and the borders of memory. Types only.
 
-An *owner* is whose memory it is: a person (`users.id`), or a conversation that several people share (minus
-its session's id), so that what somebody said elsewhere never turns up among others.
+An *owner* is whose memory it is: a person (`users.id`), or a conversation where others read along (minus its
+session's id), so that what somebody said elsewhere never turns up among others.
 """
 
 from __future__ import annotations

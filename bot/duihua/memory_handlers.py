@@ -163,7 +163,7 @@ async def _export(scene: Scene) -> Answer:
     from duihua.exporting import markdown
 
     words = scene.words
-    if scene.session.address.shared:
+    if scene.session.address.public:
         return Show(words.t("command.export.shared"))
     data = await scene.session.export()
     text = markdown(data, words)
@@ -208,7 +208,7 @@ async def _private(scene: Scene) -> Answer:
 
 async def _link(scene: Scene) -> Answer:
     words, session = scene.words, scene.session
-    if session.address.shared:
+    if session.address.public:
         return Show(words.t("command.link.shared"))
     if not scene.args:
         code = await session.link_code()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MemorySession(Handle):
-    """The verbs of memory. In a conversation that several people share, its own memory is meant."""
+    """The verbs of memory. Where others read along, the conversation's own memory is meant."""
 
     __slots__ = ()
 
@@ -24,16 +24,16 @@ class MemorySession(Handle):
         return engine.recollection.holder(info).on
 
     async def remember(self, on: bool) -> bool:
-        """Turns long-term memory on or off: the person's own, or that of a shared conversation.
+        """Turns long-term memory on or off: the person's own, or where others read along the conversation's.
 
         What is remembered stays; what is said while it is off is never remembered. Returns whether it is on
         now: where the installation has it off, nobody can turn it on.
         """
         engine, info = await self._place.person()
         await engine.upkeep.settle(info.id)  # what was said until now counts as it was
-        if not info.address.shared:
+        if not info.address.public:
             await engine.store.switch_memory(info.owner, on)
-        if info.address.shared or "memory" in info.settings:
+        if info.address.public or "memory" in info.settings:
             values = {**info.settings, "memory": "on" if on else "off"}
             await engine.store.settings(info.id, values)
             engine.drop(self.address, info.id)
@@ -52,8 +52,8 @@ class MemorySession(Handle):
     async def mentions(self, words: str) -> tuple[list[Fact], list[Turn]]:
         """All facts and turns in which every one of the words stands, remembered or not.
 
-        Looked at are the turns of all of the person's conversations, on all their paths, with their calls; in
-        a conversation that several people share, its own.
+        Looked at are the turns of all of the person's conversations, on all their paths, with their calls;
+        where others read along, those of this conversation alone.
         """
         engine, owner = await self._owner()
         wanted = words.casefold().split()
@@ -70,7 +70,7 @@ class MemorySession(Handle):
     async def _own_sessions(self) -> list[int]:
         """The sessions whose turns this handle may rule."""
         engine, info = await self._place.made()
-        if info.address.shared:
+        if info.address.public:
             return [info.id]
         owned = await engine.store.sessions(info.owner)
         return [one.id for one in owned if not one.address.shared]

@@ -189,9 +189,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a session lives: the front end and its own address (bot, chat, topic, in groups the user).
+    """Where a session lives: the front end and its own address (bot, chat, topic).
 
-    `shared`: several people talk there. It is no part of the key.
+    `user` is for one person's own conversation in a group. `shared`: several people talk there; it is no part
+    of the key.
     """
 
     front: str
@@ -201,6 +202,11 @@ class Address:
     user: str = ""
     tenant: str = "main"
     shared: bool = False
+
+    @property
+    def public(self) -> bool:
+        """Whether others can read what is said there, also where one person alone talks with the model."""
+        return self.shared or bool(self.user)
 
     @property
     def key(self) -> str:

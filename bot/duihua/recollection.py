@@ -43,8 +43,7 @@ FAR = 2_000
 class Holder:
     """Whose memory a session uses, and whether it does at all.
 
-    `owner` is the person, or minus the session's id where several people share it; `version` is of their
-    facts (`UNKNOWN`: they are read each time).
+    `owner` is as of `keeper`; `version` is of their facts (`UNKNOWN`: they are read each time).
     """
 
     session: int
@@ -61,13 +60,21 @@ NOBODY = Holder(0, 0, 0, 0, False)
 def remembers(address: Address, settings: Mapping[str, Any], memory: bool) -> bool:
     """Whether a conversation uses long-term memory; `memory` is its owner's own switch.
 
-    It is off where the conversation or its owner turned it off, and in shared conversations unless it was
-    turned on for them.
+    It is off where the conversation or its owner turned it off, and where others read along unless it was
+    turned on there.
     """
     chosen = settings.get("memory")
     if chosen in ("on", "off"):
-        return chosen == "on" and (memory or address.shared)
-    return memory and not address.shared
+        return chosen == "on" and (memory or address.public)
+    return memory and not address.public
+
+
+def keeper(address: Address, session: int, person: int) -> int:
+    """Whose memory a conversation uses: the person's, or where others read along its own, minus its id.
+
+    So nothing that was said in private comes up before others, and nothing of a group elsewhere.
+    """
+    return -session if address.public else person
 
 
 class Recollection:
@@ -97,9 +104,8 @@ class Recollection:
         else:
             session, generation, address = of.id, of.generation, of.address
         on = self._on and remembers(address, of.settings, of.memory)
-        if address.shared:
-            return Holder(session, generation, -session, UNKNOWN, on)
-        return Holder(session, generation, of.owner, of.version, on)
+        version = UNKNOWN if address.public else of.version
+        return Holder(session, generation, keeper(address, session, of.owner), version, on)
 
     async def of(
         self, holder: Holder, turn: Turn, past: Sequence[Turn], *, locale: str, recall: bool = True

@@ -27,7 +27,7 @@ from duihua.memory import notes as noting
 from duihua.memory.summary import Summary
 from duihua.messages import Address, Turn, TurnRef, text_of
 from duihua.ports import Store
-from duihua.recollection import FAR, Recollection, remembers
+from duihua.recollection import FAR, Recollection, keeper, remembers
 from duihua.redact import where
 from duihua.titles import title_of
 
@@ -211,7 +211,7 @@ class Upkeep:
         if not self._on or not remembers(chore.address, chore.settings, chore.memory):
             silent = tuple(turn.ref.seq for turn in chore.turns)
             return Kept(upto, off_record=silent, title=title)
-        owner = -chore.session if chore.address.shared else chore.owner
+        owner = keeper(chore.address, chore.session, chore.owner)
         from duihua.memory import facts as finding  # its rules take a tenth of a second to compile
         from duihua.memory.asking import tells
         from duihua.memory.terms import document_terms, spoken
@@ -318,7 +318,7 @@ class Upkeep:
         findings = finding.from_model(summary.facts, [turn for turn in chunk if on_record(turn)])
         if not findings:
             return
-        owner = -chore.session if chore.address.shared else chore.owner
+        owner = keeper(chore.address, chore.session, chore.owner)
         for _ in range(TRIES):
             version, changes = await self._changes(owner, findings)
             if not changes or await self._store.put_facts(owner, version, changes):

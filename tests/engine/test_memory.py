@@ -179,9 +179,12 @@ async def test_memory_that_is_off_recalls_and_learns_nothing(make: Make) -> None
     assert "Bartholomew" not in sent(model)
 
 
-async def test_a_shared_conversation_remembers_only_when_told_to_and_only_its_own(make: Make) -> None:
+@pytest.mark.parametrize("place", [{"shared": True}, {"user": "ann"}])
+async def test_a_conversation_in_public_remembers_only_when_told_to_and_only_its_own(
+    make: Make, place: Any
+) -> None:
     engine, model = await told(make)
-    group = of(engine, "group", shared=True)
+    group = of(engine, "group", **place)
     await group.ask("What is my daughter called? Our train leaves from platform seventeen.")
     assert "Clementine" not in sent(model)
     await engine.upkeep.flush()

@@ -227,6 +227,45 @@ async def test_each_their_own_conversation(fake: FakeTelegram, ada: User, start:
     assert len(await life.engine.session(Address("telegram", str(chat), BOT, user="66")).history()) == 1
 
 
+async def test_nothing_personal_is_told_before_a_group_in_a_conversation_of_ones_own(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    requests: list[Request] = []
+    life = await start(lambda request: requests.append(request) or "Noted.", access="open")
+    ada.say("My daughter is called Clementine.")
+    await fake.until(lambda: answers(fake))
+    await life.engine.upkeep.flush()
+    assert len(await life.engine.session(Address("telegram", "42", BOT), external="42").facts()) == 1
+    group = fake.group(members=[ada, fake.bot])
+    chat = await opened(fake, ada, group)
+    await press(fake, ada, chat, "set:conversation:person")
+
+    async def told(line: str) -> str:
+        count = len(fake.chat(chat).answers)
+        ada.say(line, group)
+        await fake.until(lambda: len(fake.chat(chat).answers) > count)
+        return fake.chat(chat).answers[-1].text
+
+    words = Catalogue("en")
+    assert await told("/link") == words.t("command.link.shared")
+    assert await told("/link ABCD-EFGH") == words.t("command.link.shared")
+    assert await told("/export") == words.t("command.export.shared")
+    assert await told("/access") == words.t("command.access.alone")
+    lines = ["/memory", "/memory Clementine", "/forget 1", "/forget Clementine", "/history"]
+    for line in (*lines, "/context What is my daughter called?", "/ask What is my daughter called?"):
+        said = await told(line)
+        assert "Clementine" not in said.replace("“Clementine”", ""), line
+    assert await told("/memory on") == words.t("command.memory.on")
+    for line in (*lines, "/context What is my daughter called?", "/ask What is my daughter called?"):
+        said = await told(line)
+        assert "Clementine" not in said.replace("“Clementine”", ""), line
+    assert "Clementine" not in str([request.packed for request in requests[1:]])
+    assert len(requests) == 3
+    ada.say("What is my daughter called?")  # it was not forgotten, only not told
+    await fake.until(lambda: len(requests) == 4)
+    assert "Clementine" in str(requests[-1].packed)
+
+
 async def test_the_settings_can_be_changed_back_from_each_their_own(
     fake: FakeTelegram, ada: User, start: Start
 ) -> None:
