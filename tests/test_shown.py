@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from duihua.events import (
     TurnSnapshot,
     TurnStarted,
 )
+from duihua.messages import Media
 from duihua.plain import Plain
 from duihua.shown import Change, Shown, alternatives, sentence
 from duihua_prompts import Catalogue
@@ -136,6 +138,13 @@ def test_no_argument_hides_behind_another() -> None:
 def test_an_answer_that_ends_early_says_so(finish: str, code: str) -> None:
     words = Catalogue("zh")
     assert sentence(TurnFinished(**AT, text="x", finish=finish), words) == words.t(code)
+
+
+def test_an_answer_without_a_word_is_no_silence_unless_it_brings_a_file() -> None:
+    words = Catalogue("zh")
+    end = TurnFinished(**AT, text=" \n")
+    assert sentence(end, words) == words.t("notice.empty")
+    assert sentence(replace(end, attachments=(Media("image", "a1", "image/png"),)), words) == ""
 
 
 def test_other_events_need_no_sentence() -> None:

@@ -101,6 +101,8 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             return words.t("notice.stopped")
         case TurnFinished(finish="length"):
             return words.t("notice.cut")
+        case TurnFinished(finish="stop") if not (event.text.strip() or event.attachments):
+            return words.t("notice.empty")
         case ApprovalRequested():
             name = one_line(event.name)
             asked = words.t("approval.ask", name=name, arguments=shown(event.arguments) or "…")

@@ -330,6 +330,11 @@ class _Answer(Calling):
     def _finished(self, said: Said, finish: Finish) -> Outcome:
         reason = finish.reason if finish.reason in ("stop", "length") else "stop"
         step = Step(said.parts(), (), self._brief.dialect.name)
+        if not step.text.strip() and not self.attached:
+            name = self._brief.dialect.name
+            log.warning(
+                "turn %d of session %s: %s gave no text", self.turn.ref.seq, self.work.address.key, name
+            )
         return self._end("done", reason, step, usage=finish.usage, micros=said.micros)
 
     def _provider_failed(self, e: ProviderError) -> Outcome:

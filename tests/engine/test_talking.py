@@ -38,6 +38,7 @@ from duihua.skills.contract import Context
 from duihua.testing import ScriptedModel
 from duihua.testing.scripted import STRICT
 from tests.engine.conftest import Make, collect, kinds, said
+from tests.wire import assert_qianfan_v1
 
 
 async def test_a_turn_streams_and_ends_once(make: Make) -> None:
@@ -222,6 +223,19 @@ async def test_a_platform_error_ends_the_turn_and_the_next_goes_on(make: Make) -
     await engine.ask("a", "again")
     assert len(model.sent[1]) == 1
     assert model.sent[1][0]["content"].split("\n") == ["hi", "again"]
+
+
+async def test_after_an_empty_answer_the_next_request_is_as_platforms_want_it(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine, model = await make(["one", " \n", "three"])
+    for text in ("hello", "hi"):
+        reply = await engine.ask("a", text)
+    assert (reply.text.strip(), reply.finish) == ("", "stop")
+    assert "turn 2 of session embed/a: scripted/any gave no text" in caplog.text
+    await engine.ask("a", "again")
+    assert_qianfan_v1(model.sent[2])
+    assert [m["content"] for m in model.sent[2]] == ["hello", "one", "hi\nagain"]
 
 
 async def test_ask_raises_what_failed(make: Make) -> None:

@@ -397,6 +397,40 @@ async def test_a_call_that_waits_is_asked_about_with_buttons(make: Any, fake: Fa
     assert data == [f"yes:{held.call.id}", f"no:{held.call.id}"]
 
 
+@pytest.mark.parametrize(("nothing", "streaming"), [("", "draft"), ("\n", "edit"), ("```\n```", "final")])
+async def test_an_answer_that_shows_nothing_says_so_and_can_be_given_again(
+    nothing: str, streaming: str, make: Any, fake: FakeTelegram
+) -> None:
+    desk: Desk = await make([nothing, "two"], streaming=streaming)
+    fake.user(42, "Ada").say("hi")
+    await desk.say(42, "hi")
+    assert desk.texts(42) == [WORDS.t("notice.empty")]
+    assert [b["callback_data"] for row in fake.chat(42).last.buttons for b in row] == ["again:1"]
+    await desk.say(42, "and now?")
+    assert desk.texts(42) == [WORDS.t("notice.empty"), "two"]
+
+
+async def test_what_cannot_be_asked_any_more_is_said_to_be_left(make: Any, fake: FakeTelegram) -> None:
+    @skill(effect="write", confirm=True)
+    async def pay(context: Context, to: str) -> str:
+        """Pays somebody."""
+        return "paid"
+
+    go_on = asyncio.Event()
+    desk: Desk = await make([[go_on, CallDelta(0, "c", "pay", '{"to": "Eve"}')]], skills=[pay])
+    fake.user(42, "Ada").say("hi")
+    session = desk.session(42)
+    ticket = await session.submit("hi")
+    async for event in session.events(ticket):
+        if event.kind == "turn_started":
+            await session.new()
+            go_on.set()
+    await desk.engine.deliver()
+    assert desk.texts(42) == [WORDS.t("notice.left")]
+    assert not fake.chat(42).last.buttons
+    assert not await session.held()
+
+
 async def test_a_call_is_one_line_in_the_words_of_its_skill(make: Any, fake: FakeTelegram) -> None:
     go_on = asyncio.Event()
 

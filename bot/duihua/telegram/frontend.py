@@ -252,8 +252,11 @@ class TelegramFront:
             return _Wanted(split(Formatted("\n\n".join(notes))), _again(words, send.ref))
         buttons: Buttons = _again(words, send.ref)
         asked: Mapping[int, tuple[Formatted, Buttons]] = {}
+        left = False
         if end.finish == "approval":
             asked = await questions(self._engine, self._engine.session(send.address), send.ref, words)
+            if left := not asked and await self._waits(send.ref):
+                notes.append(words.t("notice.left"))
         if end.finish == "length":
             buttons = ((Button(words.t("telegram.continue"), data=f"continue:{send.ref.seq}"),), *buttons)
         notes = [note for note in notes if note]
@@ -265,11 +268,18 @@ class TelegramFront:
             texts = split(whole, *room) if whole.text.strip() else []
         if end.finish in ("stop", "length", "stopped") and (copy := copied(texts, alone=not notes)):
             buttons = (*buttons[:-1], (Button(words.t("telegram.copy"), copy=copy), *buttons[-1]))
+        if end.finish == "stop" and not (texts or end.attachments):  # markup that shows nothing
+            texts = [Formatted(words.t("notice.empty"))]
         if thoughts:
             texts = above(quote_of(thoughts), texts)
-        if asked or end.finish == "flagged":  # that is to be decided first
+        if asked or left or end.finish == "flagged":  # that is to be decided first, or never
             return _Wanted(texts, (), end.attachments, asked)
         return _Wanted(texts, buttons, end.attachments)
+
+    async def _waits(self, ref: TurnRef) -> bool:
+        """Whether calls of a turn still wait for consent: where nobody can be asked, it was left behind."""
+        turn = await self._engine.store.turn(ref)
+        return turn is not None and any(call.state == "held" for step in turn.steps for call in step.calls)
 
     def _enriched(self, send: Send, texts: Sequence[Formatted], book: Ledger) -> Rich | None:
         """The answer as one rich message, where the setting allows it and text would be worse."""
