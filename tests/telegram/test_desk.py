@@ -173,13 +173,15 @@ async def test_an_update_nobody_can_read_is_put_aside(fake: FakeTelegram, ada: U
     fake.inject({"message": {"message_id": "no number"}})
     fake.inject({"message": [1, 2]})
     fake.inject({"nobody_knows": {"this": "kind"}})
+    fake.inject_bytes(b"[" * 50_000 + b"]" * 50_000)
     ada.say("hello")
     await fake.until(lambda: answers(fake))
     assert answers(fake) == ["you said hello"]
     kept = await life.engine.store.quarantine()
     assert all(bad.body for bad in kept)
     assert {bad.source for bad in kept} == {SOURCE}
-    assert len(kept) == 2
+    assert len(kept) == 3
+    assert "RecursionError" in {bad.error for bad in kept}
     assert "message.message_id: int_parsing" in {bad.error.split(";")[0] for bad in kept}
 
 

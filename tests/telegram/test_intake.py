@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from duihua.errors import StorageError
 from duihua.simulator.telegram import FakeTelegram, User
 from duihua.telegram.health import Pulse
-from duihua.telegram.intake import Deaf, Patience, Poller, kept
+from duihua.telegram.intake import BODY, Deaf, Patience, Poller, kept, unread
 from duihua.telegram.webhook import Receiver
 from duihua.telegram.wire import Wire, WireError
 from duihua_storage import SqlStore
@@ -217,6 +217,49 @@ async def test_an_answer_that_is_spoilt_by_one_update_is_asked_for_in_smaller_pi
     assert all(other.key.startswith("?") for other in others)
     assert len(others) == 2
     await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"[" * 50_000 + b"]" * 50_000, b"9" * 5000, b'{"text":"a" "update_id":1}', b"9" * (1 << 20)],
+    ids=["deep", "long number", "no JSON", "large"],
+)
+async def test_an_update_that_no_reader_takes_is_put_aside(
+    payload: bytes, fake: FakeTelegram, ada: User, memory: SqlStore, poll: Polling
+) -> None:
+    ada.say("before")
+    spoilt = fake.inject_bytes(payload)
+    ada.say("after")
+    _, pulse, _ = poll()
+    await fake.until(lambda: fake.bot.confirmed == 3, 3.0)
+    bodies = {arrival.key: arrival.body for arrival in await memory.arrived(SOURCE)}
+    assert list(bodies) == [str(spoilt - 1), str(spoilt), str(spoilt + 1)]
+    whole = b'{"update_id":%d,"message":%s}' % (spoilt, payload)
+    assert bodies[str(spoilt)] == (whole if len(whole) <= BODY else b"")
+    assert pulse.well
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>",
+        b'{"ok":false,"result":[{"update_id":7}]}',
+        b'{"ok":true,"result":[{"update_id":7,"message":{"text":"cut o',
+        b'{"ok":true,"result":[{"update_id":6,"message":}]}',
+        b'{"ok":true,"result":[{"update_id":7777777777777777777777}]}',
+        rb'{"ok":true,"result":[{"message":"\"update_id\":7,"}]}',
+    ],
+    ids=["page", "refusal", "cut", "confirmed", "large", "text"],
+)
+def test_what_is_no_update_is_not_put_aside(answer: bytes) -> None:
+    assert unread(answer, 7) is None
+
+
+async def test_the_first_poll_shows_at_once_that_the_bot_hears(fake: FakeTelegram, poll: Polling) -> None:
+    _, pulse, _ = poll()
+    assert not pulse.well
+    await fake.until(lambda: fake.bot.waiting, 3.0)
+    assert pulse.well
 
 
 def test_an_update_without_end_is_kept_as_nothing() -> None:

@@ -98,6 +98,17 @@ class Document:
             if it.word:
                 yield it.text
 
+    def apart(self) -> Iterator[tuple[str, str]]:
+        """Two words with nothing but white space between them."""
+        first, between = "", ""
+        for it in self.pieces:
+            if not it.word:
+                between += it.text
+                continue
+            if first and between and not between.strip():
+                yield first, it.text
+            first, between = it.text, ""
+
 
 class Author:
     """Writes with a seed."""

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,7 +17,7 @@ import orjson
 from duihua.arrivals import ArrivalStore
 from duihua.errors import DuihuaError, StorageError
 from duihua.telegram.health import Pulse
-from duihua.telegram.wire import Wire, WireError
+from duihua.telegram.wire import Unreadable, Wire, WireError
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,9 @@ BODY = 1024 * 1024
 """Bytes of an update that are kept."""
 UNAUTHORIZED = (401, 404)
 """Codes by which Telegram says that the token is not, or no more, a bot's."""
+_UPDATES = re.compile(rb'\s*\{\s*"ok"\s*:\s*true\s*,\s*"result"\s*:\s*\[')
+_NUMBER = re.compile(rb'"update_id"\s*:\s*(\d{1,18})\s*[,}]')
+_END = re.compile(rb"\}\s*\]\s*\}\s*\Z")
 
 Kept = tuple[str, str, bytes]
 
@@ -89,6 +93,7 @@ class Poller:
         self._pulse, self._arrived, self._patience = pulse, arrived, patience or Patience()
         self._offset = 0
         self._limit = MOST
+        self._heard = False
 
     async def run(self) -> None:
         """Polls until it is cancelled. The scope of time is the watch: a success moves it on.
@@ -110,8 +115,11 @@ class Poller:
         loop, failures, conflict = asyncio.get_running_loop(), 0, 0.0
         while True:
             begun = loop.time()
+            hold = (
+                self._patience.wait if self._heard else 0.0
+            )  # the first poll shows at once whether it hears
             try:
-                new = await self._once()
+                new = await self._once(hold)
             except WireError as e:
                 self._pulse.failed(str(e), ill=e.code in (*UNAUTHORIZED, 409))
                 if e.code in UNAUTHORIZED:
@@ -126,31 +134,41 @@ class Poller:
                 self._pulse.failed(str(e))
                 problem, wait = e, 0.0
             else:
-                conflict, self._limit = 0.0, MOST
+                conflict, self._limit, self._heard = 0.0, MOST, True
                 watch.reschedule(loop.time() + self._patience.stuck)
                 self._pulse.succeeded()
                 if new:
                     failures = 0
                     continue
-                if loop.time() - begun >= self._patience.wait / 2:
+                if loop.time() - begun >= hold / 2:
                     continue
                 problem, wait = "nothing new came, and at once", 0.0  # never in circles without a breath
             log.warning("bot %s: %s", self._wire.id, problem)
             await asyncio.sleep(max(wait, _pause(self._patience, failures)))
             failures += 1
 
-    async def _once(self) -> int:
-        """One poll; returns how many updates are new."""
-        wait = self._patience.wait
-        fields: dict[str, Any] = {"timeout": int(wait), "limit": self._limit, "allowed_updates": ALLOWED}
+    async def _once(self, hold: float) -> int:
+        """One poll, which Telegram may hold so many seconds; returns how many updates are new."""
+        fields: dict[str, Any] = {"timeout": int(hold), "limit": self._limit, "allowed_updates": ALLOWED}
         if self._offset:
             fields["offset"] = self._offset
-        result = await self._wire.call("getUpdates", fields, timeout=wait + self._patience.over)
+        try:
+            result = await self._wire.call("getUpdates", fields, timeout=hold + self._patience.over)
+        except Unreadable as e:
+            found = unread(e.body, self._offset) if self._limit == 1 else None
+            if found is None:
+                raise
+            number, body = found
+            log.error("update %d cannot be read: it is put aside", number)
+            return await self._keep([_bounded(str(number), "", body)], [number])
         if not isinstance(result, list):
             raise WireError("getUpdates: the result is no list")
         # Numbers restart at random after a quiet week: what is behind an empty answer is confirmed already.
         numbers = [n for u in cast("list[Any]", result) if (n := number_of(u)) is not None]
-        updates = [kept(update) for update in cast("list[Any]", result)]
+        return await self._keep([kept(update) for update in cast("list[Any]", result)], numbers)
+
+    async def _keep(self, updates: list[Kept], numbers: list[int]) -> int:
+        """Only what is kept is confirmed, with the next poll."""
         new = await self._store.arrive(self._source, updates) if updates else 0
         self._offset = max(numbers) + 1 if numbers else 0
         if new:
@@ -176,10 +194,27 @@ def kept(update: Any) -> Kept:
     body = _written(update)
     number = number_of(update)
     key = f"?{hashlib.sha256(body).hexdigest()[:32]}" if number is None else str(number)[:64]
+    return _bounded(key, author_of(update), body)
+
+
+def unread(answer: bytes, least: int) -> tuple[int, bytes] | None:
+    """Number and bytes of the one update in an answer that nobody can read.
+
+    None: the answer is no whole one of the Bot API, or has no number that can come next. In a text a
+    quotation mark has a backslash before it, so that nobody writes a number into it.
+    """
+    begin, end = _UPDATES.match(answer), _END.search(answer, max(0, len(answer) - 100))
+    found = _NUMBER.search(answer, begin.end()) if begin and end else None
+    if not begin or not end or not found or (number := int(found[1])) < least:
+        return None
+    return number, answer[begin.end() : end.start() + 1].strip()
+
+
+def _bounded(key: str, author: str, body: bytes) -> Kept:
     if len(body) > BODY:
         log.error("update %s has %d bytes: it is kept without them", key, len(body))
         body = b""  # which nobody can read: it goes into quarantine
-    return key, author_of(update), body
+    return key, author, body
 
 
 def author_of(update: Any) -> str:

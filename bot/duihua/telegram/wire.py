@@ -36,6 +36,14 @@ class WireError(DuihuaError):
         self.code, self.retry_after = code, retry_after
 
 
+class Unreadable(WireError):
+    """Telegram answered, and no JSON reader takes it. `body`: the answer as it came."""
+
+    def __init__(self, message: str, body: bytes) -> None:
+        super().__init__(message)
+        self.body = body
+
+
 class Wire:
     """Calls methods for one bot. The token stands in the address alone, and that is never told.
 
@@ -73,13 +81,14 @@ class Wire:
         """The result of a method, as plain data.
 
         Raises:
+            Unreadable: it is no JSON, or nested too deep, or has a number too long.
             WireError: there is none.
         """
         status, body = await self._post(method, dict(fields or {}), timeout)
         try:
             answer = read_json(body)
         except (ValueError, RecursionError):
-            raise WireError(f"{method}: HTTP {status}, and the answer is no JSON") from None
+            raise Unreadable(f"{method}: HTTP {status}, and the answer is no JSON", body) from None
         if not isinstance(answer, dict) or "ok" not in answer:
             raise WireError(f"{method}: HTTP {status}, and the answer is none of the Bot API")
         answer = cast("dict[str, Any]", answer)

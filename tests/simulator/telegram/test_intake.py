@@ -102,6 +102,32 @@ async def test_a_webhook_gets_each_update_until_it_takes_it(
     await runner.cleanup()
 
 
+async def test_a_webhook_gets_what_came_while_it_was_done(
+    fake: FakeTelegram, bot: Bot, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = ["2"]
+    close = aiohttp.ClientSession.close
+
+    async def closing(session: aiohttp.ClientSession) -> None:
+        await close(session)
+        if late:
+            ada.say(late.pop())
+
+    async def take(_: web.Request) -> web.Response:
+        return web.Response()
+
+    monkeypatch.setattr(aiohttp.ClientSession, "close", closing)
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await bot.set_webhook(f"http://127.0.0.1:{runner.addresses[0][1]}/hook")
+    ada.say("1")
+    await fake.until(lambda: fake.bot.webhook and fake.bot.webhook.delivered == 2, 3.0)
+    await runner.cleanup()
+
+
 async def test_a_webhook_needs_https_and_a_plain_secret(bot: Bot) -> None:
     with pytest.raises(TelegramBadRequest, match="HTTPS URL must be provided for webhook"):
         await bot.set_webhook("http://example.com/hook")

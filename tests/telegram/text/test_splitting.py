@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from duihua.telegram.text import Entity, Formatted, quoted, render, split
+from duihua.telegram.text import Entity, Formatted, Stream, quoted, render, split
 from tests.telegram.checking import check
 
 
@@ -29,6 +29,21 @@ def test_blocks_come_before_lines_before_words() -> None:
     assert [it.text for it in parts_of("a" * 60 + "\n" + "b" * 60)] == ["a" * 60, "b" * 60]
     assert parts_of("word " * 30)[0].text.endswith("word")
     assert parts_of("一二三，" * 30)[0].text.endswith("，")
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["", "- ", "> ", "# ", "1. a\n   ", "**b** ", "|a|b|\n|-|-|\n| ", "```\n", "``` py ", "- ```\n  "],
+    ids=["plain", "item", "quote", "heading", "inner", "styled", "table", "code", "info", "code in item"],
+)
+def test_words_of_a_long_line_stay_apart(before: str) -> None:
+    source = before + "word " * 3000
+    assert render(source).text.split().count("word") == 3000
+    assert " ".join(part.text for part in split(render(source))).split().count("word") == 3000
+    stream = Stream()
+    for at in range(0, len(source), 997):
+        stream.feed(source[at : at + 997])
+    assert list(stream.finish()) == split(render(source))
 
 
 @pytest.mark.parametrize(

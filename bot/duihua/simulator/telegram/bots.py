@@ -137,12 +137,20 @@ class Bot:
         if type(number) is not int:
             number = self.next_update
             update = {"update_id": number, **update}
-        self.next_update = max(self.next_update, number + 1)
         kind = next((name for name in update if name != "update_id"), "")
+        return self._queue(number, kind, orjson.dumps(update))
+
+    def push_bytes(self, kind: str, payload: bytes) -> int:
+        """Queues an update whose payload is written as it is, even if no reader takes it."""
+        number = self.next_update
+        return self._queue(number, kind, b'{"update_id":%d,"%s":%s}' % (number, kind.encode(), payload))
+
+    def _queue(self, number: int, kind: str, body: bytes) -> int:
+        self.next_update = max(self.next_update, number + 1)
         if len(self.updates) >= MOST_WAITING:
             self.updates.popleft()
             self.dropped += 1
-        self.updates.append(Update(number, kind, self.clock.now(), orjson.dumps(update)))
+        self.updates.append(Update(number, kind, self.clock.now(), body))
         self.wake()
         return number
 

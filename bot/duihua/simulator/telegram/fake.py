@@ -186,6 +186,10 @@ class FakeTelegram:
         """Queues an update just as it is, valid or not; returns its id."""
         return (bot or self.bot).push_raw(update)
 
+    def inject_bytes(self, payload: bytes, kind: str = "message", bot: Bot | None = None) -> int:
+        """Queues an update with a payload that is written as it is, JSON or not; returns its id."""
+        return (bot or self.bot).push_bytes(kind, payload)
+
     async def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> Any:
         """Waits until something has happened; the condition is asked again after every event.
 

@@ -50,6 +50,10 @@ class Webhook:
             self._task.cancel()
 
     async def _deliver(self) -> None:
+        while self.bot.updates:  # again: one may have come while the session was closing
+            await self._deliver_all()
+
+    async def _deliver_all(self) -> None:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         headers = {"Content-Type": "application/json"}
         if self.secret:

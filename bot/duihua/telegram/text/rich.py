@@ -83,7 +83,8 @@ class _Page:
         elif section.kind == "code":
             self.blocks.append(_pre(section.source, section.language))
         elif section.kind == "line" and last["type"] == "paragraph":
-            last["text"] = [last["text"], self.flow(section.source)]
+            gap = [section.glue] if section.glue else []
+            last["text"] = [last["text"], *gap, self.flow(section.source)]
         elif section.kind == "line":
             self.blocks += self.paragraph(section.source)
         else:

@@ -35,7 +35,7 @@ class Section:
     Attributes:
         kind: `blocks`; `line`, the rest of a line too long for one section; or `code`.
         source: Markdown, or the code itself.
-        glue: what parts it from the section before: nothing, a line end or an empty line.
+        glue: what parts it from the section before: nothing, spaces, a line end or an empty line.
         language: of code.
         resumed: code that goes on in the block of the section before.
     """
@@ -76,6 +76,7 @@ class Sections:
 
     _partial: str = ""
     _torn: bool = False  # the partial line is the rest of one that was cut
+    _gap: str = ""  # the spaces at which it was cut: blocks do not keep those at their end
     _lines: list[str] = field(default_factory=list[str])
     _size: int = 0
     _kind: Literal["text", "list", "quote", "table"] = "text"
@@ -121,9 +122,14 @@ class Sections:
             line = self._torn_off(line)
         if self._torn:
             self._torn = False
-            self._emit("code" if self._fence else "line", line, "")
+            self._rest(line)
         else:
             self._read(line)
+
+    def _rest(self, piece: str) -> None:
+        """Hands on more of a line that was cut."""
+        gap, self._gap = self._gap, ""
+        self._emit("code" if self._fence else "line", piece, gap)
 
     def _torn_off(self, line: str) -> str:
         """Hands on all of a long line but its end, which is shorter than a section."""
@@ -131,9 +137,13 @@ class Sections:
             cut = max(line.rfind(" ", LONGEST // 2, LONGEST), line.rfind("。", LONGEST // 2, LONGEST)) + 1
             cut = cut or LONGEST
             if self._torn:
-                self._emit("code" if self._fence else "line", line[:cut], "")
+                self._rest(line[:cut])
             else:
-                self._read(line[:cut])
+                piece = line[:cut]
+                if not self._fence:
+                    piece = piece.rstrip(" ")
+                    self._gap = line[len(piece) : cut]
+                self._read(piece)
                 if self._fence:
                     self._piece()
                 else:
