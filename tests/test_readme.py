@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from benchmarks.memory import read
+from benchmarks.memory_data import read
 from pydantic import AliasChoices
 
 from duihua import Settings, cli
