@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from duihua.memory.voices import is_heading, is_own
+from duihua.memory.voices import is_heading, is_own, letter
 
 MOST = 2_000
 """Characters: what is longer is a document, not what somebody says of themselves."""
@@ -49,10 +49,18 @@ _LABEL = re.compile(r"([^:,\n]{1,40}?)[:](?!\d|//)")
 _MATERIAL = re.compile(
     r"翻译|润色|改写|续写|校对|造句|缩写|扮演|假装|假设你|想象你|"
     r"(?:写|讲|编|续|作|唱)[^,]{0,12}(?:故事|小说|剧本|诗|信|台词|歌词|作文|文案|文章|邮件|日记|段子)|"
-    r"这(?:句话|段话|段文字|篇文章|封信)|(?:下面|以下|下列)(?:是|的|这|内容|文字|句子)|"
+    r"这(?:句话|段话|段文字|篇文章|封信)|(?:[这那][封条份首篇段则]|收到[的这])[^,。]{0,8}"
+    r"(?:信|邮件|消息|短信|简历|歌词|留言|微信|通知|帖子|评论)|"
+    r"(?:下面|以下|下列)(?:是|的|这|内容|文字|句子)|"
     r"\b(?:translat|proofread|paraphras|rewrite|rephrase|summari[sz]|role-?play|pretend|imagine you|"
     r"the following|this (?:text|sentence|paragraph|e-?mail|letter|phrase|word)\b|text below|as follows|"
-    r"(?:write|tell|compose|make up|create)\b[^,]{0,30}\b(?:story|poem|lyrics|dialogue|essay|letter|"
+    r"\b(?:letter|e-?mail|message|text|note|dm|voicemail|resume|cv)s? "
+    r"(?:that |which )?(?:i|we)(?:'ve| have| just)* (?:got|received|found)|\bhere(?:'s| is) (?:an?|"
+    r"the|my|this) (?:\w+ ){0,2}"
+    r"(?:letter|e-?mail|message|text|lyrics|poem|story|essay|resume|cv)\b|"
+    r"\b(?:texted|messaged|e-?mailed|dmed|sent|wrote)(?: to)? me "
+    r"(?:this|the following|an? (?:\w+ )?(?:text|message|e-?mail|letter|note|poem|dm))\b|"
+    r"\b(?:write|tell|compose|make up|create)\b[^,]{0,30}\b(?:story|poem|lyrics|dialogue|essay|letter|"
     r"e-?mail|song))",
     re.IGNORECASE,
 )
@@ -117,6 +125,7 @@ def claimed(text: str) -> Iterator[Clause]:
     if len(text) > MOST:
         return
     plain = _hidden(folded(text))
+    plain = plain[: letter(plain)]
     for found in _SENTENCE.finditer(plain):
         sentence = found[0]
         label = _LABEL.match(sentence)

@@ -1,4 +1,4 @@
-"""Whose words follow a label: the author's own, or those of a person or a text of theirs.
+"""Whose words follow: the author's own, or those of a person or a text of theirs, or of a pasted letter.
 
 It reads text whose punctuation is folded to ASCII.
 """
@@ -61,6 +61,22 @@ _CALLED = re.compile(  # a person's name and no words of theirs, an address and 
     r"[A-Z][\w'-]+(?:(?:,| and|) [A-Z][\w'-]+){0,3}|[\w.+-]+@[\w.-]+)[\s.!。;]*"
 )
 
+_SALUTED = re.compile(
+    r"^[ \t]*(?:(?P<formal>"
+    r"(?:dear(?! (?:assistant|bot|ai|chatgpt|claude)\b)|to whom it may concern)\b[^\n:]{0,40}[,:!]?"
+    r"|(?:尊敬的|敬爱的|亲爱的)[^,:。!\n]{1,20}[,:!]?)"
+    r"|(?:hi|hello|hey|good (?:morning|afternoon|evening)) (?!there|again)"
+    r"[^\n,:!.?]{1,30}[,:!-]{1,2})[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_SIGNED = re.compile(
+    r"^[ \t]*(?:(?:all the |with )?(?:very )?(?:best |kind(?:est)? |warm(?:est)? )?(?:regards|wishes)|best"
+    r"|(?:yours )?(?:sincerely|truly|faithfully)(?: yours)?|with love|love|xoxo"
+    r"|此致|敬礼|敬上|谨上|祝好|顺颂\w{2})"
+    r"(?:,[ \t]*(?-i:[A-Z][\w.'-]*(?: [A-Z][\w.'-]*){0,2})?|[.!])?[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
 
 def is_heading(label: str) -> bool:
     """Whether a label only announces what its author says next: `Update`, `About me`, `补充`."""
@@ -73,3 +89,15 @@ def is_own(label: str, said: str) -> bool:
     Not so `my mom` and `my lyrics`, unless what is `said` after it is only how they are called.
     """
     return bool(_OWN.search(label)) and not (_THEIRS.search(label) and not _CALLED.fullmatch(said))
+
+
+def letter(text: str) -> int:
+    """Where a pasted letter begins, or ends with its sender's name: what follows is not its author's own.
+
+    Whoever begins with "Hi Duihua," greets whom they talk to, unless they sign as one signs a letter.
+    """
+    signed = _SIGNED.search(text)
+    for found in _SALUTED.finditer(text):
+        if found["formal"] or text[: found.start()].strip() or _SIGNED.search(text, found.end()):
+            return found.start()
+    return signed.start() if signed else len(text)
