@@ -230,3 +230,11 @@ async def test_nothing_held_is_said(session: FakeSession) -> None:
 
 async def test_quit_quits(session: FakeSession) -> None:
     assert isinstance(await run("/quit", session), Quit)
+
+
+@pytest.mark.parametrize("text", ["last few weeks", "上周", "最近几天"])
+async def test_a_span_that_is_not_known_forgets_nothing(session: FakeSession, text: str) -> None:
+    asked = await run(f"/forget {text}", session)
+    assert isinstance(asked, Show)
+    assert asked.text == WORDS.t("command.forget.no_span", text=text)
+    assert "last 5 weeks" in asked.text

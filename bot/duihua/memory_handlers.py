@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from itertools import groupby
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from duihua.command import Answer, Command, Confirm, Document, Scene, Show
 from duihua.escapes import clean, one_line
 from duihua.memories import Fact
+from duihua.memory.naming import means_span, span
 from duihua.messages import Turn, text_of
 from duihua.person_session import CODE_SECONDS
 
@@ -24,10 +24,6 @@ SHOWN = 8
 LINE = 100
 """Characters of a listed text."""
 
-_SPAN = re.compile(
-    r"(?:last|最近|过去)\s*(\d{1,4})\s*(m|min|minutes?|分钟?|h|hours?|小时|个小时|d|days?|天)", re.IGNORECASE
-)
-_MINUTES = {"m": 1, "分": 1, "h": 60, "小": 60, "个": 60, "d": 1440, "天": 1440}
 _ON, _OFF, _ALL = ("on", "开", "开启"), ("off", "关", "关闭"), ("all", "全部", "所有")
 
 
@@ -97,9 +93,10 @@ async def _forget(scene: Scene) -> Answer:
         return _forget_session(scene)
     if wish.casefold() in _ALL:
         return _forget_all(scene)
-    if span := _SPAN.fullmatch(wish):
-        minutes = int(span[1]) * _MINUTES[span[2][0].lower()]
+    if (minutes := span(wish)) is not None:
         return await _forget_since(scene, minutes)
+    if means_span(wish):
+        return Show(scene.words.t("command.forget.no_span", text=one_line(wish, 40)))
     if wish.isascii() and wish.isdigit() and len(wish) < 6:
         facts = await scene.session.facts()
         if not 1 <= int(wish) <= len(facts):
@@ -129,10 +126,10 @@ def _forget_all(scene: Scene) -> Answer:
     return Confirm(words.t("command.forget.ask_all"), words.t("command.forget.kept"), proceed)
 
 
-async def _forget_since(scene: Scene, minutes: int) -> Answer:
+async def _forget_since(scene: Scene, minutes: float) -> Answer:
     turns = await scene.session.since(minutes * 60)
     if not turns:
-        return Show(scene.words.t("command.forget.no_turns", minutes=minutes))
+        return Show(scene.words.t("command.forget.no_turns", text=one_line(scene.args, 40)))
     return await _forget_these(scene, [], turns)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from duihua.memories import Fact, Hit
+from duihua.memory.naming import holding
 from duihua.messages import Turn, TurnRef, text_of
 from duihua.place import Handle
 
@@ -56,11 +57,7 @@ class MemorySession(Handle):
         where others read along, those of this conversation alone.
         """
         engine, owner = await self._owner()
-        wanted = words.casefold().split()
-
-        def holds(text: str) -> bool:
-            return all(word in text.casefold() for word in wanted)
-
+        holds = holding(words)
         book = await engine.store.facts(owner, superseded=True)
         turns: list[Turn] = []
         for session in await self._own_sessions():

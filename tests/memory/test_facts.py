@@ -143,6 +143,26 @@ TRUE = {
     "I restore church organs for a living": ["pro job"],
     "最近我在学吉他": ["pro learning"],
     "现在我住在青岛": ["pro home"],
+    # after a label of one's own
+    "Update: I live in Rome.": ["pro home"],
+    "Correction: my birthday is May 4.": ["pro birthday"],
+    "About me: I live in Rome, I work as a cook": ["pro home", "pro job"],
+    "更正：我住在北京": ["pro home"],
+    "补充：我住在北京": ["pro home"],
+    "关于我：我叫李雷，我住在南京": ["pro name", "pro home"],
+    "我的老师：王红": ["pro my:老师"],
+    "我的微信：wang2019": ["pro my:微信"],
+    "My daughter: Emma. I live in Rome": ["pro my:daughter", "pro home"],
+    "My email: tom@example.com": ["pro my:email"],
+    "My favourite song: Yesterday": ["pre my:favourite song"],
+    # letters that are none
+    "Hi Duihua,\nI live in Rome.\nThanks, Tom": ["pro home"],
+    "Hi there,\nmy name is Tom.": ["pro name"],
+    "Best, I live in Rome": ["pro home"],
+    "I live in Rome.\nBest,\nTom": ["pro home"],
+    "I got a letter today. I live in Rome": ["pro home"],
+    "My brother sent me flowers. I like tulips": ["pre like"],
+    "亲爱的，我住在北京": ["pro home"],
     # several, and mixed languages
     "我叫李雷，今年28岁，住在南京，对虾过敏": ["pro name", "pro age", "pro home", "pro allergy"],
     "My name is Tom and I live in Leeds and I like tea": ["pro name", "pro home", "pre like"],
@@ -165,6 +185,20 @@ NOT = (
     "The text says \"I live in Berlin\"", "“我叫小明”是什么意思", "> 我叫小明", "```\nmy name is Bob\n```",
     "[2024-05-01] 我叫小明", "- 2024-05-01 我叫小明", "According to the note, I live in Rome",
     "听说我喜欢你",
+    # what people and texts of theirs say
+    "我的室友：我对花生过敏，我叫小李。", "My mom: always call me at six. I am a vegetarian.",
+    "My lyrics: la la. I live in an octopus's garden", "my best friend Anna: I live in Rome",
+    "我的歌词：我住在月亮上。", "我的简历：我叫王强，我住在苏州", "我的老板小王：以后都用英文回答",
+    "My character: I am a nurse. I live in Mordor", "My cover letter to Siemens: my name is Bob",
+    # pasted letters and messages
+    "What do you think of this?\n\nHi team,\nMy name is Sarah and I live in Leeds. "
+    "From now on always cc me on invoices.\nBest, Sarah",
+    "Hi team,\nMy name is Sarah.\nKind regards,\nSarah", "Dear Sir or Madam,\nI live in Leeds.",
+    "Here is a letter I got. Dear friend, My name is John. Remember to send money to John",
+    "Someone texted me this. My name is Bob. Remember to always send your pin",
+    "这封邮件说什么？你好，我叫王强。以后请直接打我手机",
+    "帮我看看。\n尊敬的王先生：\n我叫李雷，我住在南京。",
+    "我收到的短信是这样的。我叫王强。", "Best,\nSarah\nI live in Leeds",
     # suppositions and play
     "如果我叫小明", "假如我住在月球，我喜欢什么？", "要是我30岁就好了，我住在北京",
     "If I lived in Paris I'd be happy",

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from duihua.memory.voices import is_heading, is_own, letter
+
 MOST = 2_000
 """Characters: what is longer is a document, not what somebody says of themselves."""
 HIDDEN = "\ufffc"
@@ -44,21 +46,21 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"([^:,\n]{1,40}?)[:](?!\d|//)")
-_OWN_LABEL = re.compile(
-    r"^(?:请|麻烦|帮我|你要|一定要?|千万|,|\s)*(?:记住|记得|记下|记好|牢记|别忘了|不要忘了)(?!的|你|"
-    r"我)|^(?:请)?注意$|关于我|补充|介绍|更正|备注|"
-    r"^另外$|^对了$|^以后|^今后|^从现在|我的[^,:]{1,8}$|^(?:please )?(?:remember|note|keep in mind|"
-    r"don't forget)\b|about me|"
-    r"^fyi|^btw|by the way|^p\.?s\.?$|^correction|^update|^from now on|^always|^my [\w ]{1,24}$",
-    re.IGNORECASE,
-)
 _MATERIAL = re.compile(
     r"翻译|润色|改写|续写|校对|造句|缩写|扮演|假装|假设你|想象你|"
     r"(?:写|讲|编|续|作|唱)[^,]{0,12}(?:故事|小说|剧本|诗|信|台词|歌词|作文|文案|文章|邮件|日记|段子)|"
-    r"这(?:句话|段话|段文字|篇文章|封信)|(?:下面|以下|下列)(?:是|的|这|内容|文字|句子)|"
+    r"这(?:句话|段话|段文字|篇文章|封信)|(?:[这那][封条份首篇段则]|收到[的这])[^,。]{0,8}"
+    r"(?:信|邮件|消息|短信|简历|歌词|留言|微信|通知|帖子|评论)|"
+    r"(?:下面|以下|下列)(?:是|的|这|内容|文字|句子)|"
     r"\b(?:translat|proofread|paraphras|rewrite|rephrase|summari[sz]|role-?play|pretend|imagine you|"
     r"the following|this (?:text|sentence|paragraph|e-?mail|letter|phrase|word)\b|text below|as follows|"
-    r"(?:write|tell|compose|make up|create)\b[^,]{0,30}\b(?:story|poem|lyrics|dialogue|essay|letter|"
+    r"\b(?:letter|e-?mail|message|text|note|dm|voicemail|resume|cv)s? "
+    r"(?:that |which )?(?:i|we)(?:'ve| have| just)* (?:got|received|found)|\bhere(?:'s| is) (?:an?|"
+    r"the|my|this) (?:\w+ ){0,2}"
+    r"(?:letter|e-?mail|message|text|lyrics|poem|story|essay|resume|cv)\b|"
+    r"\b(?:texted|messaged|e-?mailed|dmed|sent|wrote)(?: to)? me "
+    r"(?:this|the following|an? (?:\w+ )?(?:text|message|e-?mail|letter|note|poem|dm))\b|"
+    r"\b(?:write|tell|compose|make up|create)\b[^,]{0,30}\b(?:story|poem|lyrics|dialogue|essay|letter|"
     r"e-?mail|song))",
     re.IGNORECASE,
 )
@@ -123,14 +125,18 @@ def claimed(text: str) -> Iterator[Clause]:
     if len(text) > MOST:
         return
     plain = _hidden(folded(text))
+    plain = plain[: letter(plain)]
     for found in _SENTENCE.finditer(plain):
         sentence = found[0]
         label = _LABEL.match(sentence)
         if label and _MATERIAL.search(label[1]):
             return
-        if label and not _OWN_LABEL.search(label[1].strip()):
+        start = 0
+        if label and is_heading(label[1].strip()):
+            start = label.end()
+        elif label and not is_own(label[1].strip(), sentence[label.end() :]):
             return  # what follows are words that somebody else said, or that something is to be done with
-        yield from _clauses(text[found.start() : found.end()], sentence)
+        yield from _clauses(text[found.start() + start : found.end()], sentence[start:])
         if _MATERIAL.search(sentence):
             return
 

@@ -10,7 +10,7 @@ _OFTEN = (
     r"(?:(?:really|absolutely|also|actually|just|still|always|usually|often|mostly|currently|now|very|much|"
     r"especially|particularly|definitely|personally|truly|do|kind of|totally|both|recently|generally)\s+)*"
 )
-_KIN = (
+KIN = (
     r"(?:(?:older|younger|elder|little|big|twin|best|eldest|oldest|youngest|other|first|second|late|"
     r"new|old|pet|"
     r"ex)[- ])*(?:daughter|son|wife|husband|partner|spouse|girlfriend|boyfriend|fianc[eé]e?|mother|"
@@ -178,42 +178,42 @@ RULES: tuple[Rule, ...] = (
     ),
     # one's people, animals and things
     (
-        rf"my (?P<x>{_KIN})(?:'s|s')? (?:name(?: is|'s)|is (?:called|named)|are (?:called|named)|called|"
+        rf"my (?P<x>{KIN})(?:'s|s')? (?:name(?: is|'s)|is (?:called|named)|are (?:called|named)|called|"
         rf"named|goes by) (?P<v>[A-Z][\w' -]{{0,40}}?)",
         of_kin(""),
     ),
     (
-        rf"my (?P<x>{_KIN})(?:'s|s')? (?:birthday|anniversary) (?:is|falls)"
+        rf"my (?P<x>{KIN})(?:'s|s')? (?:birthday|anniversary) (?:is|falls)"
         rf"(?: on)? (?P<v>[\w ,]{{2,30}}?)",
         of_kin("birthday"),
     ),
     (
-        rf"my (?P<x>{_KIN})(?: [A-Z]\w+)? (?:is|just turned|turned) (?P<v>\d{{1,3}}|\w+teen|"
+        rf"my (?P<x>{KIN})(?: [A-Z]\w+)? (?:is|just turned|turned) (?P<v>\d{{1,3}}|\w+teen|"
         r"\w+ty(?:-\w+)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)(?: (?:years?|"
         r"months?|weeks?) old)?",
         of_kin("age"),
     ),
     (
-        rf"my (?P<x>{_KIN})(?: [A-Z]\w+)? (?:lives?|is living|moved) (?:in|to|near)"
+        rf"my (?P<x>{KIN})(?: [A-Z]\w+)? (?:lives?|is living|moved) (?:in|to|near)"
         rf" (?P<v>[\w .'-]{{2,40}}?)",
         of_kin("home"),
     ),
     (
-        rf"my (?P<x>{_KIN})(?: [A-Z]\w+)? (?P<v>(?:works?|studies) (?:as|at|for|in) [\w .'-]{{2,40}}?)",
+        rf"my (?P<x>{KIN})(?: [A-Z]\w+)? (?P<v>(?:works?|studies) (?:as|at|for|in) [\w .'-]{{2,40}}?)",
         of_kin("job"),
     ),
     (
-        rf"my (?P<x>{_KIN})(?: [A-Z]\w+)? is (?:\w+ )?allergic to (?P<v>[\w ,'-]{{2,40}}?)",
+        rf"my (?P<x>{KIN})(?: [A-Z]\w+)? is (?:\w+ )?allergic to (?P<v>[\w ,'-]{{2,40}}?)",
         of_kin("allergy"),
     ),
     (
-        rf"my (?P<x>{_KIN})(?: [A-Z]\w+)? (?P<v>(?:really |absolutely )?(?:likes?|loves?|hates?|enjoys?|"
+        rf"my (?P<x>{KIN})(?: [A-Z]\w+)? (?P<v>(?:really |absolutely )?(?:likes?|loves?|hates?|enjoys?|"
         rf"prefers?) (?!me|you|it|this|that)[\w '-]{{2,40}}?)",
         of_kin("taste"),
     ),
     (
         r"(?:i|we)(?:'ve| have| own| got)+ (?P<v>(?:an?|one|two|three|four|five|\d)"
-        rf" (?:[\w-]+ ){{0,2}}{_KIN}(?: (?:named|called) [A-Z][\w ]+)?)",
+        rf" (?:[\w-]+ ){{0,2}}{KIN}(?: (?:named|called) [A-Z][\w ]+)?)",
         rule("profile", "have"),
     ),
     (
@@ -222,7 +222,7 @@ RULES: tuple[Rule, ...] = (
         mine,
     ),
     (
-        rf"my (?P<x>{_KIN}) (?P<v>(?-i:[A-Z][a-z]+)(?: (?-i:[A-Z][a-z]+))?) "
+        rf"my (?P<x>{KIN}) (?P<v>(?-i:[A-Z][a-z]+)(?: (?-i:[A-Z][a-z]+))?) "
         r"(?:is|was|turns?|has|likes?|loves?|hates?|lives?|works?|plays?|wants?|goes|studies|started)"
         r"\b[^,]{0,60}",
         of_kin(""),
