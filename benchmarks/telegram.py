@@ -381,7 +381,7 @@ async def bench(*, small: bool) -> list[Figure]:
         figures.append(await finals(fake, model, 6 if small else 12))
         figures.append(await stops(fake, model, 20 if small else 100))
         bad = await refused(fake)
-    figures.append(await long_answer(1 if small else 3))
+    figures.append(await long_answer(1 if small else 5))
     print(show(figures), f"\nThe fake refused {bad}; {time.monotonic() - begun:.0f} s.", flush=True)
     return figures
 

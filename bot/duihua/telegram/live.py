@@ -44,8 +44,11 @@ log = logging.getLogger(__name__)
 
 Transport = Literal["draft", "edit", "final"]
 
-EVERY = {"edit": 3.34, "draft": 1.0, "final": 5.0}
-"""Seconds from frame to frame, at least. Eighteen edits a minute leave two of a group's twenty messages."""
+EVERY = {"edit": 3.34, "draft": 1.12, "final": 5.0}
+"""Seconds from frame to frame, at least. Eighteen edits a minute leave two of a group's twenty messages.
+
+A draft might be shown every second: a tenth fewer frames cost a tenth less, and nobody sees the difference.
+"""
 KEEP_ALIVE = 25.0
 """Seconds after which a draft is shown again, for it lives thirty."""
 LIMIT = 4_096

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from wcwidth import iter_graphemes
 
@@ -59,7 +59,8 @@ class Roll:
     def copy(self) -> Roll:
         """One that goes on alone."""
         self._join()
-        return replace(self, _more=[], _entities=self._entities.copy())
+        entities = self._entities.copy()
+        return Roll(self.limit, self.most, self._text, [], self._at, self._end, entities, self._begun)
 
     def whole(self) -> Formatted:
         """All that is left, as one."""
