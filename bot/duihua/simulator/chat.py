@@ -5,6 +5,7 @@ A platform subclasses `ChatPlatform` for its paths, keys and errors and `ChatRep
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -175,7 +176,7 @@ class ChatReply:
         return usage
 
 
-class ChatPlatform:
+class ChatPlatform(ABC):
     """A simulated platform over the shared desk.
 
     Attributes:
@@ -199,15 +200,15 @@ class ChatPlatform:
         """Where it answers."""
         return [web.route("*", f"{self.base}/chat/completions", self.chat)]
 
+    @abstractmethod
     def settings(self, url: str) -> dict[str, str]:
         """Environment settings that point a program at it; `url` is the simulator's address."""
-        raise NotImplementedError  # each platform has its own
 
     # ------------------------------------------------------------ what platforms differ in
 
+    @abstractmethod
     def key(self) -> str:
         """The key that is accepted."""
-        raise NotImplementedError  # each platform has its own
 
     def authorize(self, request: web.Request) -> None:
         """Raises Refused unless the request proves who asks."""

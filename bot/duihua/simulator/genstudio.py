@@ -188,6 +188,17 @@ class _Shared(ChatPlatform):
         """All models count together."""
         return self.name
 
+    def settings(self, url: str) -> dict[str, str]:
+        """Environment settings that point a program here, with the limits that hold here."""
+        limits = self.desk.settings
+        return {
+            "GENSTUDIO_API_KEY": self.key(),
+            "GENSTUDIO_BASE_URL": f"{url}{Chips.base}",
+            "GENSTUDIO_REQUESTS_PER_MINUTE": str(limits.requests_per_minute),
+            "GENSTUDIO_REQUESTS_PER_DAY": "0",
+            "GENSTUDIO_TOKENS_PER_MINUTE": str(limits.tokens_per_minute),
+        }
+
 
 class Chips(_Shared):
     """The paths of models on chips, and of deployments, under `base`."""
@@ -301,17 +312,6 @@ class GenStudio(_Shared):
             web.get("/genstudio/api/maas/user/v2/model/list", self.console),
             *self.chips.routes(),
         ]
-
-    def settings(self, url: str) -> dict[str, str]:
-        """Environment settings that point a program here, with the limits that hold here."""
-        limits = self.desk.settings
-        return {
-            "GENSTUDIO_API_KEY": self.key(),
-            "GENSTUDIO_BASE_URL": f"{url}{self.chips.base}",
-            "GENSTUDIO_REQUESTS_PER_MINUTE": str(limits.requests_per_minute),
-            "GENSTUDIO_REQUESTS_PER_DAY": "0",
-            "GENSTUDIO_TOKENS_PER_MINUTE": str(limits.tokens_per_minute),
-        }
 
     async def models(self, request: web.Request) -> web.StreamResponse:
         """Lists the models of the service."""

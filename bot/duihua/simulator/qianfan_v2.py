@@ -107,11 +107,15 @@ class QianfanV2(ChatPlatform):
             }
         )
 
+    def key(self) -> str:
+        """The bearer that does not end."""
+        return self.desk.settings.keys.bearer_token
+
     def authorize(self, request: web.Request) -> None:
         """The key, or a bearer that was minted and has not ended."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         token = token.strip()
-        good = token == self.desk.settings.keys.bearer_token or self.desk.now() < self.minted.get(token, 0.0)
+        good = token == self.key() or self.desk.now() < self.minted.get(token, 0.0)
         if kind.lower() != "bearer" or not good:
             raise self.unauthorized()
 
@@ -121,8 +125,7 @@ class QianfanV2(ChatPlatform):
 
     def settings(self, url: str) -> dict[str, str]:
         """Environment settings that point a program here."""
-        keys = self.desk.settings.keys
-        return {"QIANFAN_BEARER_TOKEN": keys.bearer_token, "QIANFAN_V2_BASE_URL": f"{url}{self.base}"}
+        return {"QIANFAN_BEARER_TOKEN": self.key(), "QIANFAN_V2_BASE_URL": f"{url}{self.base}"}
 
     # ------------------------------------------------------------ chat
 
