@@ -17,6 +17,7 @@ from duihua.command import (
     Document,
     Input,
     Invocation,
+    Listing,
     Present,
     Quit,
     Role,
@@ -27,7 +28,7 @@ from duihua.command import (
 )
 from duihua.comparison import blocks
 from duihua.errors import DuihuaError
-from duihua.escapes import clean, columns, one_line
+from duihua.escapes import clean, one_line
 from duihua.messages import Cost, Turn, Usage, text_of
 from duihua.prices import sums
 from duihua.reminder_handlers import REMINDERS
@@ -49,6 +50,7 @@ __all__ = [
     "Document",
     "Input",
     "Invocation",
+    "Listing",
     "Present",
     "Quit",
     "Role",
@@ -68,10 +70,8 @@ _HISTORY, _MOST = 10, 200  # turns shown by /history, and at most
 
 async def _help(scene: Scene) -> Answer:
     words = scene.words
-    rows = [(c.usage(words), c.about(words)) for c in scene.table.commands]
-    width = max(columns(usage) for usage, _ in rows)
-    lines = [f"  {usage}{' ' * (width - columns(usage))}  {about}" for usage, about in rows]
-    return Show("\n".join([words.t("command.help.title"), *lines]))
+    rows = [(command.usage(words), command.about(words)) for command in scene.table.commands]
+    return Listing(words.t("command.help.title"), rows)
 
 
 async def _new(scene: Scene) -> Answer:
