@@ -18,6 +18,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
+from duihua.escapes import PICTURE
+
 ROOM = 2_000
 """UTF-16 units of the arguments that are shown, unless the caller says otherwise."""
 
@@ -35,8 +37,7 @@ _HIDDEN = re.compile(
     "\u2000-\u200f\u2022\u2028-\u202f\u205f-\u206f\u2800\u3164\ud800-\uf8ff\ufe00-\ufe0f\ufeff\uffa0"
     "\ufff0-\uffff\U0001d173-\U0001d17a\U000e0000-\U0010ffff]|(?<=[^ \n]) {4,}|\u3000{3,}"
 )
-_PICTURE = "[\u203c\u2049\u2122-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
-_PICTURES = re.compile(f"{_PICTURE}\ufe0f?(?:\u200d{_PICTURE}\ufe0f?)*")  # of several signs: no trick
+_PICTURES = re.compile(f"[{PICTURE}]\ufe0f?(?:\u200d[{PICTURE}]\ufe0f?)*")  # of several signs: no trick
 _NAME = re.compile(r"\w[\w-]{0,39}")
 _LITERAL = re.compile(r"""(?:-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity|["\[{].*)""", re.DOTALL)
 

@@ -74,6 +74,20 @@ async def test_a_question_that_was_decided_at_a_command_line_is_closed(
     assert "Eve" in asked.text
 
 
+@pytest.mark.parametrize(
+    ("name", "seen"), [("Ada\u202e\u200b (owner)", "Ada (owner)"), ("\u3164", "66")], ids=["hidden", "none"]
+)
+async def test_a_name_is_told_as_it_is_seen(
+    name: str, seen: str, fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start()
+    ada.say("/start")
+    await fake.until(lambda: answers(fake))
+    fake.user(66, name, language_code="en").say("hi")
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert answers(fake)[1].startswith(f"{seen} (telegram/66) would like")
+
+
 async def test_an_administrator_lets_a_stranger_in_by_a_button(
     fake: FakeTelegram, ada: User, start: Start
 ) -> None:
