@@ -103,6 +103,8 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             return words.t("notice.cut")
         case TurnFinished(finish="stop") if not (event.text.strip() or event.attachments):
             return words.t("notice.empty")
+        case TurnFinished(breaks_off=True):
+            return words.t("notice.breaks_off")
         case ApprovalRequested():
             name = one_line(event.name)
             asked = words.t("approval.ask", name=name, arguments=arguments_of(event.arguments, words))
@@ -135,6 +137,7 @@ def end_of(send: Send) -> TurnFinished | TurnFailed:
         text=str(body.get("text", "")),
         finish=str(body.get("finish", "stop")),
         attachments=tuple(Media(**file) for file in body.get("attachments", ())),
+        breaks_off=bool(body.get("breaks_off")),
     )
 
 
