@@ -17,6 +17,7 @@ from duihua.commands import (
     UnknownCommand,
 )
 from duihua.errors import NotFound
+from duihua.escapes import columns
 from duihua.messages import Address
 from duihua_prompts import Catalogue
 from tests.fake_engine import FakeEngine, FakeSession
@@ -102,6 +103,8 @@ async def test_help_lists_every_command(session: FakeSession, words: Catalogue) 
     shown = await run("/help", session, words)
     assert all(f"/{c.name}" in shown.text for c in TABLE.commands)
     assert "command." not in shown.text
+    told = zip(shown.text.split("\n")[1:], TABLE.commands, strict=True)
+    assert len({columns(line.partition(c.about(words))[0]) for line, c in told}) == 1  # for a terminal
 
 
 def test_only_the_owner_of_a_shared_session_may_erase_it() -> None:

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duihua.escapes import Cleaner, clean, columns, one_line
+from duihua.escapes import Cleaner, clean, columns, name_of, one_line
+from duihua.messages import Speaker
+from duihua.naming import speaker
 
 HOSTILE = st.text(
     st.sampled_from("ab好\n\t\r\x1b[]PX^_\\m31;?\x07\x08\x7f\x85\x9b\x9c\x9d\x18\u202e\u2066"), max_size=40
@@ -55,3 +57,20 @@ def test_one_line_is_one_line() -> None:
 
 def test_wide_characters_take_two_columns() -> None:
     assert columns("a好\uff0c") == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("A\u200bd\u2060a", "Ada"),
+        ("\u202eadA\u202c \ufeff(admin)\U000e0061", "adA (admin)"),
+        ("小\u00ad安 \u3164\u2800", "小安"),
+        ("\u200b\u3164\u200d", ""),
+        ("می\u200cخواهم", "می\u200cخواهم"),  # spelled with it
+        ("👩\u200d👩\u200d👧 ❤\ufe0f", "👩\u200d👩\u200d👧 ❤\ufe0f"),
+        ("A\u200d\nB\ufe0f", "A B"),
+    ],
+)
+def test_a_name_holds_nothing_unseen(text: str, name: str) -> None:
+    assert name_of(text) == name
+    assert speaker(text) == Speaker(name or "Someone")

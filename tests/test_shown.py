@@ -108,7 +108,7 @@ def test_cleared_content_gets_a_kind_sentence(lang: str, policy: str, side: str)
 def test_who_consents_sees_the_whole_arguments_and_no_tricks() -> None:
     arguments = '{"to": "' + "x" * 500 + '", "sum": "\x1b[2J\u202e1"}'
     line = sentence(ApprovalRequested(**AT, call="1", name="pay", arguments=arguments), Catalogue("en"))
-    assert '"sum": "\\u001b[2J\\u202e1"' in line
+    assert '• sum: "\\u001b[2J\\u202e1"' in line
     assert "\x1b" not in line
 
 
@@ -121,17 +121,43 @@ def test_no_argument_hides_behind_another() -> None:
     padded = json.dumps({"note": "a" * 30_000 + "!", "to": "mallory", "b" * 9_000: 10**3_000})
     text = shown(padded) or ""
     assert len(text) <= 2_000
-    assert '"to": "mallory"' in text
-    note = re.search(r'"note": "(a+)…\[\+(\d+)\]…(a+!)"', text)
+    assert "• to: mallory\n" in text
+    note = re.search(r"• note: (a+)…\[\+(\d+)\]…(a+!)\n", text)
     assert note is not None
     assert len(note[1]) + int(note[2]) + len(note[3]) == 30_001
     assert shown('{"to": "\\u006dallory", "x": "a\u202eb\u2800"}') == (
-        '{"to": "mallory", "x": "a\\u202eb\\u2800"}'
+        '• to: mallory\n• x: "a\\u202eb\\u2800"'
     )
     assert shown(json.dumps({f"name {n}": n for n in range(1_000)})) is None
     assert shown(json.dumps({"x" * 999 + y + "x" * 999: y for y in "ab"})) is None
     assert shown("[" * 100_000) is not None
-    assert shown("no JSON") == '"no JSON"'
+    assert shown("no JSON") == "• no JSON"
+    assert shown(json.dumps({"pairs": [[n, n] for n in range(140)]})) is not None
+    assert shown(json.dumps({"emoji": "😀" * 5_000})) is not None
+    assert len((shown(json.dumps({"emoji": "😀" * 5_000})) or "").encode("utf-16-le")) <= 4_000
+
+
+def test_arguments_are_shown_as_people_write_them() -> None:
+    arguments = {
+        "to": "小安",
+        "sum": 120,
+        "id": "120",
+        "body": "Dear Ann, ❤️\n\nsee you.",
+        "event": {"start": "8:00", "with": ["Bob", "Eve, too"], "rooms": [{"name": "A"}]},
+        "trick": f"5{' ' * 40}sum: 1",
+    }
+    assert shown(json.dumps(arguments)) == (
+        '• to: 小安\n• sum: 120\n• id: "120"\n• body:\n    Dear Ann, ❤️\n    \n    see you.\n'
+        '• event.start: 8:00\n• event.with: [Bob, "Eve, too"]\n• event.rooms[1].name: A\n'
+        '• trick: "5' + r"\u0020" * 40 + 'sum: 1"'
+    )
+
+
+@given(st.dictionaries(st.text("ab.•\n :\u200b"), st.text('a•\n :"\u3000') | st.integers(), max_size=5))
+def test_no_value_looks_like_another_argument(arguments: dict[str, Any]) -> None:
+    lines = (shown(json.dumps(arguments)) or "").split("\n")
+    assert sum(line.startswith("• ") for line in lines) == len(arguments)
+    assert all(line.startswith(("• ", "    ")) and "•" not in line[1:] for line in lines if arguments)
 
 
 @pytest.mark.parametrize(("finish", "code"), [("stopped", "notice.stopped"), ("length", "notice.cut")])

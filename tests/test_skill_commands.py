@@ -174,7 +174,7 @@ def test_consent_is_asked_on_a_terminal(
     monkeypatch.setattr("builtins.input", lambda prompt: answer)
     out, err = shown("run", "dice", json.dumps({"n": n}), capsys=capsys, code=code)
     assert out == (f"{n} x 20\n" if answer == "y" else "")
-    assert f'{{"n": {n}}}' in err
+    assert f"• n: {n}\n" in err
     assert ("So many?" in err) == (n == 12)
 
 

@@ -15,6 +15,7 @@ from duihua.brief import Brief, Usual
 from duihua.composition import room_of
 from duihua.config import Settings
 from duihua.errors import InvalidOptions
+from duihua.escapes import name_of
 from duihua.messages import Options, Text, Turn, TurnRef
 from duihua.options import ModelOptions
 from duihua.platforms import Platforms
@@ -93,7 +94,7 @@ class Briefs:
         given = next((p for p in work.turn.input if isinstance(p, Options)), None)
         options = ModelOptions.parse(given.values) if given else None
         shared = work.address.shared
-        name = work.turn.author.name if work.turn.author and not shared else ""
+        name = name_of(work.turn.author.name) if work.turn.author and not shared else ""
         admin = self.restricted and await self._supplies.gate.is_admin(work.address, work.asker)
         return self.of(work.settings, name, options, work.locale, admin=admin, shared=shared)
 

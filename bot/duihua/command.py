@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
-from duihua.escapes import one_line
+from duihua.escapes import aligned, one_line
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -30,6 +30,38 @@ class Show:
     """A text for the user."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows of cells, the same number in each, below a title.
+
+    Attributes:
+        head: what the columns are called; empty: they speak for themselves.
+    """
+
+    title: str
+    rows: Sequence[Sequence[str]]
+    head: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        """For a terminal: in columns."""
+        margin = "  " if self.title else ""
+        lines = aligned([self.head, *self.rows] if self.head else self.rows)
+        return "\n".join([*([self.title] if self.title else ()), *(margin + line for line in lines)])
+
+    @property
+    def flowing(self) -> str:
+        """For a proportional font, where blanks align nothing: each row by itself."""
+        lines = [self.title] if self.title else []
+        for first, *others in self.rows:
+            if self.head:
+                named = zip(self.head[1:], others, strict=True)
+                lines += [first, " · ".join(f"{name} {cell}" for name, cell in named)]
+            else:
+                lines.append(" — ".join([first, *others]))
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +107,10 @@ class Quit:
 class Tell:
     """Several texts for the user, as they come."""
 
-    texts: AsyncIterator[str]
+    texts: AsyncIterator[str | Listing]
 
 
-Answer = Show | Present | Confirm | Tell | Document | Quit
+Answer = Show | Listing | Present | Confirm | Tell | Document | Quit
 
 
 # ---------------------------------------------------------------- the table

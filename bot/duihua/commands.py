@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from duihua import memory_handlers, setting_handlers, skill_handlers
 from duihua.access_handlers import ACCESS
-from duihua.asking import shown
 from duihua.command import (
     Answer,
     Command,
@@ -17,6 +16,7 @@ from duihua.command import (
     Document,
     Input,
     Invocation,
+    Listing,
     Present,
     Quit,
     Role,
@@ -27,10 +27,11 @@ from duihua.command import (
 )
 from duihua.comparison import blocks
 from duihua.errors import DuihuaError
-from duihua.escapes import clean, columns, one_line
+from duihua.escapes import clean, one_line
 from duihua.messages import Cost, Turn, Usage, text_of
 from duihua.prices import sums
 from duihua.reminder_handlers import REMINDERS
+from duihua.shown import arguments_of
 
 if TYPE_CHECKING:
     from duihua.engine import ChatEngine
@@ -49,6 +50,7 @@ __all__ = [
     "Document",
     "Input",
     "Invocation",
+    "Listing",
     "Present",
     "Quit",
     "Role",
@@ -59,7 +61,6 @@ __all__ = [
     "persona_of",
 ]
 
-_LINE = 200  # characters of a call's arguments in a list
 _HISTORY, _MOST = 10, 200  # turns shown by /history, and at most
 
 
@@ -68,10 +69,8 @@ _HISTORY, _MOST = 10, 200  # turns shown by /history, and at most
 
 async def _help(scene: Scene) -> Answer:
     words = scene.words
-    rows = [(c.usage(words), c.about(words)) for c in scene.table.commands]
-    width = max(columns(usage) for usage, _ in rows)
-    lines = [f"  {usage}{' ' * (width - columns(usage))}  {about}" for usage, about in rows]
-    return Show("\n".join([words.t("command.help.title"), *lines]))
+    rows = [(command.usage(words), command.about(words)) for command in scene.table.commands]
+    return Listing(words.t("command.help.title"), rows)
 
 
 async def _new(scene: Scene) -> Answer:
@@ -181,7 +180,7 @@ async def _decide(scene: Scene, name: str, *, approve: bool) -> Answer:
         meant = held[0] if len(held) == 1 else None
     if meant is None:
         waiting = [
-            f"  {number}. {one_line(h.call.name)} {shown(h.call.arguments, _LINE) or '…'}"
+            f"{number}. {one_line(h.call.name)}\n{arguments_of(h.call.arguments, words)}"
             for number, h in numbered.items()
         ]
         code = "approval.which" if scene.args else "approval.several"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from duihua.command import Listing
 from duihua.compare import Piece, Result
-from duihua.escapes import Cleaner, aligned, clean
+from duihua.escapes import Cleaner, clean
 
 if TYPE_CHECKING:
     from duihua_prompts import Catalogue
@@ -23,10 +24,10 @@ def block(result: Result, words: Catalogue) -> str:
     return f"── {result.model} ──\n{_said(result, words)}\n"
 
 
-def figures(results: Sequence[Result], words: Catalogue) -> str:
+def figures(results: Sequence[Result], words: Catalogue) -> Listing:
     """The table below the answers: time to the first word, tokens per second, tokens, cost, end."""
     columns = ("model", "first", "seconds", "rate", "input", "output", "cost", "finish")
-    rows = [tuple(words.t(f"compare.{name}") for name in columns)]
+    rows: list[tuple[str, ...]] = []
     for result in results:
         first = "-" if result.first is None else f"{result.first:.2f}"
         rate = "-" if result.rate is None else f"{result.rate:.0f}"
@@ -43,7 +44,7 @@ def figures(results: Sequence[Result], words: Catalogue) -> str:
                 words.t(f"compare.ends.{result.finish}"),
             )
         )
-    return "\n".join(aligned(rows))
+    return Listing("", rows, [words.t(f"compare.{name}") for name in columns])
 
 
 def _said(result: Result, words: Catalogue) -> str:
@@ -56,7 +57,7 @@ def _said(result: Result, words: Catalogue) -> str:
     return clean(result.text).strip() or words.t("compare.nothing")
 
 
-async def blocks(items: AsyncIterator[Piece | Result], words: Catalogue) -> AsyncIterator[str]:
+async def blocks(items: AsyncIterator[Piece | Result], words: Catalogue) -> AsyncIterator[str | Listing]:
     """Each answer when it has ended, then the table."""
     results: list[Result] = []
     async for item in items:
@@ -80,7 +81,7 @@ async def show(
     if as_json:
         print(orjson.dumps([result.as_dict() for result in results]).decode())
     else:
-        print(figures(results, words))
+        print(figures(results, words).text)
     return results
 
 

@@ -9,6 +9,15 @@ from unicodedata import east_asian_width
 
 # Controls, and the marks that turn the direction of writing round (a question could read as another one).
 _SUSPECT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+PICTURE = "\u203c\u2049\u2122-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
+"""Characters that are drawn as pictures, for a class of a pattern."""
+_JOINED = "\u0600-\u0dff\u1000-\u109f\u1780-\u18ff"  # scripts in which joiners and non-joiners spell words
+_UNSEEN = re.compile(
+    f"(?<![{_JOINED}])\u200c|\u200c(?![{_JOINED}])|(?<![{PICTURE}0-9#*])\ufe0f|"
+    f"(?<![{_JOINED}{PICTURE}\ufe0f])\u200d|\u200d(?![{_JOINED}{PICTURE}])|"
+    "[\xad\u034f\u061c\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\u2800\u3164\ud800-\uf8ff\ufe00-\ufe0e\ufeff\uffa0\ufff0-\uffff\U0001d173-\U0001d17a\U000e0000-\U0010ffff]"
+)
 _LONGEST = 4096  # characters of one escape sequence; what is longer is text again
 _State = Literal["text", "escape", "control", "string", "string-escape"]
 
@@ -80,6 +89,15 @@ def one_line(text: str, limit: int = 200) -> str:
     """The visible part of a text on one line, at most `limit` characters."""
     text = " ".join(clean(text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def name_of(text: str, limit: int = 64) -> str:
+    """What somebody or something is called, on one line, told from others; empty: nothing of it is seen.
+
+    Signs that nobody sees, or that change how others are seen, are gone, but for those that some scripts and
+    pictures of several signs are written with.
+    """
+    return one_line(_UNSEEN.sub("", clean(text)), limit)
 
 
 def aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:

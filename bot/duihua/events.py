@@ -191,7 +191,7 @@ class TurnFinished(Event):
 
     `model` gave the last answer. `cost` has one sum per currency, as far as prices are known. `alternatives`
     are the other last answers, where `n` asked for several: told once, never stored. `attachments` are what
-    skills brought for the user.
+    skills brought for the user. `breaks_off`: there were words before a call, and none after it.
     """
 
     kind: ClassVar[str] = "turn_finished"
@@ -202,6 +202,7 @@ class TurnFinished(Event):
     cost: tuple[Cost, ...] = ()
     alternatives: tuple[str, ...] = ()
     attachments: tuple[Media, ...] = ()
+    breaks_off: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

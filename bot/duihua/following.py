@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from duihua.errors import TurnError
 from duihua.events import END, AnyEvent, TurnFailed, TurnFinished, TurnSnapshot, TurnStarted
 from duihua.handing_in import Ticket
-from duihua.messages import Call, Cost, Media, TurnRef, Usage, media_of
+from duihua.messages import Call, Cost, Media, TurnRef, Usage, breaks_off, media_of
 from duihua.place import Place
 from duihua.ports import Progress
 from duihua.prices import Prices, sums
@@ -142,6 +142,7 @@ def _told(key: str, progress: Progress, cost: tuple[Cost, ...], *, begun: bool, 
                 usage=progress.usage,
                 cost=cost,
                 attachments=media_of(turn),
+                breaks_off=turn.finish == "stop" and breaks_off(turn.steps),
             )
         )
     return out

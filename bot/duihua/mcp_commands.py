@@ -85,10 +85,10 @@ def _mcp(given: argparse.Namespace, words: Catalogue) -> int:
 
 def _question(words: Catalogue, call: Call, said: str) -> str:
     """What a client's user is asked before a call; `said`: what the skill itself asks."""
-    from duihua.asking import shown
     from duihua.escapes import one_line
+    from duihua.shown import arguments_of
 
-    asked = words.t("cli.mcp.consent", name=call.name, arguments=shown(call.arguments) or "…")
+    asked = words.t("cli.mcp.consent", name=call.name, arguments=arguments_of(call.arguments, words))
     return f"{asked}\n{one_line(said, SHOWN)}" if said else asked
 
 

@@ -6,7 +6,7 @@ is one use of a skill, which carries its own result, so that a result without it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
@@ -251,6 +251,15 @@ class Cost:
 def media_of(turn: Turn) -> tuple[Media, ...]:
     """What the answer brought beside text: images and files of its skills."""
     return tuple(part for step in turn.steps for part in step.parts if isinstance(part, Media))
+
+
+def breaks_off(steps: Sequence[Step]) -> bool:
+    """Whether a turn that has ended had words before a call, and neither words nor files after it."""
+    told = [bool(step.text.strip()) for step in steps]
+    if not any(told) or not any(step.calls for step in steps):
+        return False
+    last = steps[-1]
+    return bool(last.calls) or not (told[-1] or any(isinstance(part, Media) for part in last.parts))
 
 
 def text_of(parts: tuple[Part, ...]) -> str:

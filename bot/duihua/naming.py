@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from duihua.escapes import one_line
+from duihua.escapes import name_of
 from duihua.messages import Speaker
 
 NAME = 40
@@ -12,4 +12,4 @@ _MARKS = dict.fromkeys(map(ord, ":：>"), " ")
 
 def speaker(name: str) -> Speaker:
     """Who speaks: people choose their names, so it is one short line without marks."""
-    return Speaker(one_line(name.translate(_MARKS), NAME).strip() or "Someone")
+    return Speaker(name_of(name.translate(_MARKS), NAME) or "Someone")

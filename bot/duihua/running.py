@@ -36,6 +36,7 @@ from duihua.messages import (
     Thinking,
     Turn,
     Usage,
+    breaks_off,
     text_of,
 )
 from duihua.pictures import wanted
@@ -339,6 +340,7 @@ class Running:
         texts = [s.text for s in (*self.steps, *((step,) if step else ()))]
         text = "\n".join(t for t in texts if t)
         model = self.brief.dialect.name if self.brief else ""
+        silent = finish == "stop" and breaks_off((*self.steps, *((step,) if step else ())))
         if error:
             self._later(TurnFailed, error=error, values=values or {})
         else:
@@ -352,6 +354,7 @@ class Running:
                 cost=sums(self.costs),
                 alternatives=tuple(map(sound, others)),
                 attachments=files,
+                breaks_off=silent,
             )
         body: dict[str, Any] = {
             "text": text,
@@ -365,6 +368,8 @@ class Running:
             body["thoughts"] = self._thoughts(step)
         if self.work.replaces:
             body["replaces"] = self.work.replaces
+        if silent:
+            body["breaks_off"] = True
         if files:
             body["attachments"] = [asdict(file) for file in files]
         sends = () if self.work.address.front == "embed" else (SendBody(0, "message", to_json(body)),)

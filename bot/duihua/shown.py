@@ -103,15 +103,25 @@ def sentence(event: AnyEvent, words: Catalogue) -> str:
             return words.t("notice.cut")
         case TurnFinished(finish="stop") if not (event.text.strip() or event.attachments):
             return words.t("notice.empty")
+        case TurnFinished(breaks_off=True):
+            return words.t("notice.breaks_off")
         case ApprovalRequested():
             name = one_line(event.name)
-            asked = words.t("approval.ask", name=name, arguments=shown(event.arguments) or "…")
+            asked = words.t("approval.ask", name=name, arguments=arguments_of(event.arguments, words))
             if not event.question:
                 return asked
             question = one_line(event.question, _LONGEST)
             return f"{words.t('approval.question', name=name, question=question)}\n{asked}"
         case _:
             return ""
+
+
+def arguments_of(arguments: str, words: Catalogue) -> str:
+    """A call's arguments for whoever is to consent to it: see `asking.shown`."""
+    told = shown(arguments)
+    if told is None:  # whoever makes calls sees to it that there are none of these
+        return words.t("approval.too_many")
+    return told or words.t("approval.bare")
 
 
 def end_of(send: Send) -> TurnFinished | TurnFailed:
@@ -127,6 +137,7 @@ def end_of(send: Send) -> TurnFinished | TurnFailed:
         text=str(body.get("text", "")),
         finish=str(body.get("finish", "stop")),
         attachments=tuple(Media(**file) for file in body.get("attachments", ())),
+        breaks_off=bool(body.get("breaks_off")),
     )
 
 

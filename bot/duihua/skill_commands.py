@@ -372,10 +372,11 @@ def _can_ask() -> bool:
 
 
 def _agreed(call: Call, words: Catalogue) -> bool:
-    arguments = one_line(call.arguments, 1_000)
-    complain(
-        words.t("cli.skills.asks", name=call.name, arguments=arguments, question=one_line(call.result, 500))
-    )
+    from duihua.shown import arguments_of
+
+    question = one_line(call.result, 500)
+    arguments = arguments_of(call.arguments, words)
+    complain(words.t("cli.skills.asks", name=call.name, arguments=arguments, question=question))
     try:
         return input(words.t("chat.confirm")).strip().lower() in _YES
     except EOFError:

@@ -9,6 +9,7 @@ from duihua.escapes import one_line
 
 if TYPE_CHECKING:
     from duihua.config import Settings
+    from duihua.ports import Skill
     from duihua.skills.loading import Fault, Loaded
     from duihua_prompts import Catalogue
 
@@ -55,12 +56,22 @@ async def _skills(scene: Scene) -> Answer:
             "command.skills.line",
             name=one_line(skill.name, 64),
             effect=words.t(f"skills.effect.{skill.effect}"),
-            about=one_line(skill.spec.description, LINE),
+            about=_about(skill, words),
         )
         for skill in known
         if admin or not skill.admin_only
     ]
     return Show("\n".join(lines) or words.t("command.skills.nothing"))
+
+
+def _about(skill: Skill, words: Catalogue) -> str:
+    """What a skill does: of bundled ones in the reader's language, of others as their authors tell models."""
+    from duihua.skills.registry import BUNDLE
+    from duihua.skills.schema import origin
+
+    if origin(skill) == f"{BUNDLE}.{skill.name}.{skill.name}":
+        return words.t(f"skills.about.{skill.name}")
+    return one_line(skill.spec.description, LINE)
 
 
 async def _reload(scene: Scene) -> Answer:

@@ -22,6 +22,7 @@ from duihua.commands import (
     Confirm,
     Document,
     Input,
+    Listing,
     Present,
     Quit,
     Scene,
@@ -236,13 +237,15 @@ class Terminal:
         match answer:
             case Show(text):
                 self._view.say(text)
+            case Listing():
+                self._view.say(answer.text)
             case Present(events):
                 await self._show(events)
             case Document():
                 self._keep(answer)
             case Tell(texts):
                 async for text in texts:
-                    self._view.say(text)
+                    self._view.say(text if isinstance(text, str) else text.text)
             case _:
                 return not isinstance(answer, Quit)
         return True

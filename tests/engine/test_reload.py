@@ -147,13 +147,22 @@ async def test_skills_given_in_code_stay(make: Make) -> None:
         assert engine.registry.names == ("mine",)
 
 
-@pytest.mark.parametrize(("lang", "word"), [("zh", "只读取"), ("en", "reads")])
+@pytest.mark.parametrize(
+    ("lang", "word"),
+    [("zh", "（只读取）：查看日期、星期和时间"), ("en", "(reads): tells the date, weekday and time")],
+)
 async def test_the_skills_are_listed(make: Make, lang: str, word: str) -> None:
     engine = await make(names="clock")
     told = await command(engine, "/skills", lang=lang)
     assert "clock" in told
     assert word in told
     assert "duihua_skills" not in told  # where it comes from is nobody's business here
+
+
+async def test_a_skill_named_like_a_bundled_one_speaks_for_itself(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "weather.py").write_text(PLAIN.format(name="weather"))
+    engine = await make(names="folder:weather")
+    assert "Does it." in await command(engine, "/skills", lang="zh")
 
 
 async def test_strangers_cannot_have_code_read_again(make: Make, tmp_path: Path) -> None:

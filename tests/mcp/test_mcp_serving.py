@@ -204,5 +204,5 @@ async def test_the_program_serves_over_stdio_asks_its_user_and_prints_nothing_el
         assert "42" in done.content[0].model_dump()["text"]
         done = await client.call_tool("wipe", {"disk": "C\n:"})
         assert done.content[0].model_dump()["text"] == "wiped C\n:"
-    assert asked == ['duihua: may “wipe” be carried out? Arguments: {"disk": "C\\n:"}']
+    assert asked == ["duihua: may “wipe” be carried out?\n• disk:\n    C\n    :"]
     assert "bad" in (tmp_path / "told").read_text().splitlines()[0]

@@ -28,6 +28,7 @@ from duihua.errors import (
     TurnError,
 )
 from duihua.events import TurnFailed
+from duihua.skills.registry import bundled
 from duihua_prompts import Catalogue, error_line, language
 from duihua_prompts.catalogue import REMOTE
 
@@ -110,6 +111,13 @@ def test_twins_have_the_same_placeholders() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_every_bundled_skill_is_described_to_people() -> None:
+    described = {
+        code.removeprefix("skills.about.") for code in texts("zh") if code.startswith("skills.about.")
+    }
+    assert described == set(bundled())
+
+
 def test_every_code_in_the_sources_has_a_text() -> None:
     known, codes = texts("en"), used()
     assert len(codes) > 60
@@ -125,7 +133,7 @@ def unused(names: Iterable[str]) -> list[str]:
     """
     codes = {code for code, _ in used() if not code.startswith("*")} | {"unit.*", "what.*"}
     patterns = [re.compile(re.escape(code).replace(r"\*", "([a-z_.]+)")) for code in codes]
-    literals: set[str] = set()
+    literals = set(bundled())
     filled: list[re.Pattern[str]] = []
     for _, node in nodes():
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

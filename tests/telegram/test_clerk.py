@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from duihua.commands import Command, CommandTable, Show
 from duihua.errors import NotSent, StorageError
 from duihua.messages import Address, text_of
 from duihua.simulator.telegram import FakeTelegram, User
-from duihua.telegram import clerk
+from duihua.telegram import clerk, telling
 from duihua.telegram.api import Api
 from duihua.telegram.clerk import Clerk
 from duihua.telegram.lease import Lease, LeaseLost
@@ -71,6 +72,20 @@ async def test_a_question_that_was_decided_at_a_command_line_is_closed(
     over = Catalogue("en").t("telegram.access.over")
     await fake.until(lambda: asked.text.endswith(over) and not asked.buttons)
     assert "Eve" in asked.text
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"), [("Ada\u202e\u200b (owner)", "Ada (owner)"), ("\u3164", "66")], ids=["hidden", "none"]
+)
+async def test_a_name_is_told_as_it_is_seen(
+    name: str, seen: str, fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    await start()
+    ada.say("/start")
+    await fake.until(lambda: answers(fake))
+    fake.user(66, name, language_code="en").say("hi")
+    await fake.until(lambda: len(answers(fake)) == 2)
+    assert answers(fake)[1].startswith(f"{seen} (telegram/66) would like")
 
 
 async def test_an_administrator_lets_a_stranger_in_by_a_button(
@@ -132,6 +147,17 @@ async def test_commands_are_answered_in_the_language_of_the_app(
     assert "/ask" in ask
 
 
+async def test_the_help_is_in_chinese_and_needs_no_columns(fake: FakeTelegram, start: Start) -> None:
+    ming = fake.user(42, "Ming", language_code="zh-hans")
+    await start()
+    ming.say("/help")
+    await fake.until(lambda: answers(fake))
+    (told,) = answers(fake)
+    assert "/private [开|关] — 无痕对话" in told
+    assert "  " not in told
+    assert not re.search(r"[\[|][a-z]+[\]|]", told)
+
+
 async def test_what_needs_consent_is_done_after_a_yes_alone(
     fake: FakeTelegram, ada: User, start: Start
 ) -> None:
@@ -188,22 +214,23 @@ async def test_a_long_answer_to_a_command_goes_on_where_it_was_refused(
     assert [text[0] for text in answers(fake)] == ["0", "1", "2", "3", "y"]
 
 
-async def test_a_command_is_let_go_where_telegram_asks_to_wait_for_long(
-    fake: FakeTelegram, ada: User, start: Start
+async def test_an_answer_to_a_command_waits_as_long_as_telegram_asks_to(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(telling, "LATE", 0.01)
     life = await start(echo)
-    settle, settled = life.engine.store.settle_arrivals, asyncio.Event()
+    send, open_ = Api.send, list[int]()
 
-    async def told(*args: Any, **more: Any) -> None:
-        await settle(*args, **more)
-        settled.set()
+    async def refuse(*args: Any, **more: Any) -> int:
+        if len(open_) < 40:  # for twenty minutes, all in all
+            open_.append(len(await life.engine.store.arrived(SOURCE)))
+            raise NotSent("Telegram asks to wait", 31.0)
+        return await send(*args, **more)
 
-    life.engine.store.settle_arrivals = told
-    fake.faults.add("limit", method="sendMessage", retry_after=31)
-    ada.say("/ping")
-    async with asyncio.timeout(5):
-        await settled.wait()
-    assert len(fake.calls.of("sendMessage")) == 1
+    monkeypatch.setattr(Api, "send", refuse)
+    ada.say("/help")
+    await fake.until(lambda: answers(fake))
+    assert set(open_) == {1}  # another process would have found it, too
 
 
 async def test_the_buttons_under_an_answer(fake: FakeTelegram, ada: User, start: Start) -> None:

@@ -390,8 +390,7 @@ async def test_a_call_that_waits_is_asked_about_with_buttons(make: Any, fake: Fa
     fake.user(42, "Ada").say("hi")
     await desk.say(42, "hi")
     message = fake.chat(42).last
-    assert "pay" in message.text
-    assert "Eve" in message.text
+    assert message.text == "Shall “pay” be carried out?\n• to: Eve"
     data = [b["callback_data"] for row in message.buttons for b in row]
     (held,) = await desk.session(42).held()
     assert data == [f"yes:{held.call.id}", f"no:{held.call.id}"]
@@ -408,6 +407,27 @@ async def test_an_answer_that_shows_nothing_says_so_and_can_be_given_again(
     assert [b["callback_data"] for row in fake.chat(42).last.buttons for b in row] == ["again:1"]
     await desk.say(42, "and now?")
     assert desk.texts(42) == [WORDS.t("notice.empty"), "two"]
+
+
+@pytest.mark.parametrize("streaming", ["draft", "edit", "final"])
+async def test_words_before_a_call_and_none_after_it_are_no_whole_answer(
+    streaming: str, make: Any, fake: FakeTelegram
+) -> None:
+    @skill(effect="read")
+    async def weather(city: str) -> str:
+        """Tells the weather."""
+        return "sunny"
+
+    call = CallDelta(0, "c", "weather", '{"city": "Rome"}')
+    script = [["Let me see.", call], "", ["Let me see.", call], "It is sunny."]
+    desk: Desk = await make(script, skills=[weather], streaming=streaming)
+    fake.user(42, "Ada").say("hi")
+    await desk.say(42, "the weather?")
+    silent = f"Let me see.\n\n{WORDS.t('notice.breaks_off')}"
+    assert desk.texts(42) == [silent]
+    assert [b["callback_data"] for row in fake.chat(42).last.buttons for b in row][-1] == "again:1"
+    await desk.say(42, "and now?")
+    assert desk.texts(42) == [silent, "Let me see.\nIt is sunny."]
 
 
 async def test_what_cannot_be_asked_any_more_is_said_to_be_left(make: Any, fake: FakeTelegram) -> None:

@@ -201,6 +201,7 @@ async def test_a_private_chat_has_settings_of_its_own(fake: FakeTelegram, ada: U
     assert await press(fake, ada, ADA, "set:language:zh") == "已设置。"
     ada.say("/stop")
     await fake.until(lambda: "这个聊天的设置" in fake.chat(ADA).answers[0].text)
+    assert "随你们" not in str(fake.chat(ADA).answers[0].json())  # there is one of them
     await fake.until(lambda: len(answers(fake)) == 2)
     assert answers(fake)[1] == Catalogue("zh").t("command.stop.nothing")
 

@@ -66,6 +66,13 @@ async def test_a_message_that_nobody_reads(bot: Bot, store: SqlStore) -> None:
     assert not bot.pulse.well
 
 
+async def test_what_telegram_does_not_let_us_say_is_not_stuck(bot: Bot, store: SqlStore) -> None:
+    await store.arrive(SOURCE, [("1", "", b"{}")])
+    bot.watch._held = lambda: True
+    for _ in range(3):
+        assert await bot.later(LONG + 600) == ""
+
+
 async def test_a_message_that_nobody_answers(bot: Bot, store: SqlStore) -> None:
     work = await ask(store)
     assert await bot.later(LONG) == ""  # a turn may take a while

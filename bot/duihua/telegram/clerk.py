@@ -20,6 +20,7 @@ from duihua.commands import (
     Document,
     Input,
     Invocation,
+    Listing,
     Present,
     Quit,
     Scene,
@@ -106,6 +107,11 @@ class Clerk:
         )
         self.albums = Albums()
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
+
+    @property
+    def held(self) -> bool:
+        """Whether an answer to a command waits until Telegram lets it be said."""
+        return self._teller.held
 
     def urgent(self, event: Event) -> bool:
         """Whether it must not wait behind what came earlier in its chat."""
@@ -287,6 +293,8 @@ class Clerk:
         match answer:
             case Show(text):
                 await self._teller.tell(said, text)
+            case Listing():
+                await self._teller.tell(said, answer.flowing)
             case Confirm(question):
                 until = asyncio.get_running_loop().time() + CONFIRM
                 self._asked[said.address.key, said.who.id] = answer, until

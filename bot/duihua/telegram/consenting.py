@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from duihua.asking import shown
 from duihua.errors import DeliveryError, NotFound, StorageError
 from duihua.escapes import one_line
+from duihua.shown import arguments_of
 from duihua.telegram.ledger import QUESTIONS
 from duihua.telegram.methods import Button, Buttons
-from duihua.telegram.text import Formatted, joined, split, units
+from duihua.telegram.text import Formatted, joined, quoted, split
 
 if TYPE_CHECKING:
     from duihua.commands import Decided
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 _NAME = 64  # characters of the name of a person or a skill
 _ASKS = 500  # characters of what a skill asks itself
-_ROOMS = (2_000, 1_500, 1_000)  # characters of the arguments, the most first
-_FITS = 3_800  # UTF-16 units of a question: what is decided is to stand below it
 
 
 async def questions(
@@ -46,16 +44,13 @@ async def questions(
 def _question(engine: ChatEngine, held: StoredCall, words: Catalogue) -> Formatted:
     skill = engine.registry.get(held.call.name)
     name = one_line(skill.title(words.lang) if skill is not None else held.call.name, _NAME)
-    said = Formatted()
-    for room in _ROOMS:
-        told = words.t("telegram.approve", name=name, arguments=shown(held.call.arguments, room) or "…")
-        if held.call.result:
-            question = one_line(held.call.result, _ASKS)
-            told = f"{words.t('approval.question', name=name, question=question)}\n{told}"
-        said = Formatted(told)
-        if units(told) <= _FITS:
-            break
-    return said
+    told = words.t("telegram.approve", name=name)
+    if held.call.result:
+        question = one_line(held.call.result, _ASKS)
+        told = f"{words.t('approval.question', name=name, question=question)}\n{told}"
+    # Together they leave room for what is decided: see `asking.ROOM`.
+    arguments = quoted(Formatted(arguments_of(held.call.arguments, words)), expandable=False)
+    return joined([Formatted(told), arguments], glue="\n")
 
 
 def _decisions(call: str, words: Catalogue) -> Buttons:

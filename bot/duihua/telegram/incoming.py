@@ -14,7 +14,7 @@ from aiogram.types import Audio, Document, ExternalReplyInfo, Message, PhotoSize
 
 from duihua.documents import Limits, read_document
 from duihua.errors import InputTooLong, UnsupportedInput
-from duihua.escapes import one_line
+from duihua.escapes import name_of, one_line
 from duihua.hearing import heard, refuse_unheard
 from duihua.messages import Address, Attachment, FileText, Media, Part, Quote, Text
 from duihua.pictures import LARGEST, NEWEST, image, mime_of
@@ -139,7 +139,7 @@ class _Taking:
                 what = "recording"
                 await self._recording(recording, recording.duration)
             elif sent.document is not None:
-                what = one_line(sent.document.file_name or what, _NAME)
+                what = name_of(sent.document.file_name or "", _NAME) or what
                 await self._document(sent.document)
             elif words := in_words(sent):
                 self.parts.append(Text(f"{words}\n"))
@@ -215,7 +215,7 @@ class _Taking:
     async def _recording(self, sent: Voice | Audio | Document, seconds: int) -> None:
         refuse_unheard(self.engine, seconds, sent.file_size or 0)
         mime = sent.mime_type or "audio/ogg"
-        name = one_line(getattr(sent, "file_name", None) or "voice.ogg", _NAME)
+        name = name_of(getattr(sent, "file_name", None) or "", _NAME) or "voice.ogg"
         data = await self._bytes(sent.file_id, self.limits.size, name, sent.file_size)
         text = await heard(self.engine, data, name=name, mime=mime)
         self.parts.append(Text(f"{text}\n"))
@@ -223,7 +223,7 @@ class _Taking:
         self.notes.append(Note("file.heard", {"text": shown}))
 
     async def _document(self, sent: Document) -> None:
-        name, mime = one_line(sent.file_name or "", _NAME), (sent.mime_type or "").lower()
+        name, mime = name_of(sent.file_name or "", _NAME), (sent.mime_type or "").lower()
         kind = mime.partition("/")[0]
         if kind == "audio":
             await self._recording(sent, 0)

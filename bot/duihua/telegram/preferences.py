@@ -136,7 +136,7 @@ class Preferences:
         lines, rows = [words.t("telegram.settings.title")], list[list[Button]]()
         for item in self._items(address):
             current = await self._value(item, address)
-            labels = {value: words.t(f"telegram.settings.{item.name}_{value}") for value in item.values}
+            labels = {value: _label(item, value, address, words) for value in item.values}
             lines.append(words.t(f"telegram.settings.{item.name}", value=labels[current]))
             rows.append(
                 [
@@ -145,3 +145,10 @@ class Preferences:
                 ]
             )
         return "\n".join(lines), rows
+
+
+def _label(item: Item, value: str, address: Address, words: Catalogue) -> str:
+    """What a value is called; some are called otherwise where somebody is alone with the bot."""
+    if place_of(address).private and f"telegram.settings.{item.name}_{value}_alone" in words:
+        return words.t(f"telegram.settings.{item.name}_{value}_alone")
+    return words.t(f"telegram.settings.{item.name}_{value}")

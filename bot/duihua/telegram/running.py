@@ -186,7 +186,9 @@ class Running:
             leased()
             self._ready(bot)
             hear = self._called(bot) if self.plan.webhook else self._polls(bot, engine, desk)
-            watch = Watch(engine.store, source, pulse, turn=engine.settings.turn_timeout)
+            watch = Watch(
+                engine.store, source, pulse, turn=engine.settings.turn_timeout, held=lambda: clerk.held
+            )
             try:
                 await lease.during(abreast(desk.run(), hear, watch.run()))
             except LeaseLost:

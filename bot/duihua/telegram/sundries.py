@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiogram.types import Checklist, Contact, ExternalReplyInfo, Location, Message, Poll, Venue
 
-from duihua.escapes import one_line
+from duihua.escapes import name_of, one_line
 
 _LINE = 300
 _LINES = 60
@@ -40,7 +40,7 @@ def _venue(venue: Venue) -> str:
 
 
 def _contact(contact: Contact) -> str:
-    name = one_line(f"{contact.first_name} {contact.last_name or ''}", _LINE).strip()
+    name = name_of(f"{contact.first_name} {contact.last_name or ''}", _LINE)
     return f"[contact: {name}, {one_line(contact.phone_number, 40)}]"
 
 

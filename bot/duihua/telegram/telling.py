@@ -1,6 +1,7 @@
 """Telling people what came of what they asked for: commands, buttons, errors.
 
-It is not in the outbox, as answers are: what cannot be said within `PATIENCE` is let go.
+It is not in the outbox, as answers are: its conversation waits until it can be said, and what asked for it
+stays open until then, for the next process if need be.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from duihua.telegram.text import Formatted, split
 from duihua.telegram.updates import Pressed, Said
 
 if TYPE_CHECKING:
+    from duihua.command import Listing
     from duihua.telegram.voice import Languages, Voice
     from duihua_prompts import Catalogue
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 30.0
-"""Seconds for which one message is tried: its conversation waits meanwhile."""
+SOON, LATE = 0.5, 30.0
+"""Seconds between two tries of one message, at least and at most."""
 _REASON = 300  # characters of it that are logged
 
 
@@ -35,6 +37,12 @@ class Teller:
     def __init__(self, voice: Voice, languages: Languages) -> None:
         self._voice, self._languages = voice, languages
         self._telling: dict[str, asyncio.Timeout] = {}  # what is told one after the other
+        self._waiting = 0
+
+    @property
+    def held(self) -> bool:
+        """Whether something waits until Telegram lets it be said."""
+        return self._waiting > 0
 
     def words(self, event: Said | Pressed) -> Catalogue:
         """In which language somebody is told something."""
@@ -49,7 +57,7 @@ class Teller:
             if not await self.heard(lambda part=part: self._voice.say(said.address, part.text, to)):
                 return
 
-    async def tell_all(self, texts: AsyncIterator[str], said: Said) -> None:
+    async def tell_all(self, texts: AsyncIterator[str | Listing], said: Said) -> None:
         """Tells texts as they come; `cut` ends it."""
         key = said.address.key
         scope = asyncio.timeout(None)
@@ -58,7 +66,7 @@ class Teller:
                 self._telling[key] = scope
                 try:
                     async for text in texts:
-                        await self.tell(said, text)
+                        await self.tell(said, text if isinstance(text, str) else text.flowing)
                 finally:
                     if self._telling.get(key) is scope:  # a group that moves may have another one here
                         del self._telling[key]
@@ -77,17 +85,13 @@ class Teller:
         return True
 
     async def heard(self, speak: Callable[[], Awaitable[object]]) -> bool:
-        """Whether it was said, perhaps."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + PATIENCE
+        """Whether it was said, perhaps; waits as long as it may not be said yet. False: it was refused."""
         while True:
             try:
                 await speak()
             except NotSent as e:
-                log.warning("an answer to a command was not sent: %s", e)
-                if clock() + e.retry_after > until:
-                    return False
-                await asyncio.sleep(e.retry_after)
+                log.info("an answer to a command waits: %s", e)
+                await self._wait(e.retry_after)
             except Refused as e:
                 log.warning("an answer to a command was not sent: %s", e)
                 return False
@@ -96,6 +100,13 @@ class Teller:
                 return True
             else:
                 return True
+
+    async def _wait(self, seconds: float) -> None:
+        self._waiting += 1
+        try:
+            await asyncio.sleep(min(max(seconds, SOON), LATE))
+        finally:
+            self._waiting -= 1
 
 
 def explained(words: Catalogue, error: DuihuaError) -> str:

@@ -17,7 +17,7 @@ from aiogram.types import (
     User,
 )
 
-from duihua.escapes import one_line
+from duihua.escapes import name_of
 from duihua.messages import Address, Part, Quote, Text
 from duihua.telegram.place import FRONT, Place, address_of
 from duihua.telegram.text.formatted import KINDS, Entity, Formatted, Kind
@@ -296,7 +296,12 @@ def _topic(message: Message) -> int | None:
 
 
 def _person(user: User) -> Person:
-    return Person(user.id, one_line(user.full_name, _NAME), (user.language_code or "")[:16])
+    return Person(user.id, _called(user), (user.language_code or "")[:16])
+
+
+def _called(user: User) -> str:
+    """What somebody is called; of a name in which nothing is seen, what Telegram calls them."""
+    return name_of(user.full_name, _NAME) or user.username or str(user.id)
 
 
 def _opens_topic(message: Message | None) -> bool:
@@ -315,7 +320,7 @@ def quote_of(message: Message) -> Quote | None:
         text = ""
     if not text.strip():
         return None
-    author = one_line(replied.from_user.full_name, _NAME) if replied and replied.from_user else ""
+    author = _called(replied.from_user) if replied and replied.from_user else ""
     return Quote(text[:_QUOTED], author)
 
 

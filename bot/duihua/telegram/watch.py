@@ -32,6 +32,7 @@ class Watch:
         source: of the bot's arrivals, with which the keys of its sessions begin.
         pulse: told what is stuck.
         turn: seconds that a turn may take, or a command that asks models.
+        held: whether something waits until Telegram lets it be said, which a new process would not change.
         clock: seconds.
     """
 
@@ -42,9 +43,11 @@ class Watch:
         pulse: Pulse,
         *,
         turn: float,
+        held: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._source, self._pulse, self._turn, self._clock = store, source, pulse, turn, clock
+        self._held = held
         self._begun = clock()
         self._oldest = 0, 0.0  # the oldest open arrival, and since when it is that
 
@@ -68,7 +71,7 @@ class Watch:
     async def look(self) -> None:
         """Looks once. Raises Deaf as `run`, and StorageError."""
         found, now = await self._store.stalled(self._source), self._clock()
-        if found.unread != self._oldest[0]:
+        if found.unread != self._oldest[0] or self._held():
             self._oldest = found.unread, now
         over = {
             "a message is not read": now - self._oldest[1] - STUCK - self._turn if found.unread else 0.0,

@@ -16,7 +16,9 @@ ADDRESS = 2048
 """Characters of the longest address a link may have."""
 _STYLES: dict[str, Kind] = {"strong": "bold", "em": "italic", "s": "strikethrough"}
 _IDENTIFIER = re.compile(r"(?:[a-z_]\w*|[A-Z\d_]+)$", re.ASCII)
-_LINKABLE = re.compile(r"https?://[^\s/?#@]+\.[^\s/?#@.]+\.?(?:[/?#]\S*)?$|tg://\S+$", re.IGNORECASE)
+# Of the web alone: by `tg://user?id=` a model, or what it has read, would mention people, who are told.
+_LINKABLE = re.compile(r"https?://[^\s/?#@]+\.[^\s/?#@.]+\.?(?:[/?#]\S*)?$", re.IGNORECASE)
+_APP = re.compile(r"tg:|ton:|tonsite:", re.IGNORECASE)
 
 
 class Pen(Protocol):
@@ -119,11 +121,11 @@ def _open_link(writer: Pen, address: str) -> str:
 
 
 def _close_link(writer: Pen, address: str) -> None:
-    """Ends a link. What Telegram would not link is written behind the text, so that it is not lost."""
+    """Ends a link. Where nothing is linked the address is written behind the text, unless it is the app's."""
     url, length = writer.close_link()
     if address and not length:
         writer.write(address)
-    elif address and not url:
+    elif address and not url and not _APP.match(address):
         writer.write(f" ({address})")
 
 
