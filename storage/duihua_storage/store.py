@@ -340,6 +340,10 @@ class SqlStore:
         """Lets another identity join this person by a code, once, for a while. Only its hash is kept."""
         await self._db.write(lambda: people.offer(user, code, seconds), "link")
 
+    async def void(self, code: str) -> bool:
+        """Ends a code of `offer_link` or `invite` that others have seen; False: it was none."""
+        return await self._db.write(lambda: people.void(code), "link")
+
     async def link(self, user: int, code: str) -> int | None:
         """Joins the person `user` to the one who has the code; None: no such code, or too old."""
         joined = await self._db.write(lambda: people.link(user, code), "link")

@@ -266,6 +266,29 @@ async def test_nothing_personal_is_told_before_a_group_in_a_conversation_of_ones
     assert "Clementine" in str(requests[-1].packed)
 
 
+async def test_a_code_that_a_group_has_read_is_good_for_nothing(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    engine, words = life.engine, Catalogue("en")
+    eve, bob = fake.user(66, "Eve", language_code="en"), engine.session("bob")
+    group = fake.group(members=[ada, fake.bot, eve])
+    ada.say("/ask one", group)
+    await fake.until(lambda: answers(fake, group.id))
+    eve.say(f"/link {await engine.session('web').link_code()}", group)  # nobody knows her here
+    await fake.until(lambda: answers(fake, group.id)[1:] == [words.t("command.link.ended")])
+    code = await engine.session("web").link_code()
+    ada.say(f"/link {code}", group)
+    await fake.until(lambda: answers(fake, group.id)[2:] == [words.t("command.link.ended")])
+    invitation = await engine.access.invite()
+    ada.say(f"/start {invitation}", group)
+    await fake.until(lambda: answers(fake, group.id)[3:] == [words.t("command.link.ended")])
+    assert not await bob.link(code)
+    eve.say(invitation)
+    await fake.until(lambda: answers(fake, 66))
+    assert await engine.access.role("telegram", "66") == "stranger"
+
+
 async def test_the_settings_can_be_changed_back_from_each_their_own(
     fake: FakeTelegram, ada: User, start: Start
 ) -> None:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from duihua.codes import code_in
 from duihua.commands import (
     COMMON,
     Answer,
@@ -35,7 +36,7 @@ from duihua.telegram.consenting import settled
 from duihua.telegram.gathering import Albums
 from duihua.telegram.groups import Groups
 from duihua.telegram.incoming import Taken
-from duihua.telegram.place import FRONT, session_of
+from duihua.telegram.place import FRONT, place_of, session_of
 from duihua.telegram.porter import Porter
 from duihua.telegram.preferences import Preferences
 from duihua.telegram.pressing import STOP, Presser, button
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 
 CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
+CODE = 64
+"""Characters of what may be a code, at most."""
 KEPT = 1_000
 """Questions that wait, at most."""
 
@@ -172,7 +175,10 @@ class Clerk:
         Raises:
             StorageError: it is to be done once more.
         """
-        command = isinstance(TABLE.parse(event.text), Invocation)
+        what = TABLE.parse(event.text)
+        if await self._disclosed(event, what):
+            return
+        command = isinstance(what, Invocation)
         if (own := await self._groups.said(event, command=command)) is None:
             return
         event = own
@@ -203,6 +209,18 @@ class Clerk:
     async def broken(self, event: Said) -> None:
         """Tells that a message could not be worked on, by a fault of ours."""
         await self._teller.tell(event, self._teller.words(event).t("error.internal"), reply=True)
+
+    async def _disclosed(self, said: Said, what: Input | Invocation | UnknownCommand) -> bool:
+        """Whether it tells a group a code, which ends then, whoever said it and whatever for."""
+        if place_of(said.address).private:
+            return False
+        code = code_in(said.text)
+        if isinstance(what, Invocation) and what.command.name == "link":
+            code = what.args[:CODE]
+        if not code or not await session_of(self._engine, said.address, said.who).disclosed(code):
+            return False
+        await self._teller.tell(said, self._teller.words(said).t("command.link.ended"))
+        return True
 
     # ------------------------------------------------------------ what was said
 
