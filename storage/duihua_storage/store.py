@@ -429,7 +429,7 @@ class SqlStore:
 
         A turn that runs meanwhile does not move it again when it ends.
         """
-        await self._db.write(lambda: sessions.move_head(session, head), "head")
+        await self._db.write(lambda: undoing.move(session, head), "head")
 
     async def undo(self, session: int, *, key: tuple[str, str] | None = None) -> bool:
         """Takes the last turn of the path back, out of memory too, once for a key (source, id)."""
