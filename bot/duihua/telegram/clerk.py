@@ -31,12 +31,13 @@ from duihua.commands import (
 )
 from duihua.errors import DuihuaError, StorageError
 from duihua.messages import Part
+from duihua.rates import Seldom
 from duihua.setting_handlers import THINKING
 from duihua.telegram.consenting import settled
 from duihua.telegram.gathering import Albums
 from duihua.telegram.groups import Groups
 from duihua.telegram.incoming import Taken
-from duihua.telegram.place import FRONT, place_of, session_of
+from duihua.telegram.place import FRONT, Place, address_of, place_of, session_of
 from duihua.telegram.porter import Porter
 from duihua.telegram.preferences import Preferences
 from duihua.telegram.pressing import STOP, Presser, button
@@ -58,6 +59,8 @@ CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
 CODE = 64
 """Characters of what may be a code, at most."""
+SILENCE = 600.0
+"""Seconds between two times that a chat is told that something cannot be read."""
 KEPT = 1_000
 """Questions that wait, at most."""
 
@@ -108,6 +111,7 @@ class Clerk:
             engine, me, voice, self._teller, self._groups, self._porter, self._preferences
         )
         self.albums = Albums()
+        self._chats, self._unheard = chats, Seldom(SILENCE, engine.clock)
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
 
     def urgent(self, event: Event) -> bool:
@@ -221,6 +225,25 @@ class Clerk:
             return False
         await self._teller.tell(said, self._teller.words(said).t("command.link.ended"))
         return True
+
+    async def unread(self, chat: int, who: int) -> None:
+        """Tells a chat, now and then, that something cannot be read; 0: nobody knows where, or who said it.
+
+        Raises:
+            StorageError: nobody is told.
+        """
+        address = address_of(self._me.id, Place(chat))
+        who = who or max(chat, 0)
+        if not chat or not self._unheard.due(chat):
+            return
+        self._unheard.said(chat)  # before anything is waited for: they may come beside each other
+        if who and not await self._engine.access.knows(FRONT, str(who)):
+            return
+        known = await self._engine.store.chat(address)
+        if known.gone if known is not None else not who:
+            return
+        words = await self._languages.at(address)
+        await self._teller.heard(lambda: self._voice.say(address, words.t("telegram.unreadable")))
 
     # ------------------------------------------------------------ what was said
 
