@@ -573,6 +573,10 @@ class SqlStore:
         """What became of an input with this key; None: there is none, it was erased, or its key is swept."""
         return await self._db.read(lambda: editing.taken(tenant, source, source_id))
 
+    async def known(self, tenant: str, source: str, ids: Sequence[str]) -> Sequence[str]:
+        """Those of the ids by which something was handed in: `taken` may tell what became of it."""
+        return await self._db.read(lambda: editing.known(tenant, source, ids))
+
     async def edited(self, ref: TurnRef) -> bool:
         """Whether another turn stands in the place of this one, or will: see `Session.edit`."""
         return await self._db.read(lambda: editing.edited(ref))

@@ -61,6 +61,27 @@ async def test_the_model_reads_who_says_what(fake: FakeTelegram, ada: User, star
     assert asked(requests[-1]) == ["alone?"]
 
 
+async def test_what_the_bot_was_asked_may_be_edited_anywhere_in_it(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    requests: list[Request] = []
+    fake.bot.privacy = False
+    await start(lambda request: requests.append(request) or "yes")
+    group = fake.group(members=[ada, fake.bot])
+    other = ada.say("not for you", group)
+    _, second = await ada.paste("@duihua_bot " + "a" * 4_084 + "the end", group, gap=0)
+    await fake.until(lambda: answers(fake, group.id))
+    ada.edit(other, "nor this")
+    ada.edit(second, "and so on")
+    await fake.until(lambda: len(requests) == 2)
+    asks = ada.say("/ask one", group)
+    await fake.until(lambda: len(answers(fake, group.id)) == 2)
+    ada.edit(asks, "/ask two")
+    await fake.until(lambda: len(requests) == 4)
+    ends = ["the end", "and so on", "one", "two"]
+    assert [asked(request)[-1].replace("a" * 4_084, "")[5:] for request in requests] == ends
+
+
 # ---------------------------------------------------------------- groups that move
 
 

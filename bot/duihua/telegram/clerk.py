@@ -250,8 +250,13 @@ class Clerk:
     async def _said(self, said: Said, session: Session, words: Catalogue, key: str) -> None:
         what = TABLE.parse(said.text)
         if said.edited:
-            if isinstance(what, Input) and (said.text.strip() or said.media) and said.called:
-                await self._edited(said, what.text, session, key)
+            match what:
+                case Input(text) if said.called and (text.strip() or said.media):
+                    await self._edited(said, text, session, key)
+                case Invocation(command, args) if command is ASK and said.called and (args or said.media):
+                    await self._edited(said, args, session, key)
+                case _:
+                    pass
             return
         match what:
             case Input(text):
@@ -295,6 +300,8 @@ class Clerk:
         thread = await thread_of(said, session, self._me)
         store, _ = await session.kept()
         first = await opener(said, store, self._me.source)
+        if first is None:
+            return
 
         def wanted(was: Before) -> Sequence[Part]:
             now = reworded(was.parts, said, text, later=first is not said)
