@@ -410,7 +410,10 @@ class SqlStore:
 
     async def session(self, address: Address) -> SessionInfo | None:
         """The session at an address, None if it never had an input."""
-        return await self._db.read(lambda: sessions.session(address))
+        found = await self._db.read(lambda: sessions.session(address))
+        if found is not None and address.shared and not found.address.shared:
+            return await self.ensure(address)  # it is no one person's any more
+        return found
 
     async def ensure(self, address: Address, external: str = "", name: str = "") -> SessionInfo:
         """The session at an address, made if it is not there."""
