@@ -299,7 +299,7 @@ async def test_a_code_that_a_group_has_read_is_good_for_nothing(
     eve.say(f"/link {await engine.session('web').link_code()}", group)  # nobody knows her here
     await fake.until(lambda: answers(fake, group.id)[1:] == [words.t("command.link.ended")])
     code = await engine.session("web").link_code()
-    ada.say(f"/link {code}", group)
+    ada.say(f"/link my code is {code}, thanks", group)
     await fake.until(lambda: answers(fake, group.id)[2:] == [words.t("command.link.ended")])
     invitation = await engine.access.invite()
     ada.say(f"/start {invitation}", group)

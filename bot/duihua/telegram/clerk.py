@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from duihua.codes import code_in
+from duihua.codes import codes_in
 from duihua.commands import (
     COMMON,
     Answer,
@@ -218,10 +218,11 @@ class Clerk:
         """Whether it tells a group a code, which ends then, whoever said it and whatever for."""
         if place_of(said.address).private:
             return False
-        code = code_in(said.text)
-        if isinstance(what, Invocation) and what.command.name == "link":
-            code = what.args[:CODE]
-        if not code or not await session_of(self._engine, said.address, said.who).disclosed(code):
+        codes = codes_in(said.text)
+        if isinstance(what, Invocation) and what.command.name == "link" and what.args:
+            codes.append(what.args[:CODE])
+        session = session_of(self._engine, said.address, said.who)
+        if not any([await session.disclosed(code) for code in codes]):  # all of them end
             return False
         await self._teller.tell(said, self._teller.words(said).t("command.link.ended"))
         return True
