@@ -13,6 +13,7 @@ from duihua.ability_commands import Command, show_json
 from duihua.arguments import whole
 from duihua.escapes import one_line
 from duihua.memory_commands import TENANT, find
+from duihua.messages import EXPIRED, WITHDRAWN
 from duihua.program import load_settings, store_alone
 from duihua.redact import HIDDEN, redact
 
@@ -79,7 +80,8 @@ class Secrets:
 def _lines(call: AuditedCall, names: Mapping[int, str], hide: Secrets, words: Catalogue) -> list[str]:
     when = datetime.fromtimestamp(call.asked / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     took = f" {call.ended - call.started} ms" if call.started and call.ended else ""
-    state = words.t(f"cli.audit.{call.state}")
+    undecided = call.state == "refused" and call.result in (EXPIRED, WITHDRAWN)
+    state = words.t(f"cli.audit.{call.result if undecided else call.state}")
     lines = [f"{when} {one_line(call.session, 100)} {one_line(call.name, 100)} · {state}{took} · {call.id}"]
     asked, agreed = (names.get(user, "") for user in (call.asker, call.approver))
     if asked:
@@ -87,7 +89,7 @@ def _lines(call: AuditedCall, names: Mapping[int, str], hide: Secrets, words: Ca
     if agreed:
         lines.append(f"  {words.t('cli.audit.decided', user=one_line(agreed, 100))}")
     lines.append(f"  {words.t('cli.audit.arguments', text=one_line(hide(call.arguments), _LONGEST))}")
-    if call.result:
+    if call.result and not undecided:
         lines.append(f"  {words.t('cli.audit.result', text=one_line(hide(call.result), _LONGEST))}")
     return lines
 

@@ -25,7 +25,9 @@ from duihua.events import (
 )
 from duihua.keeping import Keeping
 from duihua.messages import (
+    EXPIRED,
     SETTLED,
+    WITHDRAWN,
     Attachment,
     Author,
     Call,
@@ -263,14 +265,14 @@ class Calling(Keeping):
             why = REFUSED if call.result else ""  # in the place of the skill's question
             call = await self._set(replace(call, state="refused", result=why), None)
         elif call.state == "held" and stored.expires and stored.expires <= self._came():
-            call = await self._set(replace(call, state="refused", result="expired"), None)
+            call = await self._set(replace(call, state="refused", result=EXPIRED), None)
             self._emit(Notice, code="expired", values={"name": call.name})
         elif call.state == "held" and stored.skill and self._identity(call.name) not in ("", stored.skill):
             call = await self._set(replace(call, state="failed", result=ANOTHER), None)
             self._emit(Notice, code="another_skill", values={"name": call.name})
         elif call.state == "held" or (call.state == "running" and again):
             call = await self._call(call, None, approved=True)
-        elif call.state not in SETTLED:
+        elif call.state not in SETTLED or (call.state == "refused" and call.result == WITHDRAWN):
             return self._failed("no_call")  # nobody was asked about it
         self.history.drop(self.turn.ref)
         await self._read_past()

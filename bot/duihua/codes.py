@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
+from itertools import islice
 
 LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Without those that look like others."""
 
 _CODE = re.compile(rf"\s*(?:/start(?:@\w+)?\s+)?([{LETTERS}]{{4}})[- ]?([{LETTERS}]{{4}})\s*", re.IGNORECASE)
+_SHOWN = re.compile(rf"(?<![A-Z0-9])[{LETTERS}]{{4}}-[{LETTERS}]{{4}}(?![A-Z0-9])", re.IGNORECASE)
+MOST, LONGEST = 5, 4_096
+"""Codes of a text that are looked at, and characters."""
 
 
 def new_code() -> str:
@@ -21,3 +25,9 @@ def code_in(text: str) -> str:
     """The code that a message is, also as `/start CODE`; empty: it is something else."""
     found = _CODE.fullmatch(text[:64]) if len(text) <= 64 else None
     return f"{found[1]}-{found[2]}".upper() if found else ""
+
+
+def codes_in(text: str) -> list[str]:
+    """What others may read in a text: the codes in it, with their stroke, or the one that it is."""
+    found = [code.upper() for code in islice((it[0] for it in _SHOWN.finditer(text[:LONGEST])), MOST)]
+    return found or [code for code in (code_in(text),) if code]

@@ -361,6 +361,10 @@ class MemoryStore(Protocol):
         """Lets another identity join this person by a code, once, for a while. Only its hash is kept."""
         ...
 
+    async def void(self, code: str) -> bool:
+        """Ends a code of `offer_link` or `invite` that others have seen; False: it was none."""
+        ...
+
     async def link(self, user: int, code: str) -> int | None:
         """Joins the person `user` to the one who has the code, and returns that one's id.
 

@@ -206,7 +206,8 @@ async def _private(scene: Scene) -> Answer:
 async def _link(scene: Scene) -> Answer:
     words, session = scene.words, scene.session
     if session.address.public:
-        return Show(words.t("command.link.shared"))
+        ended = bool(scene.args) and await session.disclosed(scene.args)
+        return Show(words.t("command.link.ended" if ended else "command.link.shared"))
     if not scene.args:
         code = await session.link_code()
         return Show(words.t("command.link.code", code=code, minutes=CODE_SECONDS // 60))

@@ -56,13 +56,26 @@ class MemorySession(Handle):
         Looked at are the turns of all of the person's conversations, on all their paths, with their calls;
         where others read along, those of this conversation alone.
         """
-        engine, owner = await self._owner()
+        engine, _ = await self._owner()
         holds = holding(words)
-        book = await engine.store.facts(owner, superseded=True)
         turns: list[Turn] = []
         for session in await self._own_sessions():
             turns += [turn for turn in await engine.store.since(session, 0) if holds(_said(turn))]
-        return [fact for fact in book.facts if holds(fact.text)], turns
+        return [fact for fact in await self._own_facts() if holds(fact.text)], turns
+
+    async def _owners(self) -> list[int]:
+        """Whose facts this handle may rule: the person's, and those of their own conversations in groups."""
+        engine, owner = await self._owner()
+        _, info = await self._place.made()
+        if info.address.public:
+            return [owner]
+        known = await engine.store.sessions(info.owner)
+        return [owner, *(-one.id for one in known if one.address.public and not one.address.shared)]
+
+    async def _own_facts(self) -> list[Fact]:
+        engine, _ = await self._place.made()
+        books = [await engine.store.facts(one, superseded=True) for one in await self._owners()]
+        return [fact for book in books for fact in book.facts]
 
     async def _own_sessions(self) -> list[int]:
         """The sessions whose turns this handle may rule."""
@@ -79,13 +92,11 @@ class MemorySession(Handle):
 
     async def resting(self, facts: Sequence[Fact], turns: Sequence[Turn] = ()) -> list[Fact]:
         """The facts that go when these facts and turns are forgotten: those that rest on nothing else."""
-        engine, owner = await self._owner()
-        book = await engine.store.facts(owner, superseded=True)
         gone = {turn.ref for turn in turns} | {ref for fact in facts for ref in fact.sources}
         wanted = {fact.id for fact in facts}
         return [
             fact
-            for fact in book.facts
+            for fact in await self._own_facts()
             if fact.id in wanted or (fact.sources and gone.issuperset(fact.sources))
         ]
 
@@ -95,12 +106,13 @@ class MemorySession(Handle):
         The turns that a fact rests on stay in their conversation, but memory knows of them no more: else the
         same would be found in them again.
         """
-        engine, owner = await self._owner()
+        engine, _ = await self._place.made()
         count = 0
         if facts:
             refs = [ref for fact in facts for ref in fact.sources]
             await engine.store.withdraw(refs, ())
-            await engine.store.drop_facts(owner, [fact.id for fact in facts])
+            for one in await self._owners():
+                await engine.store.drop_facts(one, [fact.id for fact in facts])
             count = len(facts)
         own = await self._own_sessions()
         count += await engine.roster.forget_turns([ref for ref in turns if ref.session in own])

@@ -20,6 +20,9 @@ InputKind = Literal["message", "edit", "retry", "continue", "decision", "reminde
 SETTLED: frozenset[CallState] = frozenset({"done", "failed", "unknown", "refused"})
 """Call states whose result is final: such a call is never run again."""
 
+WITHDRAWN, EXPIRED = "withdrawn", "expired"
+"""Results of calls that nobody decided about: what led to them was taken back, or their time was over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:

@@ -32,6 +32,11 @@ class PersonSession(Handle):
         await self._place.home.store.offer_link(await self._place.speaker(), code, seconds=CODE_SECONDS)
         return code
 
+    async def disclosed(self, code: str) -> bool:
+        """A code was said where others read along: it is good for nothing any more. False: it was none."""
+        self._place.home.check_open()
+        return await self._place.home.store.void(code)
+
     async def link(self, code: str) -> bool:
         """Joins the person whose handle this is to the one who was given `code`, for good.
 

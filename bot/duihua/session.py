@@ -14,7 +14,7 @@ from duihua.events import AnyEvent
 from duihua.following import Reply, follow, reply
 from duihua.handing_in import Ticket, accept, checked, overhear, overheard
 from duihua.memory_session import MemorySession
-from duihua.messages import Address, Attachment, Decision, Part, Text
+from duihua.messages import Address, Attachment, Decision, Part, Text, TurnRef
 from duihua.options import ModelOptions
 from duihua.person_session import PersonSession
 from duihua.place import Place
@@ -251,7 +251,10 @@ class Session(StoredSession, SettingsSession, PersonSession, MemorySession):
                 async for _ in self.events(ticket):
                     pass
         engine, info = await self._place.look()
-        return info is not None and await engine.store.undo(info.id, key=key)
+        if info is None or not await engine.store.undo(info.id, key=key):
+            return False
+        engine.history.drop(TurnRef(info.id, 0))  # as `new`
+        return True
 
     async def new(self) -> None:
         """Starts an empty path; the old one stays stored."""
@@ -259,6 +262,7 @@ class Session(StoredSession, SettingsSession, PersonSession, MemorySession):
         if info is not None:
             await engine.upkeep.settle(info.id)  # what was said is remembered from the first word on
             await engine.store.move_head(info.id, 0)
+            engine.history.drop(TurnRef(info.id, 0))  # what waited for consent is withdrawn
 
     async def fork(self, to: str | Address) -> Session:
         """Copies the conversation into a new session.

@@ -89,6 +89,10 @@ class ShownStore(Protocol):
         """What became of an input with this key; None: there is none, it was erased, or its key is swept."""
         ...
 
+    async def known(self, tenant: str, source: str, ids: Sequence[str]) -> Sequence[str]:
+        """Those of the ids by which something was handed in: `taken` may tell what became of it."""
+        ...
+
     async def amend(
         self,
         tenant: str,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from duihua.command import Answer, Command, Scene, Show
+from duihua.errors import ConfigError
 from duihua.escapes import one_line
 
 if TYPE_CHECKING:
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from duihua.ports import Skill
     from duihua.skills.loading import Fault, Loaded
     from duihua_prompts import Catalogue
+
+log = logging.getLogger(__name__)
 
 LINE = 100
 """Characters of a description that are listed."""
@@ -30,7 +34,6 @@ def fault_line(fault: Fault, words: Catalogue) -> str:
 
 def left_out(loaded: Loaded, settings: Settings, words: Catalogue) -> list[str]:
     """A line for each skill that was asked for and cannot be used, and what to do about it."""
-    from duihua.errors import ConfigError
     from duihua.skills.settings import read
     from duihua_prompts import error_line
 
@@ -78,6 +81,8 @@ async def _reload(scene: Scene) -> Answer:
     words = scene.words
     if not await scene.session.is_admin():
         return Show(words.t("command.skills.not_admin"))
+    if scene.session.address.public:
+        return Show(await _in_public(scene))
     loaded = await scene.engine.reload_skills()
     names = words.t("fact.separator").join(skill.name for skill in loaded.skills)
     lines = [words.t("command.skills.reloaded", names=names or "-")]
@@ -85,6 +90,22 @@ async def _reload(scene: Scene) -> Answer:
     if loaded.idle:
         lines.append(words.t("command.skills.idle", names=words.t("fact.separator").join(loaded.idle)))
     return Show("\n".join(lines))
+
+
+async def _in_public(scene: Scene) -> str:
+    """What came of reading the skills again, without a word of what is wrong, or of where they are."""
+    words = scene.words
+    try:
+        loaded = await scene.engine.reload_skills()
+    except ConfigError as e:
+        log.error("the skills were not read again: %s", one_line(str(e), 300))
+        return words.t("command.skills.not_reloaded")
+    for fault in loaded.faults:
+        log.error("not loaded: %s: %s", one_line(fault.name, 64), one_line(str(fault.error()), 300))
+    told = words.t("command.skills.counted", count=len(loaded.skills))
+    if not loaded.faults:
+        return told
+    return f"{told}\n{words.t('command.skills.faulty', count=len(loaded.faults))}"
 
 
 COMMANDS: tuple[Command, ...] = (Command("skills", _skills, ("技能",), takes=True),)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from duihua.handing_in import Ticket
-from duihua.messages import Attachment, Cost, Turn, Usage
+from duihua.messages import EXPIRED, WITHDRAWN, Attachment, Call, Cost, Turn, Usage
 from duihua.place import Handle
 from duihua.ports import SessionInfo, Store, StoredCall
 from duihua.reminders import Reminder
@@ -74,6 +74,19 @@ class StoredSession(Handle):
         now = engine.clock() * 1000
         waiting = await engine.store.held(info.id) if info else ()
         return [one for one in waiting if not one.expires or one.expires > now]
+
+    async def lapsed(self, call: str) -> Call | None:
+        """A call that waits for `decide` no more, undecided; its `result` is `EXPIRED` or `WITHDRAWN`.
+
+        None: it waits, was decided, or is not of this conversation (any more).
+        """
+        engine, info = await self._place.look()
+        stored = await engine.store.stored_call(call)
+        if stored is None or info is None or stored.ref.session != info.id:
+            return None
+        if stored.call.state == "held" and stored.expires and stored.expires <= engine.clock() * 1000:
+            return replace(stored.call, result=EXPIRED)
+        return stored.call if stored.call.result in (EXPIRED, WITHDRAWN) else None
 
     async def reminders(self) -> list[Reminder]:
         """The conversation's reminders, the next one first."""

@@ -15,7 +15,7 @@ from duihua.codec import decode
 from duihua.messages import Attachment, Media, Part, TurnRef
 from duihua.showing import Taken
 from duihua_storage import files
-from duihua_storage.expressions import const, number, words
+from duihua_storage.expressions import const, number, word, words
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import attachments, inbox, sessions, turns
 
@@ -95,6 +95,19 @@ def taken(tenant: str, source: str, source_id: str) -> Tx[Taken | None]:
     if row.state == "pending":
         return Taken(row.session, row.id, 0, decode(row.body), place)
     return Taken(row.session, row.id, row.seq or 0, place=place)
+
+
+_AMONG = Statement(
+    select(B.source_id).where(
+        B.tenant == word("te"), B.source == word("so"), B.source_id.op("IN")(words("ids"))
+    )
+)
+
+
+def known(tenant: str, source: str, ids: Sequence[str]) -> Tx[Sequence[str]]:
+    """Those of the ids that are the keys of inputs."""
+    rows = yield _AMONG, {"te": tenant, "so": source, "ids": orjson.dumps(list(ids)).decode()}
+    return [row[0] for row in rows]
 
 
 def edited(ref: TurnRef) -> Tx[bool]:

@@ -10,7 +10,7 @@ from sqlalchemy import Insert, and_, bindparam, case, delete, func, insert, null
 from duihua.errors import PrivateSession, SessionBusy
 from duihua.messages import Author, Turn, TurnRef
 from duihua.ports import Accepted, Input
-from duihua_storage import access, arrivals, chats, files
+from duihua_storage import access, arrivals, chats, consents, files
 from duihua_storage.expressions import blob, const, now, number, word
 from duihua_storage.lease import CONTINUING, NEW_TURN, ROW, SessionRow, place, work
 from duihua_storage.sessions import Known, clean, person, rename, resolve, to_settings
@@ -200,4 +200,5 @@ def sweep(age: int) -> Tx[int]:
     yield from arrivals.sweep(age)
     yield from access.sweep()
     yield from chats.sweep(age)
+    yield from consents.sweep(age)
     return len(rows)

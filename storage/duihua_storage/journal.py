@@ -11,7 +11,7 @@ from duihua.codec import encode, encode_usage
 from duihua.errors import NotFound, Superseded
 from duihua.messages import SETTLED, Attachment, CallState, Effect, Step, Usage
 from duihua.ports import Fence, Outcome, Work
-from duihua_storage import files
+from duihua_storage import consents, files
 from duihua_storage.erasure import erase_turns
 from duihua_storage.expressions import blob, const, now, number, word
 from duihua_storage.fence import MINE, guarded, key, superseded
@@ -282,6 +282,8 @@ def finish(fence: Fence, outcome: Outcome, lease: int) -> Tx[Work | None]:
     goes = outcome.state == "cleared" or outcome.erase == "session" or own in outcome.erase
     if outcome.step is not None and not goes:
         ops += journal(fence, outcome.number, outcome.step, outcome.usage, 0)
+    if outcome.finish == "approval":
+        ops.append(consents.beside(fence.ref))
     rows, ended, *_ = yield ops
     if not rows or not ended:
         raise superseded(fence)

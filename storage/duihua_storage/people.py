@@ -13,6 +13,7 @@ from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import (
     identities,
     inbox,
+    invitations,
     links,
     reminders,
     role_changes,
@@ -25,6 +26,7 @@ from duihua_storage.tables import (
 )
 
 U, S, T, C, L, Q = users.c, sessions.c, turns.c, skill_calls.c, links.c, usage.c
+N = invitations.c
 
 GUESSES = 5
 """Codes that a person may try within `SPELL`, right or wrong."""
@@ -64,6 +66,20 @@ def hashed(code: str) -> str:
     """Of letters and digits alone, so that a code may be typed in any way."""
     plain = "".join(char for char in code.upper() if char.isascii() and char.isalnum())
     return hashlib.sha256(plain.encode()).hexdigest()
+
+
+_VOID = [
+    Statement(delete(links).where(L.code == bindparam("c"), L.expires > now()).returning(L.code)),
+    Statement(delete(invitations).where(N.code == bindparam("c"), N.expires > now()).returning(N.code)),
+]
+
+
+def void(code: str) -> Tx[bool]:
+    """Ends a code, whosever it is: one that joins identities, or gives a role; False: it was none."""
+    found = False
+    for statement in _VOID:
+        found = bool((yield statement, {"c": hashed(code)})) or found
+    return found
 
 
 # ---------------------------------------------------------------- two people become one

@@ -12,8 +12,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from duihua.errors import NotFound
 from duihua.memories import Identity
-from duihua.messages import Address
+from duihua.messages import Address, TurnRef
 from duihua.ports import SessionInfo
+from duihua_storage import consents
 from duihua_storage.expressions import const, now, number, word
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import identities, sessions, turns, users
@@ -64,7 +65,7 @@ def of_owner(column: Column[Any]) -> ColumnElement[Any]:
 # ---------------------------------------------------------------- people
 
 _OWNED_BY = Statement(
-    select(S.id, P.external, P.name)
+    select(S.id, P.external, P.name, S.address)
     .outerjoin_from(
         sessions,
         identities,
@@ -203,8 +204,20 @@ def resolve(address: Address, external: str = "", name: str = "", owner: int = 0
         if created:
             return Known(int(created[0][0]), external, clean(name))
         rows = yield _OWNED_BY, key  # someone else made it at the same moment
-    session, owned_by, called = rows[0]
+    session, owned_by, called, stored = rows[0]
+    if address.shared and not to_address(stored).shared:
+        yield from _share(session, address)
     return Known(int(session), owned_by or "", called or "")
+
+
+def _share(session: int, address: Address) -> Tx[None]:
+    """Others talk in a conversation from now on: it begins anew, and for good it is no one person's any more.
+
+    What one person said there is not shown to the others. What is remembered of it stays that person's.
+    """
+    yield _SHARE, {"s": session, "ad": address_bytes(address)}
+    yield from move_head(session, 0)
+    yield consents.withdraw(TurnRef(session, 0))
 
 
 def session(address: Address) -> Tx[SessionInfo | None]:
@@ -251,6 +264,13 @@ def _info(row: tuple[Any, ...]) -> SessionInfo:
         memory=memory != "off",
         version=version or 0,
     )
+
+
+_SHARE = Statement(
+    update(sessions)
+    .values(address=bindparam("ad"), generation=S.generation + const(1))
+    .where(S.id == bindparam("s"))
+)
 
 
 # ---------------------------------------------------------------- the head

@@ -340,6 +340,10 @@ class SqlStore:
         """Lets another identity join this person by a code, once, for a while. Only its hash is kept."""
         await self._db.write(lambda: people.offer(user, code, seconds), "link")
 
+    async def void(self, code: str) -> bool:
+        """Ends a code of `offer_link` or `invite` that others have seen; False: it was none."""
+        return await self._db.write(lambda: people.void(code), "link")
+
     async def link(self, user: int, code: str) -> int | None:
         """Joins the person `user` to the one who has the code; None: no such code, or too old."""
         joined = await self._db.write(lambda: people.link(user, code), "link")
@@ -406,7 +410,10 @@ class SqlStore:
 
     async def session(self, address: Address) -> SessionInfo | None:
         """The session at an address, None if it never had an input."""
-        return await self._db.read(lambda: sessions.session(address))
+        found = await self._db.read(lambda: sessions.session(address))
+        if found is not None and address.shared and not found.address.shared:
+            return await self.ensure(address)  # it is no one person's any more
+        return found
 
     async def ensure(self, address: Address, external: str = "", name: str = "") -> SessionInfo:
         """The session at an address, made if it is not there."""
@@ -425,7 +432,7 @@ class SqlStore:
 
         A turn that runs meanwhile does not move it again when it ends.
         """
-        await self._db.write(lambda: sessions.move_head(session, head), "head")
+        await self._db.write(lambda: undoing.move(session, head), "head")
 
     async def undo(self, session: int, *, key: tuple[str, str] | None = None) -> bool:
         """Takes the last turn of the path back, out of memory too, once for a key (source, id)."""
@@ -568,6 +575,10 @@ class SqlStore:
     async def taken(self, tenant: str, source: str, source_id: str) -> Taken | None:
         """What became of an input with this key; None: there is none, it was erased, or its key is swept."""
         return await self._db.read(lambda: editing.taken(tenant, source, source_id))
+
+    async def known(self, tenant: str, source: str, ids: Sequence[str]) -> Sequence[str]:
+        """Those of the ids by which something was handed in: `taken` may tell what became of it."""
+        return await self._db.read(lambda: editing.known(tenant, source, ids))
 
     async def edited(self, ref: TurnRef) -> bool:
         """Whether another turn stands in the place of this one, or will: see `Session.edit`."""

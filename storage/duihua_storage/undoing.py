@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, select
 
 from duihua.messages import TurnRef
+from duihua_storage import consents
 from duihua_storage.expressions import const, now, number, word
 from duihua_storage.sessions import clean, move_head
 from duihua_storage.statement import Statement, Tx
@@ -44,6 +45,13 @@ _KNOWN = Statement(
 )
 
 
+def move(session: int, head: int) -> Tx[None]:
+    """Points the session at another turn; at none, what waits for consent is withdrawn with all that was."""
+    yield from move_head(session, head)
+    if not head:
+        yield consents.withdraw(TurnRef(session, 0))
+
+
 def undo(session: int, key: tuple[str, str] | None) -> Tx[bool]:
     """Moves the head to the turn before, and takes the last one out of memory; False: there is none."""
     rows = yield _HEAD, {"s": session}
@@ -59,5 +67,6 @@ def undo(session: int, key: tuple[str, str] | None) -> Tx[bool]:
     if not head:
         return False
     yield from move_head(session, parent or 0)
+    yield consents.withdraw(TurnRef(session, head))
     yield from withdraw([TurnRef(session, head)], ())  # what was taken back was not said
     return True

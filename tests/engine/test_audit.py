@@ -12,6 +12,7 @@ import pytest
 
 from duihua import ChatEngine, Settings, skill
 from duihua.cli import main
+from duihua.events import TurnFailed
 from duihua.messages import Address, Call
 from duihua.ports import CallDelta
 from duihua.testing import ScriptedModel
@@ -61,6 +62,36 @@ async def test_every_call_is_kept_with_who_and_how_long(make: Make) -> None:
     assert await engine.store.audit("main", session="team/other") == []
     assert len(await engine.store.audit("main", session=paid.session)) == 2
     assert await engine.store.audit("other") == []
+
+
+@pytest.mark.parametrize("verb", ["new", "undo"])
+async def test_what_was_asked_and_left_behind_is_withdrawn(verb: str, make: Make) -> None:
+    ask = [CallDelta(0, "", "pay", '{"amount": 5}')]
+    engine, _ = await make([ask, ask], skills=[pay])
+    session = engine.session("ann")
+    await session.ask("pay")
+    [left] = await session.held()
+    await getattr(session, verb)()
+    [call] = await engine.store.audit("main")
+    assert (call.state, call.result, call.approver, call.ended > 0) == ("refused", "withdrawn", 0, True)
+    lapsed = await session.lapsed(left.call.id)
+    assert lapsed is not None
+    assert lapsed.result == "withdrawn"
+    *_, end = [event async for event in session.events(await session.decide(left.call.id, True))]
+    assert isinstance(end, TurnFailed)
+    assert end.error == "no_call"
+    await session.ask("pay")  # what is asked from then on stands
+    assert len(await session.held()) == 1
+
+
+async def test_what_nobody_decides_in_time_is_closed(make: Make) -> None:
+    engine, _ = await make([[CallDelta(0, "", "pay", '{"amount": 5}')]], skills=[pay], approval_timeout=1e-3)
+    await engine.session("ann").ask("pay")
+    [held] = await engine.store.audit("main")
+    assert held.state == "held"
+    await engine.store.sweep(0)
+    [call] = await engine.store.audit("main")
+    assert (call.state, call.result) == ("refused", "expired")
 
 
 @pytest.fixture

@@ -59,6 +59,10 @@ async def test_where_others_read_along_no_code_is_shown(make: Make) -> None:
     group = engine.session(Address("telegram", "-1", shared=True), external="42")
     for line in ("/link", "/link ABCD-EFGH"):
         assert await run(line, group, engine) == WORDS.t("command.link.shared")
+    ann, bob = (engine.session(Address("web", name), external=name) for name in ("ann", "bob"))
+    code = await ann.link_code()
+    assert await run(f"/link {code}", group, engine) == WORDS.t("command.link.ended")
+    assert not await bob.link(code)  # whoever has read it there
 
 
 async def test_a_code_asked_for_in_private_is_the_persons_own(make: Make) -> None:

@@ -383,3 +383,41 @@ async def test_the_context_counts_the_skills_that_are_offered(make: Make) -> Non
     assert "Tells whether the lamp" in view.offered
     assert view.offered in view.text
     assert sum(part.tokens for part in view.parts) == view.tokens
+
+
+# ---------------------------------------------------------------- from one's own to everybody's, and back
+
+
+async def test_what_was_filed_under_a_person_in_a_group_is_theirs_to_forget(make: Make) -> None:
+    engine, model = await make(lambda request: "Noted.")
+    alone = engine.session(Address("telegram", "42"), external="42")
+    own = engine.session(Address("telegram", "-5", user="42"), external="42")
+    group = engine.session(Address("telegram", "-5", shared=True), external="42")
+    await own.remember(True)
+    await own.ask("I live in Lisbon.")
+    await group.remember(True)  # the group is switched to one conversation for all
+    await group.ask("Where do I live?")
+    assert "Lisbon" not in str([request.packed for request in model.requests[1:]])
+    assert [fact.text for fact in await own.facts()] == ["I live in Lisbon"]  # and back
+    assert "Lisbon" in str(await alone.export())
+    facts, turns = await alone.mentions("Lisbon")
+    assert (len(facts), len(turns)) == (1, 1)
+    await alone.forget_these(facts)
+    assert await own.facts() == []
+    assert await group.mentions("Lisbon") == ([], [])
+
+
+async def test_a_conversation_that_others_join_begins_anew_and_knows_nothing(make: Make) -> None:
+    engine, model = await make(lambda request: "Noted.")
+    ann = engine.session(Address("app", "room"), external="ann", name="Ann")
+    await ann.ask("My daughter is called Clementine.")
+    assert len(await ann.facts()) == 1
+    both = engine.session(Address("app", "room", shared=True), external="bob", name="Bob")
+    assert await both.facts() == []
+    assert await both.history() == []
+    await both.ask("What is her daughter called?")
+    assert "Clementine" not in str(model.requests[-1].packed)
+    assert not await ann.remembers()  # for good: it is not hers alone any more
+    other = engine.session(Address("app", "study"), external="ann", name="Ann")
+    assert [fact.text for fact in await other.facts()] == ["My daughter is called Clementine"]
+    assert "Clementine" in str(await other.export())

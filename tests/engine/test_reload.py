@@ -67,10 +67,14 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         yield build
 
 
-async def command(engine: ChatEngine, line: str, front: str = "terminal", lang: str = "en") -> str:
+async def command(
+    engine: ChatEngine, line: str, front: str = "terminal", lang: str = "en", *, shared: bool = False
+) -> str:
     found = TABLE.parse(line)
     assert isinstance(found, Invocation)
-    answer = await TABLE.run(found, engine.session(Address(front, "a")), engine, Catalogue(lang))
+    answer = await TABLE.run(
+        found, engine.session(Address(front, "a", shared=shared)), engine, Catalogue(lang)
+    )
     assert isinstance(answer, Show)
     return answer.text
 
@@ -114,6 +118,19 @@ async def test_what_is_gone_or_broken_is_told_and_no_longer_offered(make: Make, 
     assert "Not loaded: coin" in told
     assert "DUIHUA_SKILLS" in told.splitlines()[-1]
     assert "card" in told.splitlines()[-1]
+
+
+async def test_before_others_a_reload_tells_numbers_alone(make: Make, tmp_path: Path) -> None:
+    engine = await make(names="folder:*,clock")
+    write(tmp_path, "four")
+    (tmp_path / "dice/__init__.py").write_text("raise ValueError('s3cret')\n")
+    told = await command(engine, "/skills reload", shared=True)
+    assert told.splitlines()[0].startswith("Skills read again: 1.")
+    assert told.splitlines()[1].startswith("Not loaded: 1.")
+    (tmp_path / "clock.py").write_text(PLAIN.format(name="clock"))
+    told += await command(engine, "/skills reload", shared=True)
+    assert "not read again" in told
+    assert not [word for word in ("dice", "s3cret", "clock", "ValueError", str(tmp_path)) if word in told]
 
 
 async def test_a_reload_that_is_refused_leaves_everything(make: Make, tmp_path: Path) -> None:

@@ -373,6 +373,26 @@ async def test_a_question_is_decided_once_and_then_says_so(
     assert shown(fake)[2:] == ["done"]
 
 
+async def test_a_question_that_a_new_conversation_leaves_says_so(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    @skill(effect="write", confirm=True)
+    async def pay(context: Context, to: str) -> str:
+        """Pays somebody."""
+        return "paid"
+
+    await start([CallDelta(0, "c", "pay", '{"to": "Eve"}')], skills=[pay])
+    ada.say("pay Eve")
+    await fake.until(lambda: fake.chat(42).answers and fake.chat(42).last.buttons)
+    asked = fake.chat(42).last
+    ada.say("/new")
+    await fake.until(lambda: len(shown(fake)) == 2)
+    over = WORDS.t("approval.withdrawn")
+    assert await told(fake, ada.press(asked, "✅ Yes")) == over
+    assert asked.text.endswith(over)
+    assert not asked.buttons
+
+
 async def test_each_of_several_questions_has_buttons_until_it_is_decided(
     fake: FakeTelegram, ada: User, start: Start
 ) -> None:

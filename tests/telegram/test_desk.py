@@ -17,6 +17,7 @@ from duihua.simulator.telegram import FakeTelegram, User
 from duihua.telegram.clerk import Clerk
 from duihua.telegram.gathering import gathered
 from duihua.telegram.groups import CONVERSATION
+from duihua_prompts import Catalogue
 
 Start = Callable[..., Any]
 SOURCE = "telegram/700000001"
@@ -183,6 +184,28 @@ async def test_an_update_nobody_can_read_is_put_aside(fake: FakeTelegram, ada: U
     assert len(kept) == 3
     assert "RecursionError" in {bad.error for bad in kept}
     assert "message.message_id: int_parsing" in {bad.error.split(";")[0] for bad in kept}
+
+
+async def test_whoever_said_what_cannot_be_read_is_told_now_and_then(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    group = fake.group(members=[ada, fake.bot])
+    eve = {"id": 66, "type": "private"}
+    damaged = b'{"message_id":1,"from":{"id":42},"chat":{"id":%d,"type":"x"},"text":"a secret" "b"}'
+    for chat in (group.id, 42):
+        payload = damaged % chat
+        fake.inject_bytes(payload)
+        fake.inject_bytes(payload.replace(b"secret", b"word"))
+    fake.inject({"message": {"message_id": "x", "chat": eve, "from": eve}})
+    ada.say("hello")
+    told = Catalogue("en").t("telegram.unreadable")
+    await fake.until(lambda: len(answers(fake)) == 2 and told in answers(fake, group.id))
+    await fake.until(lambda: not fake.bot.updates)
+    assert sorted(answers(fake)) == sorted([told, "you said hello"])
+    assert answers(fake, group.id).count(told) == 1
+    assert 66 not in {call.chat for call in fake.calls.of("sendMessage")}
+    assert len(await life.engine.store.quarantine()) == 5
 
 
 async def test_what_the_database_refuses_is_tried_again(

@@ -448,6 +448,7 @@ async def test_what_cannot_be_asked_any_more_is_said_to_be_left(make: Any, fake:
     await desk.engine.deliver()
     assert desk.texts(42) == [WORDS.t("notice.left")]
     assert not fake.chat(42).last.buttons
+    assert [call.result for call in await desk.engine.store.audit("main")] == ["withdrawn"]
     assert not await session.held()
 
 

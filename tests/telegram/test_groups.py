@@ -61,6 +61,27 @@ async def test_the_model_reads_who_says_what(fake: FakeTelegram, ada: User, star
     assert asked(requests[-1]) == ["alone?"]
 
 
+async def test_what_the_bot_was_asked_may_be_edited_anywhere_in_it(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    requests: list[Request] = []
+    fake.bot.privacy = False
+    await start(lambda request: requests.append(request) or "yes")
+    group = fake.group(members=[ada, fake.bot])
+    other = ada.say("not for you", group)
+    _, second = await ada.paste("@duihua_bot " + "a" * 4_084 + "the end", group, gap=0)
+    await fake.until(lambda: answers(fake, group.id))
+    ada.edit(other, "nor this")
+    ada.edit(second, "and so on")
+    await fake.until(lambda: len(requests) == 2)
+    asks = ada.say("/ask one", group)
+    await fake.until(lambda: len(answers(fake, group.id)) == 2)
+    ada.edit(asks, "/ask two")
+    await fake.until(lambda: len(requests) == 4)
+    ends = ["the end", "and so on", "one", "two"]
+    assert [asked(request)[-1].replace("a" * 4_084, "")[5:] for request in requests] == ends
+
+
 # ---------------------------------------------------------------- groups that move
 
 
@@ -265,6 +286,29 @@ async def test_nothing_personal_is_told_before_a_group_in_a_conversation_of_ones
     ada.say("What is my daughter called?")  # it was not forgotten, only not told
     await fake.until(lambda: len(requests) == 4)
     assert "Clementine" in str(requests[-1].packed)
+
+
+async def test_a_code_that_a_group_has_read_is_good_for_nothing(
+    fake: FakeTelegram, ada: User, start: Start
+) -> None:
+    life = await start(echo)
+    engine, words = life.engine, Catalogue("en")
+    eve, bob = fake.user(66, "Eve", language_code="en"), engine.session("bob")
+    group = fake.group(members=[ada, fake.bot, eve])
+    ada.say("/ask one", group)
+    await fake.until(lambda: answers(fake, group.id))
+    eve.say(f"/link {await engine.session('web').link_code()}", group)  # nobody knows her here
+    await fake.until(lambda: answers(fake, group.id)[1:] == [words.t("command.link.ended")])
+    code = await engine.session("web").link_code()
+    ada.say(f"/link my code is {code}, thanks", group)
+    await fake.until(lambda: answers(fake, group.id)[2:] == [words.t("command.link.ended")])
+    invitation = await engine.access.invite()
+    ada.say(f"/start {invitation}", group)
+    await fake.until(lambda: answers(fake, group.id)[3:] == [words.t("command.link.ended")])
+    assert not await bob.link(code)
+    eve.say(invitation)
+    await fake.until(lambda: answers(fake, 66))
+    assert await engine.access.role("telegram", "66") == "stranger"
 
 
 async def test_the_settings_can_be_changed_back_from_each_their_own(

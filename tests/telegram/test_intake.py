@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from duihua.errors import StorageError
 from duihua.simulator.telegram import FakeTelegram, User
 from duihua.telegram.health import Pulse
-from duihua.telegram.intake import BODY, Deaf, Patience, Poller, kept, unread
+from duihua.telegram.intake import Deaf, Patience, Poller
+from duihua.telegram.raw import BODY, HEAD, apart, kept, kept_as
 from duihua.telegram.webhook import Receiver
 from duihua.telegram.wire import Wire, WireError
 from duihua_storage import SqlStore
@@ -235,24 +236,56 @@ async def test_an_update_that_no_reader_takes_is_put_aside(
     bodies = {arrival.key: arrival.body for arrival in await memory.arrived(SOURCE)}
     assert list(bodies) == [str(spoilt - 1), str(spoilt), str(spoilt + 1)]
     whole = b'{"update_id":%d,"message":%s}' % (spoilt, payload)
-    assert bodies[str(spoilt)] == (whole if len(whole) <= BODY else b"")
+    assert bodies[str(spoilt)] == (whole if len(whole) <= BODY else whole[:HEAD])
     assert pulse.well
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "numbers"),
     [
-        b"<html>",
-        b'{"ok":false,"result":[{"update_id":7}]}',
-        b'{"ok":true,"result":[{"update_id":7,"message":{"text":"cut o',
-        b'{"ok":true,"result":[{"update_id":6,"message":}]}',
-        b'{"ok":true,"result":[{"update_id":7777777777777777777777}]}',
-        rb'{"ok":true,"result":[{"message":"\"update_id\":7,"}]}',
+        (b"<html>", None),
+        (b'{"ok":false,"result":[{"update_id":7}]}', None),
+        (b'{"ok":true,"result":[{"update_id":7,"message":{"text":"cut o', None),
+        (b'{"ok":true,"result":[{"update_id":6,"message":}]}', [None]),
+        (b'{"ok":true,"result":[{"update_id":7,"message":{"a":[}},{"update_id":8}]}', [7, 8]),
+        (b'{"ok":true,"result":[{"update_id":7777777777777777777777}]}', [None]),
+        (rb'{"ok":true,"result":[{"message":"\"update_id\":7,"}]}', [None]),
     ],
-    ids=["page", "refusal", "cut", "confirmed", "large", "text"],
+    ids=["page", "refusal", "cut", "confirmed", "open", "large", "text"],
 )
-def test_what_is_no_update_is_not_put_aside(answer: bytes) -> None:
-    assert unread(answer, 7) is None
+def test_what_is_no_update_has_no_number(answer: bytes, numbers: list[int | None] | None) -> None:
+    pieces = apart(answer)
+    assert (pieces and [kept_as(piece, 7)[1] for piece in pieces]) == numbers
+
+
+async def test_when_nothing_else_could_come_numbers_beyond_sense_are_confirmed(
+    fake: FakeTelegram, ada: User, memory: SqlStore, poll: Polling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duihua.telegram.intake.MOST", 2)
+    fake.inject({"update_id": 10**18, "message": {}})  # what comes then goes on from there
+    poll()
+    for text in ("one", "two", "three"):
+        ada.say(text)
+    await fake.until(lambda: fake.bot.confirmed == 4, 3.0)
+    assert len(await keys(memory)) == 4
+
+
+@pytest.mark.parametrize("number", [b"1" + b"0" * 18, b"1" + b"0" * 24, b"9" * 5_000, b"-5"])
+async def test_a_number_beyond_sense_stops_nobody_and_is_not_confirmed(
+    number: bytes, fake: FakeTelegram, ada: User, memory: SqlStore, poll: Polling
+) -> None:
+    bot, last = fake.bot, fake.bot.next_update
+    bot._queue(10**30, "message", b'{"update_id":%s,"message":{"text":"odd"}}' % number)
+    bot.next_update = last
+    _, pulse, _ = poll()
+    for text in ("one", "two"):
+        seen = bot.confirmed
+        ada.say(text)
+        await fake.until(lambda seen=seen: bot.confirmed > seen, 3.0)
+    assert pulse.well
+    *others, odd = sorted(await keys(memory))
+    assert odd.startswith("?")  # once, however often it comes
+    assert others == [str(last), str(last + 1)]
 
 
 async def test_the_first_poll_shows_at_once_that_the_bot_hears(fake: FakeTelegram, poll: Polling) -> None:
@@ -262,9 +295,10 @@ async def test_the_first_poll_shows_at_once_that_the_bot_hears(fake: FakeTelegra
     assert pulse.well
 
 
-def test_an_update_without_end_is_kept_as_nothing() -> None:
+def test_of_an_update_without_end_the_beginning_is_kept() -> None:
     key, author, body = kept({"update_id": 3, "message": {"text": "x" * 2_000_000, "from": {"id": 9}}})
-    assert (key, author, body) == ("3", "9", b"")
+    assert len(body) == HEAD
+    assert (key, author, body) == ("3", "9", body[:HEAD])
 
 
 async def test_no_token_is_told_by_an_error(fake: FakeTelegram, caplog: pytest.LogCaptureFixture) -> None:

@@ -288,6 +288,24 @@ async def test_a_later_piece_of_a_paste_is_edited_and_the_others_stay(
     assert len(answers(fake)) == 1
 
 
+async def test_a_reply_to_any_piece_goes_on_from_there(fake: FakeTelegram, ada: User, start: Start) -> None:
+    model = seeing(always("word " * 1_500))
+    await start(model, rich="never")
+    _, second = await ada.paste("a" * 4_096 + "the end", gap=0)
+    await fake.until(lambda: len(answers(fake)) == 2)
+    *_, photo = ada.album([PNG, PNG], "what is it?")
+    await fake.until(lambda: len(answers(fake)) == 4)
+    ada.say("between")
+    await fake.until(lambda: len(answers(fake)) == 6)
+    for count, to in ((1, second), (1, fake.chat(42).answers[1]), (3, photo), (3, fake.chat(42).answers[3])):
+        asks = len(model.sent)
+        ada.say("why?", reply_to=to)
+        await fake.until(lambda asks=asks: len(model.sent) == asks + 1)
+        said = [message["content"] for message in model.sent[-1] if message["role"] == "user"]
+        assert len(said) == count // 2 + 2
+        assert said[-1] == "why?"
+
+
 # ---------------------------------------------------------------- captions that change
 
 

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from duihua.codes import codes_in
 from duihua.commands import (
     COMMON,
     Answer,
@@ -31,12 +32,13 @@ from duihua.commands import (
 )
 from duihua.errors import DuihuaError, StorageError
 from duihua.messages import Part
+from duihua.rates import Seldom
 from duihua.setting_handlers import THINKING
 from duihua.telegram.consenting import settled
 from duihua.telegram.gathering import Albums
 from duihua.telegram.groups import Groups
 from duihua.telegram.incoming import Taken
-from duihua.telegram.place import FRONT, session_of
+from duihua.telegram.place import FRONT, Place, address_of, place_of, session_of
 from duihua.telegram.porter import Porter
 from duihua.telegram.preferences import Preferences
 from duihua.telegram.pressing import STOP, Presser, button
@@ -56,6 +58,10 @@ if TYPE_CHECKING:
 
 CONFIRM = 600.0
 """Seconds that a question waits for /yes."""
+CODE = 64
+"""Characters of what may be a code, at most."""
+SILENCE = 600.0
+"""Seconds between two times that a chat is told that something cannot be read."""
 KEPT = 1_000
 """Questions that wait, at most."""
 
@@ -106,6 +112,7 @@ class Clerk:
             engine, me, voice, self._teller, self._groups, self._porter, self._preferences
         )
         self.albums = Albums()
+        self._chats, self._unheard = chats, Seldom(SILENCE, engine.clock)
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
 
     @property
@@ -178,7 +185,10 @@ class Clerk:
         Raises:
             StorageError: it is to be done once more.
         """
-        command = isinstance(TABLE.parse(event.text), Invocation)
+        what = TABLE.parse(event.text)
+        if await self._disclosed(event, what):
+            return
+        command = isinstance(what, Invocation)
         if (own := await self._groups.said(event, command=command)) is None:
             return
         event = own
@@ -210,13 +220,50 @@ class Clerk:
         """Tells that a message could not be worked on, by a fault of ours."""
         await self._teller.tell(event, self._teller.words(event).t("error.internal"), reply=True)
 
+    async def _disclosed(self, said: Said, what: Input | Invocation | UnknownCommand) -> bool:
+        """Whether it tells a group a code, which ends then, whoever said it and whatever for."""
+        if place_of(said.address).private:
+            return False
+        codes = codes_in(said.text)
+        if isinstance(what, Invocation) and what.command.name == "link" and what.args:
+            codes.append(what.args[:CODE])
+        session = session_of(self._engine, said.address, said.who)
+        if not any([await session.disclosed(code) for code in codes]):  # all of them end
+            return False
+        await self._teller.tell(said, self._teller.words(said).t("command.link.ended"))
+        return True
+
+    async def unread(self, chat: int, who: int) -> None:
+        """Tells a chat, now and then, that something cannot be read; 0: nobody knows where, or who said it.
+
+        Raises:
+            StorageError: nobody is told.
+        """
+        address = address_of(self._me.id, Place(chat))
+        who = who or max(chat, 0)
+        if not chat or not self._unheard.due(chat):
+            return
+        self._unheard.said(chat)  # before anything is waited for: they may come beside each other
+        if who and not await self._engine.access.knows(FRONT, str(who)):
+            return
+        known = await self._engine.store.chat(address)
+        if known.gone if known is not None else not who:
+            return
+        words = await self._languages.at(address)
+        await self._teller.heard(lambda: self._voice.say(address, words.t("telegram.unreadable")))
+
     # ------------------------------------------------------------ what was said
 
     async def _said(self, said: Said, session: Session, words: Catalogue, key: str) -> None:
         what = TABLE.parse(said.text)
         if said.edited:
-            if isinstance(what, Input) and (said.text.strip() or said.media) and said.called:
-                await self._edited(said, what.text, session, key)
+            match what:
+                case Input(text) if said.called and (text.strip() or said.media):
+                    await self._edited(said, text, session, key)
+                case Invocation(command, args) if command is ASK and said.called and (args or said.media):
+                    await self._edited(said, args, session, key)
+                case _:
+                    pass
             return
         match what:
             case Input(text):
@@ -260,6 +307,8 @@ class Clerk:
         thread = await thread_of(said, session, self._me)
         store, _ = await session.kept()
         first = await opener(said, store, self._me.source)
+        if first is None:
+            return
 
         def wanted(was: Before) -> Sequence[Part]:
             now = reworded(was.parts, said, text, later=first is not said)

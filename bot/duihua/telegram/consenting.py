@@ -102,7 +102,7 @@ async def decided(
     verb, _, call = event.data.partition(":")
     held = next((held for held in await session.held() if held.call.id == call), None)
     if held is None:
-        return await _over(event, address, voice, words.t("error.no_call"))
+        return await _over(event, address, voice, await _why(session, call, words))
     if held.asker and held.asker != await store.user(address.tenant, address.front, str(event.who.id)):
         return words.t("error.not_asker")  # the buttons stay for whom they are meant for
     try:
@@ -112,6 +112,12 @@ async def decided(
     if not ticket.new:
         return words.t("error.no_call")
     return await _over(event, address, voice, _verdict(event.who, words, yes=verb == "yes"))
+
+
+async def _why(session: Session, call: str, words: Catalogue) -> str:
+    """Why nothing is to be decided about a call any more. Raises StorageError."""
+    lapsed = await session.lapsed(call)
+    return words.t(f"approval.{lapsed.result}" if lapsed is not None else "error.no_call")
 
 
 def _verdict(who: Person, words: Catalogue, *, yes: bool) -> str:

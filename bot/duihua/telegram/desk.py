@@ -25,6 +25,7 @@ from duihua.errors import StorageError
 from duihua.redact import where
 from duihua.telegram.clerk import Clerk
 from duihua.telegram.gathering import Job, album_of, gathered, joined, whole_at
+from duihua.telegram.raw import said_in
 from duihua.telegram.updates import Event, Me, Moved, Pressed, Said, Stands, read
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ class Desk:
         except Exception as e:  # whatever a hostile update does to the types, the next one must be heard
             error = _told(e)
             log.error("update %s for bot %d cannot be read: %s", arrival.key, self._me.id, error)
-            await self._settle([arrival.id], error)
+            self._start(self._unread(arrival, error))
             return
         if event is None:
             await self._settle([arrival.id])
@@ -149,6 +150,13 @@ class Desk:
             self._start(self._at_once(job))
         else:
             self._queue(job)
+
+    async def _unread(self, arrival: Arrival, error: str) -> None:
+        await self._settle([arrival.id], error)
+        try:
+            await self._clerk.unread(*said_in(arrival.body))
+        except Exception as e:
+            log.error("nobody was told of it: %s", where(e))
 
     def _queue(self, job: Job) -> None:
         name = self._clerk.conversation(job.event)

@@ -21,7 +21,7 @@ from duihua.access import noticed
 from duihua.errors import DeliveryError, Gone, NotSent, SendUnknown
 from duihua.escapes import one_line
 from duihua.events import AnyEvent, TurnFailed, TurnFinished
-from duihua.messages import Address, Media, TurnRef
+from duihua.messages import WITHDRAWN, Address, Media, TurnRef
 from duihua.redact import redact
 from duihua.reminding import told as reminded
 from duihua.shown import cleared, end_of, replaced, sentence, thoughts_of
@@ -277,9 +277,10 @@ class TelegramFront:
         return _Wanted(texts, buttons, end.attachments)
 
     async def _waits(self, ref: TurnRef) -> bool:
-        """Whether calls of a turn still wait for consent: where nobody can be asked, it was left behind."""
+        """Whether calls of a turn wait, or waited, for consent: where nobody can be asked, it was left."""
         turn = await self._engine.store.turn(ref)
-        return turn is not None and any(call.state == "held" for step in turn.steps for call in step.calls)
+        calls = [call for step in turn.steps for call in step.calls] if turn is not None else []
+        return any(call.state == "held" or call.result == WITHDRAWN for call in calls)
 
     def _enriched(self, send: Send, texts: Sequence[Formatted], book: Ledger) -> Rich | None:
         """The answer as one rich message, where the setting allows it and text would be worse."""

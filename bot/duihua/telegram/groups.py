@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from duihua.errors import DeliveryError
-from duihua.telegram.place import FRONT, Place, address_of, place_of
+from duihua.telegram.place import FRONT, Place, address_of, place_of, session_of
+from duihua.telegram.revising import opener
 from duihua.telegram.updates import Me, Moved, Noted, Pressed, Said, Stands
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Groups:
             known = await self._chats.put(said.address, gone=False)
         if place_of(said.address).private:
             return said
+        if said.edited and not said.called:
+            if not await self._asked(said, known):
+                return None
+            said = replace(said, called=True)
         if not (said.called or command):
             wanted = known.settings.get(ANSWERS) == "everything"
             if not wanted or not await self._engine.access.knows(FRONT, str(said.who.id)):
@@ -73,6 +78,14 @@ class Groups:
         ):
             return None
         return replace(said, address=self._conversation(said.address, said.who.id, known))
+
+    async def _asked(self, said: Said, known: Chat) -> bool:
+        """Whether a message belongs to what the bot was asked, which it need not say itself."""
+        if not await self._engine.access.knows(FRONT, str(said.who.id)):
+            return False
+        here = replace(said, address=self._conversation(said.address, said.who.id, known))
+        store, _ = await session_of(self._engine, here.address, said.who).kept()
+        return await opener(here, store, self._me.source) is not None
 
     async def at(self, address: Address, user: int) -> Address:
         """The conversation that somebody is in there."""

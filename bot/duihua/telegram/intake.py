@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import orjson
-
 from duihua.arrivals import ArrivalStore
 from duihua.errors import DuihuaError, StorageError
 from duihua.telegram.health import Pulse
+from duihua.telegram.raw import Kept, apart, kept, kept_as, number_of, sound
 from duihua.telegram.wire import Unreadable, Wire, WireError
 
 log = logging.getLogger(__name__)
@@ -25,15 +21,10 @@ ALLOWED = ("message", "edited_message", "callback_query", "my_chat_member", "sto
 """What Telegram is asked for: all that something is done with."""
 MOST = 100
 """Updates of one answer, at most."""
-BODY = 1024 * 1024
-"""Bytes of an update that are kept."""
+LARGEST = 2**63 - 1
+"""What a server may take for a number at all."""
 UNAUTHORIZED = (401, 404)
 """Codes by which Telegram says that the token is not, or no more, a bot's."""
-_UPDATES = re.compile(rb'\s*\{\s*"ok"\s*:\s*true\s*,\s*"result"\s*:\s*\[')
-_NUMBER = re.compile(rb'"update_id"\s*:\s*(\d{1,18})\s*[,}]')
-_END = re.compile(rb"\}\s*\]\s*\}\s*\Z")
-
-Kept = tuple[str, str, bytes]
 
 
 class Deaf(DuihuaError):
@@ -93,7 +84,7 @@ class Poller:
         self._pulse, self._arrived, self._patience = pulse, arrived, patience or Patience()
         self._offset = 0
         self._limit = MOST
-        self._heard = False
+        self._heard = self._stays = False
 
     async def run(self) -> None:
         """Polls until it is cancelled. The scope of time is the watch: a success moves it on.
@@ -142,6 +133,9 @@ class Poller:
                     continue
                 if loop.time() - begun >= hold / 2:
                     continue
+                if self._stays:  # it comes with every answer: what else comes is not to wait for it
+                    await asyncio.sleep(_pause(self._patience, 0))
+                    continue
                 problem, wait = "nothing new came, and at once", 0.0  # never in circles without a breath
             log.warning("bot %s: %s", self._wire.id, problem)
             await asyncio.sleep(max(wait, _pause(self._patience, failures)))
@@ -155,22 +149,27 @@ class Poller:
         try:
             result = await self._wire.call("getUpdates", fields, timeout=hold + self._patience.over)
         except Unreadable as e:
-            found = unread(e.body, self._offset) if self._limit == 1 else None
-            if found is None:
+            if (found := apart(e.body)) is None:
                 raise
-            number, body = found
-            log.error("update %d cannot be read: it is put aside", number)
-            return await self._keep([_bounded(str(number), "", body)], [number])
+            read = [kept_as(piece, self._offset) for piece in found]
+            return await self._keep([update for update, _ in read], [number for _, number in read])
         if not isinstance(result, list):
             raise WireError("getUpdates: the result is no list")
-        # Numbers restart at random after a quiet week: what is behind an empty answer is confirmed already.
-        numbers = [n for u in cast("list[Any]", result) if (n := number_of(u)) is not None]
-        return await self._keep([kept(update) for update in cast("list[Any]", result)], numbers)
+        updates = cast("list[Any]", result)
+        return await self._keep([kept(update) for update in updates], [number_of(it) for it in updates])
 
-    async def _keep(self, updates: list[Kept], numbers: list[int]) -> int:
-        """Only what is kept is confirmed, with the next poll."""
+    async def _keep(self, updates: list[Kept], numbers: list[int | None]) -> int:
+        """Only what is kept is confirmed, with the next poll; what has no number of Telegram's cannot be.
+
+        Numbers restart at random after a quiet week: what is behind an empty answer is confirmed already.
+        """
         new = await self._store.arrive(self._source, updates) if updates else 0
-        self._offset = max(numbers) + 1 if numbers else 0
+        good = [number for number in numbers if number is not None and sound(number)]
+        self._stays = len(good) < len(numbers)
+        if not good and not new and len(numbers) >= self._limit:  # nothing else could ever come
+            good = [number for number in numbers if number is not None and abs(number) < LARGEST][-1:]
+            log.error("bot %s: numbers beyond sense are confirmed, to hear others", self._wire.id)
+        self._offset = max(good) + 1 if good else 0
         if new:
             self._arrived()
         return new
@@ -178,63 +177,3 @@ class Poller:
 
 def _pause(patience: Patience, failures: int) -> float:
     return min(patience.pause * 2 ** min(failures, 10), patience.longest) * random.uniform(0.75, 1.25)
-
-
-# ---------------------------------------------------------------- one update
-
-
-def number_of(update: Any) -> int | None:
-    """Its `update_id`, if it has one."""
-    number = cast("dict[str, Any]", update).get("update_id") if isinstance(update, dict) else None
-    return number if type(number) is int else None
-
-
-def kept(update: Any) -> Kept:
-    """Key, author and body of an update as the store takes it, whatever it is."""
-    body = _written(update)
-    number = number_of(update)
-    key = f"?{hashlib.sha256(body).hexdigest()[:32]}" if number is None else str(number)[:64]
-    return _bounded(key, author_of(update), body)
-
-
-def unread(answer: bytes, least: int) -> tuple[int, bytes] | None:
-    """Number and bytes of the one update in an answer that nobody can read.
-
-    None: the answer is no whole one of the Bot API, or has no number that can come next. In a text a
-    quotation mark has a backslash before it, so that nobody writes a number into it.
-    """
-    begin, end = _UPDATES.match(answer), _END.search(answer, max(0, len(answer) - 100))
-    found = _NUMBER.search(answer, begin.end()) if begin and end else None
-    if not begin or not end or not found or (number := int(found[1])) < least:
-        return None
-    return number, answer[begin.end() : end.start() + 1].strip()
-
-
-def _bounded(key: str, author: str, body: bytes) -> Kept:
-    if len(body) > BODY:
-        log.error("update %s has %d bytes: it is kept without them", key, len(body))
-        body = b""  # which nobody can read: it goes into quarantine
-    return key, author, body
-
-
-def author_of(update: Any) -> str:
-    """The id of the person it comes from; empty: nobody, or it cannot be told."""
-    if not isinstance(update, dict):
-        return ""
-    for payload in cast("dict[str, Any]", update).values():
-        who = cast("dict[str, Any]", payload).get("from") if isinstance(payload, dict) else None
-        id_ = cast("dict[str, Any]", who).get("id") if isinstance(who, dict) else None
-        if type(id_) is int:
-            return str(id_)[:64]
-    return ""
-
-
-def _written(update: Any) -> bytes:
-    try:
-        return orjson.dumps(update)
-    except TypeError:  # half a surrogate pair, a number beyond 64 bits, nested too deeply
-        pass
-    try:
-        return json.dumps(update).encode()
-    except (ValueError, RecursionError):
-        return b""

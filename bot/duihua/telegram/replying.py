@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from duihua.messages import Quote
+from duihua.telegram.revising import opener
 from duihua.telegram.updates import Me, Said
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ async def thread_of(said: Said, session: Session, me: Me) -> Thread:
         return Thread()
     turn = await store.shown_in(info.id, str(said.reply))
     if not turn:
-        key = f"{said.address.chat}/{said.reply}"
-        taken = await store.taken(said.address.tenant, me.source, key)
+        replied = await opener(replace(said, message=said.reply, origin=""), store, me.source)
+        taken = await store.taken(said.address.tenant, me.source, replied.key) if replied else None
         turn = taken.seq if taken is not None and taken.session == info.id else 0
     if turn <= 0:  # of a command or a reminder, or it waits itself
         return Thread()

@@ -169,20 +169,22 @@ def _made_of(parts: Sequence[Part]) -> _Made | None:
     return _Made(tuple(data["sent"]), tuple(data["spoken"])) if data else None
 
 
-async def opener(said: Said, store: Store, source: str) -> Said:
-    """The first message of the input that an edited one is a piece of; itself if it is none.
+async def opener(said: Said, store: Store, source: str) -> Said | None:
+    """The first message of the input that a message is, or is a piece of; None: it is of none.
 
     The pieces stand near to each other in their chat, with others between them.
     """
-    if await store.taken(said.address.tenant, source, said.key) is not None:
-        return said
-    for number in range(said.message - 1, max(0, said.message - NEAR), -1):
-        first = replace(said, message=number)
+    numbers = range(said.message, max(0, said.message - NEAR), -1)
+    near = {one.key: one for number in numbers for one in (replace(said, message=number),)}
+    there = set(await store.known(said.address.tenant, source, list(near)))
+    for first in (one for key, one in near.items() if key in there):
+        if first.message == said.message:
+            return said
         before = await asked_before(first, store, source)
         made = _made_of(before.parts) if before is not None else None
         if made is not None and said.message in made.sent:
             return first
-    return said
+    return None
 
 
 def _replaced(pieces: Sequence[Text], made: _Made, message: int, text: str) -> tuple[list[Text], _Made]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
 
-import orjson
 from pydantic import SecretStr
 
 from duihua.arrivals import ArrivalStore
 from duihua.errors import StorageError
-from duihua.telegram.intake import ALLOWED, kept, number_of
+from duihua.telegram.intake import ALLOWED
+from duihua.telegram.raw import is_update, kept_as
 from duihua.telegram.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -77,25 +75,16 @@ class Receiver:
         try:
             if len(body) > BODY:
                 raise ValueError(f"more than {BODY} bytes")
-            update = _read(body)
-            if number_of(update) is None:
+            if not is_update(body):
                 raise ValueError("no update")
-        except (ValueError, RecursionError) as e:
-            why = "no JSON" if isinstance(e, json.JSONDecodeError) else str(e)
-            log.error("%s: a request that is no update was dropped: %s", self._source, why)
+        except ValueError as e:
+            log.error("%s: a request that is no update was dropped: %s", self._source, e)
             return 200
         try:
-            new = await self._store.arrive(self._source, [kept(update)])
+            new = await self._store.arrive(self._source, [kept_as(body)[0]])
         except StorageError as e:
             log.warning("%s: an update was not kept: %s", self._source, e)
             return 503
         if new:
             self._arrived()
         return 200
-
-
-def _read(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        return json.loads(body)

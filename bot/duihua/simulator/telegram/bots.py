@@ -150,7 +150,10 @@ class Bot:
         if len(self.updates) >= MOST_WAITING:
             self.updates.popleft()
             self.dropped += 1
+        late = bool(self.updates) and number < self.updates[-1].id
         self.updates.append(Update(number, kind, self.clock.now(), body))
+        if late:
+            self.updates = deque(sorted(self.updates, key=lambda update: update.id))
         self.wake()
         return number
 
