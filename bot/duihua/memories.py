@@ -307,8 +307,20 @@ class MemoryStore(Protocol):
         """Applies changes. False: the facts have changed since `version`; nothing is written."""
         ...
 
-    async def drop_facts(self, owner: int, which: Sequence[int]) -> int:
-        """Erases facts with the history that led to them; returns how many."""
+    async def drop_facts(self, owner: int, which: Sequence[int], said: Sequence[TurnRef] = ()) -> int:
+        """Erases facts with the history that led to them; returns how many.
+
+        `said`: turns that go out of memory with them; other facts that rest on these stay.
+        """
+        ...
+
+    async def forget_these(
+        self, owner: int, facts: Sequence[int], said: Sequence[TurnRef], turns: Sequence[TurnRef] = ()
+    ) -> int:
+        """Erases facts with their history and the turns they were said in, and turns; returns how many went.
+
+        What else was learnt from `said` stays; with `turns` go the facts that rest on them alone.
+        """
         ...
 
     async def match(

@@ -1,0 +1,97 @@
+"""Forgetting as people do it, by a command: what goes, what stays, and what they are told of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from duihua import Address, ChatEngine
+from duihua.commands import COMMON, CommandTable, Confirm, Invocation
+from duihua.memories import FactChange, Finding
+from duihua.ports import Request
+from duihua_prompts import Catalogue
+from tests.engine.conftest import Make
+from tests.leftovers import leftovers
+
+TABLE = CommandTable(COMMON)
+
+
+def echo(request: Request) -> str:
+    """Says nothing of the question."""
+    return "Noted."
+
+
+def of(engine: ChatEngine, chat: str = "one") -> Any:
+    return engine.session(Address("embed", chat), external="ann")
+
+
+async def command(engine: ChatEngine, line: str, chat: str = "one") -> tuple[str, str]:
+    """What a command asks before it does anything (if it does), and what it says in the end."""
+    invocation = TABLE.parse(line)
+    assert isinstance(invocation, Invocation)
+    answer: Any = await TABLE.run(invocation, of(engine, chat), engine, Catalogue("en"))
+    if not isinstance(answer, Confirm):
+        return "", answer.text
+    done: Any = await answer.proceed()
+    return answer.question, done.text
+
+
+async def texts(engine: ChatEngine, *, superseded: bool = False) -> list[str]:
+    return [fact.text for fact in await of(engine).facts(superseded=superseded)]
+
+
+async def test_a_fact_goes_with_its_turn_and_the_others_of_it_stay(make: Make, database_url: str) -> None:
+    engine, _ = await make(echo)
+    await of(engine).ask("My name is Annika. I like hiking.")
+    await of(engine, "two").ask("I think I like  HIKING, and you?")
+    await engine.upkeep.flush()
+    number = (await texts(engine)).index("I like hiking") + 1
+    asked, done = await command(engine, f"/forget {number}")
+    assert "Remembered lines: 1, turns: 2." in asked
+    assert "What else was learnt from these turns stays:\n- My name is Annika\n" in asked
+    assert "/forget WORDS" in done
+    assert await texts(engine, superseded=True) == ["My name is Annika"]
+    assert leftovers(database_url, "hiking", "HIKING") == []
+    assert "told outright" in (await command(engine, "/memory"))[1]
+    await of(engine).forget()  # what it was said in goes: and so does it, though its turn had gone before
+    assert await texts(engine) == []
+
+
+async def test_with_a_fact_goes_what_it_had_replaced_and_where_that_was_said(
+    make: Make, database_url: str
+) -> None:
+    engine, model = await make(echo)
+    await of(engine).ask("I live in Oslo.")
+    await engine.upkeep.flush()
+    await of(engine, "two").ask("I live in Bergen now.")
+    await engine.upkeep.flush()
+    asked, _ = await command(engine, "/forget 1")
+    assert "I live in Oslo" in asked
+    assert await texts(engine, superseded=True) == []
+    assert leftovers(database_url, "Oslo", "Bergen") == []
+    await of(engine, "three").ask("Where do I live?")
+    assert "Oslo" not in str(model.sent[-1])
+
+
+async def test_a_time_that_is_forgotten_is_told_in_dates(make: Make) -> None:
+    engine, _ = await make(echo)
+    await of(engine).ask("Hello.")
+    engine.timezone = UTC
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    assert (await command(engine, "/forget 昨天"))[1].endswith(f"at that time: {yesterday}.")
+    asked, done = await command(engine, "/forget today")
+    assert asked.startswith(f"In this conversation, {today}:\n- Hello.")
+    assert done.startswith(f"In this conversation, {today}:\nForgotten.")
+    assert await of(engine).history() == []
+
+
+async def test_a_page_that_there_is_not_is_said(make: Make) -> None:
+    engine, _ = await make(echo)
+    await of(engine).ask("Hello.")
+    found = [FactChange(Finding("other", "", f"fact {n}", (), at=n)) for n in range(1, 12)]
+    owner = (await engine.store.session(Address("embed", "one"))).owner
+    assert await engine.store.put_facts(owner, (await engine.store.facts(owner)).version, found)
+    _, said = await command(engine, "/memory 99")
+    assert said.startswith("There is no page 99; this is page 2 of 2.")
+    assert "11. fact 11" in said
