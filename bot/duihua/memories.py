@@ -87,15 +87,23 @@ class FactChange:
     replaces: tuple[int, ...] = ()
 
 
+Place = tuple[int, int]
+"""Session and seq: a `TurnRef` where there are thousands."""
+
+
 @dataclass(frozen=True, slots=True)
 class FactBook:
     """The facts of an owner that hold now. Changes are written on top of `version` or not at all.
 
+    `outdated` are the turns in which something was said that holds no more: that, and what holds instead.
     `memo` keeps what is worked out of these very facts; it is a cache and no part of the value.
     """
 
     version: int
     facts: tuple[Fact, ...] = ()
+    outdated: Mapping[Place, Sequence[tuple[Fact, Fact]]] = field(
+        default_factory=dict[Place, Sequence[tuple[Fact, Fact]]], compare=False, repr=False
+    )
     memo: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
 
@@ -113,10 +121,6 @@ class Document:
     at: int
     terms: Mapping[str, int] = field(hash=False)
     tells: bool = False
-
-
-Place = tuple[int, int]
-"""Session and seq: a `TurnRef` where there are thousands."""
 
 
 class Found(NamedTuple):

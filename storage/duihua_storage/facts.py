@@ -17,7 +17,7 @@ from typing import Any, cast
 import orjson
 from sqlalchemy import Float, bindparam, case, delete, func, insert, literal_column, null, select, update
 
-from duihua.memories import Fact, FactBook, FactChange, FactKind, Finding
+from duihua.memories import Fact, FactBook, FactChange, FactKind, Finding, Place
 from duihua.messages import TurnRef
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.sessions import clean
@@ -69,12 +69,26 @@ def book(owner: int, superseded: bool) -> Tx[FactBook]:
         if not seq:
             continue
         sources.setdefault(fact, []).append(TurnRef(session, seq))
+    everything = [_fact(owner, row, sources.get(row[0], ())) for row in rows]
     found = tuple(
-        _fact(owner, row, sources.get(row[0], ()))
-        for row in rows
-        if superseded or not (row[8] or 0 < row[7] <= at)
+        fact for fact in everything if superseded or not (fact.superseded_by or 0 < fact.expires <= at)
     )
-    return FactBook(generation if owner > 0 else _digest(generation, rows), found)
+    version = generation if owner > 0 else _digest(generation, rows)
+    return FactBook(version, found, _outdated(everything))
+
+
+def _outdated(everything: Sequence[Fact]) -> dict[Place, list[tuple[Fact, Fact]]]:
+    """The turns that a fact rests on which another one has replaced since, with both."""
+    found: dict[Place, list[tuple[Fact, Fact]]] = {}
+    later = {fact.id: fact for fact in everything} if any(fact.superseded_by for fact in everything) else {}
+    for fact in later.values():
+        holds = fact
+        while holds.superseded_by in later:
+            holds = later[holds.superseded_by]
+        if holds is not fact and holds.text != fact.text:
+            for ref in fact.sources:
+                found.setdefault((ref.session, ref.seq), []).append((fact, holds))
+    return found
 
 
 def _fact(owner: int, row: Any, sources: Iterable[TurnRef]) -> Fact:

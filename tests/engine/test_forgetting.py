@@ -1,4 +1,4 @@
-"""Forgetting as people do it, by a command: what goes, what stays, and what they are told of it."""
+"""Memory as people see and rule it: what is outdated, what goes, what stays, and what they are told."""
 
 from __future__ import annotations
 
@@ -95,3 +95,19 @@ async def test_a_page_that_there_is_not_is_said(make: Make) -> None:
     _, said = await command(engine, "/memory 99")
     assert said.startswith("There is no page 99; this is page 2 of 2.")
     assert "11. fact 11" in said
+
+
+async def test_what_holds_no_more_is_recalled_as_such(make: Make) -> None:
+    engine, model = await make(echo)
+    await of(engine).ask("I live in Oslo, in a house by the sea.")
+    await engine.upkeep.flush()
+    await of(engine, "two").ask("I live in Bergen now.")
+    await engine.upkeep.flush()
+    await of(engine, "three").ask("Where do I live, by the sea?")
+    asked = str(model.sent[-1])
+    [line] = [line for line in asked.replace("\\n", "\n").splitlines() if "User: I live in Oslo" in line]
+    today = f"{datetime.now().astimezone():%Y-%m-%d}"
+    assert line.count(f"(outdated: “I live in Oslo”; since {today}: “I live in Bergen now”)") == 1
+    assert "Bergen now (outdated" not in asked
+    _, shown = await command(engine, "/memory by the sea")
+    assert "(outdated: “I live in Oslo”" in shown
