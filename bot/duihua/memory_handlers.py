@@ -223,7 +223,8 @@ async def _context(scene: Scene) -> Answer:
         source = words.t(key, turn=hit.ref.seq, date=date) if hit.ref else words.t(key, date=date)
         lines.append(f"  {source} ({hit.score:.2f}): {one_line(hit.text, 60)}")
     limit = f"{view.limit:,}" if view.limit else words.t("command.context.no_limit")
-    lines.append(words.t("command.context.total", tokens=f"{view.tokens:,}", limit=limit))
+    much = {"tokens": f"{view.tokens:,}", "expected": f"{view.expected:,}"}
+    lines.append(words.t("command.context.total", limit=limit, **much))
     if view.counted is not None:
         lines.append(words.t("command.context.counted", tokens=f"{view.counted:,}"))
     return Show("\n".join(lines))

@@ -111,3 +111,12 @@ async def test_what_holds_no_more_is_recalled_as_such(make: Make) -> None:
     assert "Bergen now (outdated" not in asked
     _, shown = await command(engine, "/memory by the sea")
     assert "(outdated: “I live in Oslo”" in shown
+
+
+async def test_the_context_says_what_counts_and_what_is_likely(make: Make) -> None:
+    engine, _ = await make(echo)
+    view = await of(engine).context("Hello.")
+    assert 0.6 * view.tokens < view.expected < view.tokens  # the margin of an unknown tokenizer
+    _, shown = await command(engine, "/context Hello.")
+    assert f"It counts as {view.tokens:,} tokens of" in shown
+    assert f"Most likely there are {view.expected:,}." in shown
