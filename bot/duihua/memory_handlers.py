@@ -111,7 +111,8 @@ async def _forget(scene: Scene) -> Answer:
         return await _forget_these(scene, [facts[int(wish) - 1]], [], tail=[hint])
     facts, turns = await scene.session.mentions(wish)
     if not facts and not turns:
-        return Show(scene.words.t("command.forget.no_words", text=one_line(wish, 40)))
+        text = scene.words.t("command.forget.no_words", text=one_line(wish, 40))
+        return Show("\n".join([text, *await _unanswered(scene)]))
     return await _forget_these(scene, facts, turns)
 
 
@@ -137,8 +138,15 @@ async def _forget_between(scene: Scene, named: Span) -> Answer:
     when = _dates(scene.words, named)
     turns = await scene.session.between(*named)
     if not turns:
-        return Show(scene.words.t("command.forget.no_turns", when=when))
+        text = scene.words.t("command.forget.no_turns", when=when)
+        return Show("\n".join([text, *await _unanswered(scene)]))
     return await _forget_these(scene, [], turns, head=[scene.words.t("command.forget.between", when=when)])
+
+
+async def _unanswered(scene: Scene) -> list[str]:
+    """That what is being answered now is in none of it, if there is something."""
+    answering = await scene.session.answering()
+    return [scene.words.t("command.forget.running")] if answering else []
 
 
 def _dates(words: Catalogue, named: Span) -> str:
@@ -167,6 +175,7 @@ async def _forget_these(
     listed = _cut(words, [*(_fact(fact) for fact in gone), *(_line(turn) for turn in (*turns, *behind))])
     if stays:
         listed += [words.t("command.forget.stays"), *_cut(words, [_fact(fact) for fact in stays])]
+    tail = [*tail, *await _unanswered(scene)]
     much = {"facts": len(gone), "turns": len(turns) + len(behind)}
     question = words.t("command.forget.ask_these", **much)
 

@@ -79,6 +79,11 @@ class MemorySession(Handle):
         first, last = (int(moment.timestamp() * 1000) for moment in (start, end))
         return [turn for turn in await engine.store.since(info.id, first) if turn.at < last]
 
+    async def answering(self) -> bool:
+        """Whether something that was said here has no answer yet: memory knows of it when it has one."""
+        _, info = await self._place.look()
+        return info is not None and info.pending > 0
+
     async def behind(self, facts: Sequence[Fact]) -> list[Turn]:
         """The turns that go when these facts are forgotten: they rest on them, or stand there word for word.
 

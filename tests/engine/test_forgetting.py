@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from duihua import Address, ChatEngine
+from duihua import Address, ChatEngine, skill
 from duihua.commands import COMMON, CommandTable, Confirm, Invocation
 from duihua.memories import FactChange, Finding
-from duihua.ports import Request
+from duihua.ports import CallDelta, Request
 from duihua_prompts import Catalogue
 from tests.engine.conftest import Make
 from tests.leftovers import leftovers
 
 TABLE = CommandTable(COMMON)
+WORDS = Catalogue("en")
 
 
 def echo(request: Request) -> str:
@@ -29,7 +31,7 @@ async def command(engine: ChatEngine, line: str, chat: str = "one") -> tuple[str
     """What a command asks before it does anything (if it does), and what it says in the end."""
     invocation = TABLE.parse(line)
     assert isinstance(invocation, Invocation)
-    answer: Any = await TABLE.run(invocation, of(engine, chat), engine, Catalogue("en"))
+    answer: Any = await TABLE.run(invocation, of(engine, chat), engine, WORDS)
     if not isinstance(answer, Confirm):
         return "", answer.text
     done: Any = await answer.proceed()
@@ -120,3 +122,23 @@ async def test_the_context_says_what_counts_and_what_is_likely(make: Make) -> No
     _, shown = await command(engine, "/context Hello.")
     assert f"It counts as {view.tokens:,} tokens of" in shown
     assert f"Most likely there are {view.expected:,}." in shown
+
+
+async def test_what_is_being_answered_is_said_not_to_be_forgotten(make: Make) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    @skill(effect="read")
+    async def wait() -> str:
+        """Waits."""
+        begun.set()
+        await go.wait()
+        return "done"
+
+    engine, _ = await make([CallDelta(0, "", "wait", "{}"), "Noted."], skills=[wait])
+    asked = asyncio.create_task(of(engine).ask("I like hiking."))
+    await begun.wait()
+    for line in ("/forget today", "/forget hiking"):
+        assert (await command(engine, line))[1].endswith(WORDS.t("command.forget.running"))
+    go.set()
+    await asked
+    assert WORDS.t("command.forget.running") not in (await command(engine, "/forget hiking"))[1]
