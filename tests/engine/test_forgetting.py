@@ -134,10 +134,11 @@ async def test_what_is_being_answered_is_said_not_to_be_forgotten(make: Make) ->
         await go.wait()
         return "done"
 
-    engine, _ = await make([CallDelta(0, "", "wait", "{}"), "Noted."], skills=[wait])
+    engine, _ = await make(["Noted.", CallDelta(0, "", "wait", "{}"), "Noted."], skills=[wait])
+    await of(engine).ask("Hiking is fun.")
     asked = asyncio.create_task(of(engine).ask("I like hiking."))
     await begun.wait()
-    for line in ("/forget today", "/forget hiking"):
+    for line in ("/forget today", "/forget hiking", "/forget today"):  # one turn, and then none
         assert (await command(engine, line))[1].endswith(WORDS.t("command.forget.running"))
     go.set()
     await asked
