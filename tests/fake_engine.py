@@ -212,7 +212,7 @@ class FakeEngine:
         self.personas = PersonaLibrary()
         self.owed, self.waiting = list(owed), list(waiting)
         self.front: Any = None
-        self.clock = time.time
+        self.clock, self.timezone = time.time, None
         self.sessions: dict[str, FakeSession] = {}
 
     def attach(self, front: Any) -> None:

@@ -70,7 +70,7 @@ def files(url: str) -> list[Path]:
 
 def leftovers(url: str, *words: str) -> list[str]:
     """Where any of `words` still stands: `table: word` or `file: word`. Empty: nothing is left."""
-    needles = [(word, form) for word in words for form in _forms(word)]
+    needles = [(word, form) for word in words for form in forms(word)]
     found = {f"{table}: {word}" for table, value in values(url) for word, form in needles if form in value}
     for path in files(url):
         data = path.read_bytes()
@@ -78,6 +78,6 @@ def leftovers(url: str, *words: str) -> list[str]:
     return sorted(found)
 
 
-def _forms(word: str) -> set[bytes]:
+def forms(word: str) -> set[bytes]:
     """A word as UTF-8, and as JSON escapes it."""
     return {word.encode(), word.encode("ascii", "backslashreplace")}

@@ -235,9 +235,9 @@ async def test_quit_quits(session: FakeSession) -> None:
     assert isinstance(await run("/quit", session), Quit)
 
 
-@pytest.mark.parametrize("text", ["last few weeks", "上周", "最近几天"])
+@pytest.mark.parametrize("text", ["last few weeks", "最近几天"])
 async def test_a_span_that_is_not_known_forgets_nothing(session: FakeSession, text: str) -> None:
     asked = await run(f"/forget {text}", session)
     assert isinstance(asked, Show)
     assert asked.text == WORDS.t("command.forget.no_span", text=text)
-    assert "last 5 weeks" in asked.text
+    assert "last week" in asked.text

@@ -77,6 +77,10 @@ class Calibrations:
         seen = self._sessions.get((session, name), _UNSEEN)
         return self.of(name).scale(seen.request, seen.bias)
 
+    def expected(self, name: str, packed: Packed) -> int:
+        """Tokens that a request without images most likely has, without the margin that it is packed with."""
+        return round(self.of(name).expected(features(packed)))
+
     def corrected(
         self, dialect: Dialect, session: int, packed: Packed, *, budget: int | None = None
     ) -> float | None:

@@ -312,7 +312,7 @@ class ChatEngine(Tasking):
         return count
 
     async def erase(self, turns: Sequence[TurnRef]) -> int:
-        """Erases turns with everything derived from them; returns how many."""
+        """Erases turns with everything derived from them; returns how many turns."""
         return await self.roster.forget_turns(turns)
 
     async def move_chat(self, address: Address, chat: str) -> None:

@@ -87,15 +87,23 @@ class FactChange:
     replaces: tuple[int, ...] = ()
 
 
+Place = tuple[int, int]
+"""Session and seq: a `TurnRef` where there are thousands."""
+
+
 @dataclass(frozen=True, slots=True)
 class FactBook:
     """The facts of an owner that hold now. Changes are written on top of `version` or not at all.
 
+    `outdated` are the turns in which something was said that holds no more: that, and what holds instead.
     `memo` keeps what is worked out of these very facts; it is a cache and no part of the value.
     """
 
     version: int
     facts: tuple[Fact, ...] = ()
+    outdated: Mapping[Place, Sequence[tuple[Fact, Fact]]] = field(
+        default_factory=dict[Place, Sequence[tuple[Fact, Fact]]], compare=False, repr=False
+    )
     memo: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
 
@@ -113,10 +121,6 @@ class Document:
     at: int
     terms: Mapping[str, int] = field(hash=False)
     tells: bool = False
-
-
-Place = tuple[int, int]
-"""Session and seq: a `TurnRef` where there are thousands."""
 
 
 class Found(NamedTuple):
@@ -307,8 +311,24 @@ class MemoryStore(Protocol):
         """Applies changes. False: the facts have changed since `version`; nothing is written."""
         ...
 
-    async def drop_facts(self, owner: int, which: Sequence[int]) -> int:
-        """Erases facts with the history that led to them; returns how many."""
+    async def drop_facts(self, owner: int, which: Sequence[int], said: Sequence[TurnRef] = ()) -> int:
+        """Erases facts with the history that led to them; returns how many.
+
+        `said`: turns that go out of memory with them; other facts that rest on these stay.
+        """
+        ...
+
+    async def forget_these(
+        self,
+        owners: Sequence[int],
+        facts: Sequence[int],
+        said: Sequence[TurnRef],
+        turns: Sequence[TurnRef] = (),
+    ) -> int:
+        """Erases facts with their history and the turns they were said in, and turns; returns how many went.
+
+        What else was learnt from `said` stays; with `turns` go the facts that rest on them alone.
+        """
         ...
 
     async def match(

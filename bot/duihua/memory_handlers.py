@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from duihua.command import Answer, Command, Confirm, Document, Scene, Show
 from duihua.escapes import clean, one_line
 from duihua.memories import Fact
-from duihua.memory.naming import means_span, span
+from duihua.memory.naming import Span, means_span, span
 from duihua.messages import Turn, text_of
 from duihua.person_session import CODE_SECONDS
 
@@ -23,6 +23,8 @@ SHOWN = 8
 """Things listed before they are forgotten."""
 LINE = 100
 """Characters of a listed text."""
+
+MIDNIGHT = time()
 
 _ON, _OFF, _ALL = ("on", "开", "开启"), ("off", "关", "关闭"), ("all", "全部", "所有")
 
@@ -46,7 +48,8 @@ async def _memory(scene: Scene) -> Answer:
     if not facts:
         return Show(f"{state}\n{words.t('command.memory.nothing')}")
     pages = (len(facts) + PAGE - 1) // PAGE
-    page = min(max(1, int(wish or 1)), pages)
+    asked = int(wish or 1)
+    page = min(max(1, asked), pages)
     first = (page - 1) * PAGE
     listed = facts[first : first + PAGE]
     sources = await _sources(scene, listed)
@@ -61,6 +64,8 @@ async def _memory(scene: Scene) -> Answer:
         for number, (fact, source) in enumerate(zip(listed, sources, strict=True), first + 1)
     ]
     more = [words.t("command.memory.page", page=page, pages=pages)] if pages > 1 else []
+    if page != asked:
+        state = words.t("command.memory.no_page", number=asked, page=page, pages=pages)
     return Show("\n".join([state, *lines, *more]))
 
 
@@ -93,18 +98,21 @@ async def _forget(scene: Scene) -> Answer:
         return _forget_session(scene)
     if wish.casefold() in _ALL:
         return _forget_all(scene)
-    if (minutes := span(wish)) is not None:
-        return await _forget_since(scene, minutes)
+    now = datetime.fromtimestamp(scene.engine.clock(), UTC).astimezone(scene.engine.timezone)
+    if (named := span(wish, now)) is not None:
+        return await _forget_between(scene, named)
     if means_span(wish):
         return Show(scene.words.t("command.forget.no_span", text=one_line(wish, 40)))
     if wish.isascii() and wish.isdigit() and len(wish) < 6:
         facts = await scene.session.facts()
         if not 1 <= int(wish) <= len(facts):
             return Show(scene.words.t("command.forget.no_number", number=wish, count=len(facts)))
-        return await _forget_these(scene, [facts[int(wish) - 1]], [])
+        hint = scene.words.t("command.forget.hint")
+        return await _forget_these(scene, [facts[int(wish) - 1]], [], tail=[hint])
     facts, turns = await scene.session.mentions(wish)
     if not facts and not turns:
-        return Show(scene.words.t("command.forget.no_words", text=one_line(wish, 40)))
+        text = scene.words.t("command.forget.no_words", text=one_line(wish, 40))
+        return Show("\n".join([text, *await _unanswered(scene)]))
     return await _forget_these(scene, facts, turns)
 
 
@@ -126,31 +134,69 @@ def _forget_all(scene: Scene) -> Answer:
     return Confirm(words.t("command.forget.ask_all"), words.t("command.forget.kept"), proceed)
 
 
-async def _forget_since(scene: Scene, minutes: float) -> Answer:
-    turns = await scene.session.since(minutes * 60)
+async def _forget_between(scene: Scene, named: Span) -> Answer:
+    when = _dates(scene.words, named)
+    turns = await scene.session.between(*named)
     if not turns:
-        return Show(scene.words.t("command.forget.no_turns", text=one_line(scene.args, 40)))
-    return await _forget_these(scene, [], turns)
+        text = scene.words.t("command.forget.no_turns", when=when)
+        return Show("\n".join([text, *await _unanswered(scene)]))
+    return await _forget_these(scene, [], turns, head=[scene.words.t("command.forget.between", when=when)])
 
 
-async def _forget_these(scene: Scene, facts: Sequence[Fact], turns: Sequence[Turn]) -> Answer:
-    words = scene.words
-    facts = await scene.session.resting(facts, turns)
-    listed = [f"- {one_line(fact.text, LINE)}" for fact in facts] + [f"- {_line(turn)}" for turn in turns]
-    more = len(listed) - SHOWN
-    if more > 0:
-        listed = [*listed[:SHOWN], words.t("command.forget.more", count=more)]
-    question = words.t("command.forget.ask_these", facts=len(facts), turns=len(turns))
+async def _unanswered(scene: Scene) -> list[str]:
+    """That what is being answered now is in none of it, if there is something."""
+    answering = await scene.session.answering()
+    return [scene.words.t("command.forget.running")] if answering else []
+
+
+def _dates(words: Catalogue, named: Span) -> str:
+    """A span as it was understood: whole days as such, the last one included."""
+    first, after = named
+    if first.time() == after.time() == MIDNIGHT:
+        first, last = (f"{day:%Y-%m-%d}" for day in (first, after - timedelta(days=1)))
+    else:
+        first, last = (f"{moment:%Y-%m-%d %H:%M}" for moment in named)
+    return first if first == last else words.t("command.forget.dates", first=first, last=last)
+
+
+async def _forget_these(
+    scene: Scene,
+    facts: Sequence[Fact],
+    turns: Sequence[Turn],
+    *,
+    head: Sequence[str] = (),
+    tail: Sequence[str] = (),
+) -> Answer:
+    words, session = scene.words, scene.session
+    named = {turn.ref for turn in turns}
+    behind = [turn for turn in await session.behind(facts) if turn.ref not in named]
+    gone = await session.resting(facts, turns)
+    stays = [fact for fact in await session.resting(facts, [*turns, *behind]) if fact not in gone]
+    listed = _cut(words, [*(_fact(fact) for fact in gone), *(_line(turn) for turn in (*turns, *behind))])
+    if stays:
+        listed += [words.t("command.forget.stays"), *_cut(words, [_fact(fact) for fact in stays])]
+    tail = [*tail, *await _unanswered(scene)]
+    much = {"facts": len(gone), "turns": len(turns) + len(behind)}
+    question = words.t("command.forget.ask_these", **much)
 
     async def proceed() -> Answer:
-        count = await scene.session.forget_these(facts, [turn.ref for turn in turns])
-        return Show(words.t("command.forget.done_these", count=count))
+        await session.forget_these(facts, [turn.ref for turn in turns])
+        return Show("\n".join([*head, words.t("command.forget.done_these", **much), *tail]))
 
-    return Confirm("\n".join([*listed, question]), words.t("command.forget.kept"), proceed)
+    return Confirm("\n".join([*head, *listed, question]), words.t("command.forget.kept"), proceed)
+
+
+def _cut(words: Catalogue, lines: Sequence[str]) -> list[str]:
+    more = len(lines) - SHOWN
+    return [*lines[:SHOWN], *([words.t("command.forget.more", count=more)] if more > 0 else [])]
+
+
+def _fact(fact: Fact) -> str:
+    return f"- {one_line(fact.text, LINE)}"
 
 
 def _line(turn: Turn) -> str:
-    return one_line(f"{text_of(turn.input)} -> {turn.text}", LINE)
+    return "- " + one_line(f"{text_of(turn.input)} -> {turn.text}", LINE)
 
 
 # ---------------------------------------------------------------- seeing
@@ -186,7 +232,8 @@ async def _context(scene: Scene) -> Answer:
         source = words.t(key, turn=hit.ref.seq, date=date) if hit.ref else words.t(key, date=date)
         lines.append(f"  {source} ({hit.score:.2f}): {one_line(hit.text, 60)}")
     limit = f"{view.limit:,}" if view.limit else words.t("command.context.no_limit")
-    lines.append(words.t("command.context.total", tokens=f"{view.tokens:,}", limit=limit))
+    much = {"tokens": f"{view.tokens:,}", "expected": f"{view.expected:,}"}
+    lines.append(words.t("command.context.total", limit=limit, **much))
     if view.counted is not None:
         lines.append(words.t("command.context.counted", tokens=f"{view.counted:,}"))
     return Show("\n".join(lines))

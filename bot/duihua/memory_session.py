@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from duihua.memories import Fact, Hit
-from duihua.memory.naming import holding
+from duihua.memory.naming import holding, quoted
 from duihua.messages import Turn, TurnRef, text_of
 from duihua.place import Handle
 
@@ -85,39 +86,54 @@ class MemorySession(Handle):
         owned = await engine.store.sessions(info.owner)
         return [one.id for one in owned if not one.address.shared]
 
-    async def since(self, seconds: float) -> list[Turn]:
-        """The turns of this conversation, on all its paths, that began within the last `seconds`."""
+    async def between(self, start: datetime, end: datetime) -> list[Turn]:
+        """The turns of this conversation, on all its paths, that began from `start` to before `end`."""
         engine, info = await self._place.made()
-        return list(await engine.store.since(info.id, int((engine.clock() - seconds) * 1000)))
+        first, last = (int(moment.timestamp() * 1000) for moment in (start, end))
+        return [turn for turn in await engine.store.since(info.id, first) if turn.at < last]
+
+    async def answering(self) -> bool:
+        """Whether something that was said here has no answer yet: memory knows of it when it has one."""
+        _, info = await self._place.look()
+        return info is not None and info.pending > 0
+
+    async def behind(self, facts: Sequence[Fact]) -> list[Turn]:
+        """The turns that go when these facts are forgotten: they rest on them, or stand there word for word.
+
+        The same holds for what they replaced: else that would be found in its turn as if it were still true.
+        """
+        engine, _ = await self._owner()
+        gone = with_history(facts, await self._own_facts())
+        sources = {ref for fact in gone for ref in fact.sources}
+        stands = quoted([fact.text for fact in gone])
+        turns: list[Turn] = []
+        for session in await self._own_sessions() if gone else ():
+            everything = await engine.store.since(session, 0)
+            turns += [turn for turn in everything if turn.ref in sources or stands(_said(turn))]
+        return turns
 
     async def resting(self, facts: Sequence[Fact], turns: Sequence[Turn] = ()) -> list[Fact]:
-        """The facts that go when these facts and turns are forgotten: those that rest on nothing else."""
-        gone = {turn.ref for turn in turns} | {ref for fact in facts for ref in fact.sources}
-        wanted = {fact.id for fact in facts}
-        return [
-            fact
-            for fact in await self._own_facts()
-            if fact.id in wanted or (fact.sources and gone.issuperset(fact.sources))
-        ]
+        """The facts that go when these facts and turns are forgotten.
+
+        They are these facts, what they replaced, and those that rest on these turns alone.
+        """
+        known = await self._own_facts()
+        gone = {turn.ref for turn in turns}
+        alone = [fact for fact in known if fact.sources and gone.issuperset(fact.sources)]
+        also = {fact.id for fact in (*with_history(facts, known), *alone)}
+        return [fact for fact in known if fact.id in also]
 
     async def forget_these(self, facts: Sequence[Fact], turns: Sequence[TurnRef] = ()) -> int:
         """Erases facts and turns of this memory's own with everything derived; returns how many.
 
-        The turns that a fact rests on stay in their conversation, but memory knows of them no more: else the
-        same would be found in them again.
+        A fact goes with the turns `behind` it, but what else was learnt from these stays. With `turns` go
+        the facts that rest on them alone.
         """
         engine, _ = await self._place.made()
-        count = 0
-        if facts:
-            refs = [ref for fact in facts for ref in fact.sources]
-            await engine.store.withdraw(refs, ())
-            for one in await self._owners():
-                await engine.store.drop_facts(one, [fact.id for fact in facts])
-            count = len(facts)
+        said = [turn.ref for turn in await self.behind(facts)]
         own = await self._own_sessions()
-        count += await engine.roster.forget_turns([ref for ref in turns if ref.session in own])
-        await engine.store.scrub()
-        return count
+        mine = [ref for ref in turns if ref.session in own]
+        return await engine.roster.forget_these(await self._owners(), [fact.id for fact in facts], said, mine)
 
     async def forget_everything(self) -> int:
         """Erases everything about the person; returns the sessions erased.
@@ -142,6 +158,19 @@ class MemorySession(Handle):
         engine, info = await self._place.made()
         await engine.upkeep.settle(info.id)
         return engine, engine.recollection.holder(info).owner
+
+
+def with_history(facts: Sequence[Fact], known: Sequence[Fact]) -> list[Fact]:
+    """Those of the known facts that are these, or led to them."""
+    gone = {fact.id for fact in facts}
+    later = {fact.id: fact.superseded_by for fact in known}
+
+    def leads(id_: int) -> bool:
+        while id_ and id_ not in gone:
+            id_ = later.get(id_, 0)
+        return bool(id_)
+
+    return [fact for fact in known if leads(fact.id)]
 
 
 def _said(turn: Turn) -> str:

@@ -43,7 +43,8 @@ class ContextView:
         messages: as they are sent.
         turns: messages[i] comes from this turn, None: from none.
         skills: names of those that are offered.
-        tokens: of all, estimated.
+        tokens: of all, as they count against the limit: estimated, with a margin.
+        expected: of all, without that margin.
         limit: tokens that a request of this model may have, None: not documented.
         start: number of the turn at which the window starts.
         parts: the same in its parts, in the order of the request.
@@ -60,6 +61,7 @@ class ContextView:
     tokens: int
     limit: int | None
     start: int
+    expected: int = 0
     parts: tuple[ContextPart, ...] = ()
     recalled: tuple[Hit, ...] = ()
     offered: str = ""
@@ -153,6 +155,7 @@ async def _preview(
         tokens=packed.tokens,
         limit=dialect.soft.tokens,
         start=packed.start if packed.start != current.ref.seq else 0,
+        expected=recollection.expected(dialect.name, packed),
         parts=_shared(packed.tokens, [part for part in parts if part.text]),
         recalled=composed.shown,
         offered=dialect.lower(tools).decode(),

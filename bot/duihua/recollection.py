@@ -21,7 +21,7 @@ from duihua.memories import Fact, FactBook, Hit, Note, Recall, RecallsUnasked, R
 from duihua.memory import notes as noting
 from duihua.memory import telling
 from duihua.messages import Address, Attachment, Turn, TurnRef, text_of
-from duihua.ports import SessionInfo, Store, ToolSpec, Work
+from duihua.ports import Packed, SessionInfo, Store, ToolSpec, Work
 from duihua.redact import where
 from duihua.remembering import OwnMemory
 
@@ -157,6 +157,10 @@ class Recollection:
             hits = await self._hits(holder, turns[-1], start, remembered.instructions) if holder.on else ()
             notes = (*remembered.notes, *composed.pending)
             remembered = replace(remembered, notes=notes, hits=hits or remembered.hits)
+
+    def expected(self, model: str, packed: Packed) -> int:
+        """Tokens that a request most likely has: see `Calibrations.expected`."""
+        return self._calibrations.expected(model, packed)
 
     async def _hits(
         self, holder: Holder, turn: Turn, window: int, instructions: Sequence[Fact]

@@ -60,14 +60,16 @@ class OwnMemory:
         return await self._recall.search(self._owner, query, limit=limit)
 
     async def forget(self, query: str) -> Sequence[str]:
-        """Erases the facts that `query` names; returns their texts."""
+        """Erases the facts that `query` names; returns their texts.
+
+        What they rest on stays in its conversation, but memory knows of it no more.
+        """
         hits = await self._recall.search(self._owner, query, limit=20)
         meant = {hit.fact for hit in hits if hit.fact and hit.score >= SURE}
         book = await self._store.facts(self._owner)
         gone = [fact for fact in book.facts if fact.id in meant]
         if gone:  # and what they rest on, and this very wish: else the same would be found in them again
             refs = {ref for fact in gone for ref in fact.sources} | {self._turn.ref}
-            await self._store.withdraw(sorted(refs), ())
-            await self._store.drop_facts(self._owner, [fact.id for fact in gone])
+            await self._store.drop_facts(self._owner, [fact.id for fact in gone], sorted(refs))
             await self._store.scrub()
         return [fact.text for fact in gone]

@@ -67,14 +67,18 @@ class Roster:
         return count
 
     async def forget_turns(self, turns: Sequence[TurnRef]) -> int:
-        """Erases turns with everything derived from them; returns how many."""
-        by_session: dict[int, list[int]] = {}
-        for ref in turns:
-            by_session.setdefault(ref.session, []).append(ref.seq)
-        count = 0
-        for session, seqs in by_session.items():
-            count += await self._store.erase(session, seqs)
+        """Erases turns with everything derived from them; returns how many turns."""
+        return await self.forget_these((), (), (), turns)
+
+    async def forget_these(
+        self, owners: Sequence[int], facts: Sequence[int], said: Sequence[TurnRef], turns: Sequence[TurnRef]
+    ) -> int:
+        """Erases facts and turns with everything derived from them: see `MemoryStore.forget_these`."""
+        count = await self._store.forget_these(owners, facts, said, turns)
+        for session in {ref.session for ref in (*said, *turns)}:
             self._drop(session)
+        for owner in owners:
+            self._recollection.drop_owner(owner)
         await self._store.scrub()
         return count
 

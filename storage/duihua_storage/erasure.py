@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from duihua.messages import TurnRef
 from duihua.ports import Fence
 from duihua_storage import access, arrivals, chats, facts, files, index, notes
 from duihua_storage.expressions import const, now, number, numbers
@@ -209,6 +210,30 @@ def erase(session: int, which: Sequence[int] | None, fence: Fence | None) -> Tx[
         yield files.drop_waiting(session)
     if cut or which is None:
         yield from _recount(session, free=bool(cut))
+    return count
+
+
+def forget_these(
+    owners: Sequence[int], which: Sequence[int], said: Sequence[TurnRef], refs: Sequence[TurnRef]
+) -> Tx[int]:
+    """Erases facts with their history and the turns `said`, and turns with all that rests on them alone.
+
+    What else was learnt from `said` stays. Returns how many of the owners' facts and of the turns went.
+    """
+    wanted, alone = facts.by_session(refs), facts.by_session(set(said) - set(refs))
+    for session in sorted({*wanted, *alone, *(-owner for owner in owners if owner < 0)}):
+        yield _LOCK, {"s": session}
+    count = 0
+    for owner in owners:
+        count += yield from facts.count(owner)
+        yield from facts.drop(owner, which)
+    for session, seqs in wanted.items():
+        count += yield from erase(session, seqs, None)
+    for session, seqs in alone.items():
+        yield from facts.loosen(session, seqs)
+        count += yield from erase(session, seqs, None)
+    for owner in owners:
+        count -= yield from facts.count(owner)
     return count
 
 

@@ -3,6 +3,9 @@
 Whoever changes the facts of a person holds their row, and raises its generation: a writer that read them
 before writes nothing. Of a shared conversation the session's row is held, and the version is a digest of the
 facts themselves. Locks are taken in this order: sessions, people, facts.
+
+A source with seq 0 is a session whose turn went while the fact was to stay: nothing is shown of it, but with
+the whole session the fact goes, too.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any, cast
 import orjson
 from sqlalchemy import Float, bindparam, case, delete, func, insert, literal_column, null, select, update
 
-from duihua.memories import Fact, FactBook, FactChange, FactKind, Finding
+from duihua.memories import Fact, FactBook, FactChange, FactKind, Finding, Place
 from duihua.messages import TurnRef
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.sessions import clean
@@ -63,13 +66,29 @@ def book(owner: int, superseded: bool) -> Tx[FactBook]:
     generation, at = known[0]
     sources: dict[int, list[TurnRef]] = {}
     for fact, session, seq in rests:
+        if not seq:
+            continue
         sources.setdefault(fact, []).append(TurnRef(session, seq))
+    everything = [_fact(owner, row, sources.get(row[0], ())) for row in rows]
     found = tuple(
-        _fact(owner, row, sources.get(row[0], ()))
-        for row in rows
-        if superseded or not (row[8] or 0 < row[7] <= at)
+        fact for fact in everything if superseded or not (fact.superseded_by or 0 < fact.expires <= at)
     )
-    return FactBook(generation if owner > 0 else _digest(generation, rows), found)
+    version = generation if owner > 0 else _digest(generation, rows)
+    return FactBook(version, found, _outdated(everything))
+
+
+def _outdated(everything: Sequence[Fact]) -> dict[Place, list[tuple[Fact, Fact]]]:
+    """The turns that a fact rests on which another one has replaced since, with both."""
+    found: dict[Place, list[tuple[Fact, Fact]]] = {}
+    later = {fact.id: fact for fact in everything} if any(fact.superseded_by for fact in everything) else {}
+    for fact in later.values():
+        holds = fact
+        while holds.superseded_by in later:
+            holds = later[holds.superseded_by]
+        if holds is not fact and holds.text != fact.text:
+            for ref in fact.sources:
+                found.setdefault((ref.session, ref.seq), []).append((fact, holds))
+    return found
 
 
 def _fact(owner: int, row: Any, sources: Iterable[TurnRef]) -> Fact:
@@ -163,13 +182,13 @@ def put(owner: int, version: int, changes: Sequence[FactChange]) -> Tx[bool]:
     written (unless it never had one: a person said it outright).
     """
     wanted = {source for change in changes for source in change.finding.sources}
-    by_session = _by_session(wanted)
-    if by_session:
-        yield _HOLD, {"ids": _list(by_session)}
+    places = by_session(wanted)
+    if places:
+        yield _HOLD, {"ids": _list(places)}
     if not (yield from _claim(owner, version)):
         return False
     there: set[TurnRef] = set()
-    for session, seqs in by_session.items():
+    for session, seqs in places.items():
         there.update(TurnRef(*row) for row in (yield _STILL, {"s": session, "qs": _list(seqs)}))
     for change in changes:
         sources = [source for source in change.finding.sources if source in there]
@@ -220,6 +239,7 @@ def _content(finding: Finding) -> Mapping[str, Any]:
 # ---------------------------------------------------------------- erasing
 
 _CHAIN = Statement(select(F.id, F.superseded_by).where(F.owner_id == bindparam("o")))
+_COUNT = Statement(select(func.count()).select_from(facts).where(F.owner_id == bindparam("o")))
 _NO_SOURCES_OF = Statement(delete(fact_sources).where(X.fact_id.op("IN")(numbers("fs"))))
 _DROP = Statement(delete(facts).where(F.id.op("IN")(numbers("fs"))))
 _FORWARD = Statement(
@@ -229,8 +249,16 @@ _FORWARD = Statement(
 )
 
 
+def count(owner: int) -> Tx[int]:
+    """How many facts an owner has, with their history."""
+    rows = yield _COUNT, {"o": owner}
+    return rows[0][0]
+
+
 def drop(owner: int, which: Sequence[int]) -> Tx[int]:
     """Erases facts with the history that led to them; returns how many."""
+    if not which:
+        return 0
     yield _lock(owner)
     chain: dict[int, int] = {id_: by or 0 for id_, by in (yield _CHAIN, {"o": owner})}
     gone = {id_ for id_ in which if id_ in chain}
@@ -257,7 +285,7 @@ _OWNERS = Statement(select(F.id, F.owner_id).where(F.id.op("IN")(numbers("fs")))
 
 def withdraw(refs: Sequence[TurnRef], which: Sequence[int]) -> Tx[None]:
     """Turns are no source any more; facts that rest on nothing else go, and so do those in `which`."""
-    for session, seqs in _by_session(refs).items():
+    for session, seqs in by_session(refs).items():
         yield from erase(session, seqs)
     by_owner: dict[int, list[int]] = {}
     for fact, owner in (yield _OWNERS, {"fs": _list(which)}) if which else ():
@@ -266,10 +294,30 @@ def withdraw(refs: Sequence[TurnRef], which: Sequence[int]) -> Tx[None]:
         yield from drop(owner, by_owner[owner])
 
 
+def loosen(session: int, seqs: Collection[int]) -> Tx[None]:
+    """Facts rest on these turns no more, and stay as what was said in the session, whose row is held."""
+    where: dict[str, Any] = {"s": session, "qs": _list(seqs)}
+    resting = yield _RESTING_SOME, where
+    for owner in sorted({row[1] for row in resting}):
+        yield _lock(owner)
+    if resting:
+        yield [(_LOOSE, where), (_UNREST_SOME, where)]
+
+
 _of_session = X.session_id == bindparam("s")
 _of_turns = _of_session & X.seq.op("IN")(numbers("qs"))
 _RESTING = select(F.id, F.owner_id).join_from(fact_sources, facts, F.id == X.fact_id).distinct()
 _RESTING_ALL, _RESTING_SOME = Statement(_RESTING.where(_of_session)), Statement(_RESTING.where(_of_turns))
+_LOOSE = Statement(
+    lambda insert: (
+        insert(fact_sources)
+        .from_select(
+            ["fact_id", "session_id", "seq"],
+            select(X.fact_id, X.session_id, const(0)).where(_of_turns).distinct(),
+        )
+        .on_conflict_do_nothing()
+    )
+)
 _UNREST_ALL = Statement(delete(fact_sources).where(_of_session))
 _UNREST_SOME = Statement(delete(fact_sources).where(_of_turns))
 _UNFOUNDED = Statement(
@@ -348,9 +396,10 @@ def move(owner: int, to: int, same: Mapping[int, int], replaced: Mapping[int, in
         yield _REPLACE, {"o": to, "f": new, "fs": _list([old])}
 
 
-def _by_session(refs: Iterable[TurnRef]) -> dict[int, list[int]]:
+def by_session(refs: Iterable[TurnRef]) -> dict[int, list[int]]:
+    """The seqs of turns by their session, in order."""
     out: dict[int, list[int]] = {}
-    for ref in sorted(refs):
+    for ref in sorted(set(refs)):
         out.setdefault(ref.session, []).append(ref.seq)
     return out
 

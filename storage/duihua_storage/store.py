@@ -291,10 +291,27 @@ class SqlStore:
         """Applies changes. False: the facts have changed since `version`; nothing is written."""
         return await self._db.write(lambda: facts.put(owner, version, changes), "facts")
 
-    async def drop_facts(self, owner: int, which: Sequence[int]) -> int:
-        """Erases facts with the history that led to them; returns how many."""
+    async def drop_facts(self, owner: int, which: Sequence[int], said: Sequence[TurnRef] = ()) -> int:
+        """Erases facts with the history that led to them; returns how many.
+
+        `said`: turns that go out of memory with them; other facts that rest on these stay.
+        """
         self._erased = True
-        return await self._db.write(lambda: facts.drop(owner, which), "erase")
+        return await self._db.write(lambda: upkeep.drop_facts(owner, which, said), "erase")
+
+    async def forget_these(
+        self,
+        owners: Sequence[int],
+        facts: Sequence[int],
+        said: Sequence[TurnRef],
+        turns: Sequence[TurnRef] = (),
+    ) -> int:
+        """Erases facts with their history and the turns they were said in, and turns; returns how many went.
+
+        What else was learnt from `said` stays; with `turns` go the facts that rest on them alone.
+        """
+        self._erased = True
+        return await self._db.write(lambda: erasure.forget_these(owners, facts, said, turns), "erase")
 
     async def match(
         self,

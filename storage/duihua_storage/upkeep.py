@@ -6,7 +6,7 @@ was erased meanwhile (the session's generation is another) is not written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 from sqlalchemy import bindparam, func, select, update
@@ -139,11 +139,23 @@ def since(session: int, at: int) -> Tx[Sequence[Turn]]:
 
 def withdraw(refs: Sequence[TurnRef], which: Sequence[int]) -> Tx[None]:
     """Takes turns out of memory: off record, out of the index, no source of facts."""
-    by_session: dict[int, list[int]] = {}
-    for ref in refs:
-        by_session.setdefault(ref.session, []).append(ref.seq)
-    for session, seqs in sorted(by_session.items()):
+    yield from _silence(facts.by_session(refs))
+    yield from facts.withdraw(refs, which)
+
+
+def drop_facts(owner: int, which: Sequence[int], said: Sequence[TurnRef]) -> Tx[int]:
+    """Erases facts with their history; the turns `said` go out of memory, but not what else they taught."""
+    turns = facts.by_session(said)
+    yield from _silence(turns)
+    count = yield from facts.drop(owner, which)
+    for session, seqs in turns.items():
+        yield from facts.loosen(session, seqs)
+    return count
+
+
+def _silence(turns: Mapping[int, Sequence[int]]) -> Tx[None]:
+    """Off record, and out of the index: a session after the other, whose row is held then."""
+    for session, seqs in turns.items():
         yield _LOCK, {"s": session}
         yield _OFF, {"s": session, "qs": orjson.dumps(seqs).decode()}
         yield from index.remove(session, seqs)
-    yield from facts.withdraw(refs, which)

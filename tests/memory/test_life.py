@@ -17,7 +17,6 @@ from duihua.memory.notes import (
     MANY,
     NOTE,
     chain,
-    covered,
     fitting,
     fold,
     lay,
@@ -30,6 +29,7 @@ from duihua.ports import Packed, ToolSpec
 from duihua.tokens import estimate
 from duihua_prompts import context_text
 from tests.dialects import ALL
+from tests.memory.covering import covered
 from tests.wire import loaded
 
 Action = Literal["say", "undo", "retry", "erase", "leave"]

@@ -15,7 +15,6 @@ from duihua.memory.notes import (
     NOTE,
     SPANS,
     chain,
-    covered,
     fitting,
     fold,
     lay,
@@ -25,6 +24,7 @@ from duihua.memory.notes import (
 )
 from duihua.messages import Call, Quote, Step, Text, Turn, TurnRef
 from duihua.tokens import estimate
+from tests.memory.covering import covered
 from tests.strategies import conversations, huge, texts
 
 

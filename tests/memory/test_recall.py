@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from duihua.memories import Fact, FactBook, Hit
-from duihua.memory.quoting import LIMIT, extract
+from duihua.memory.quoting import LIMIT, excerpt
 from duihua.memory.recall import LexicalRecall
 from duihua.messages import Turn, TurnRef
 from tests.memory.plain_index import PlainIndex, turn
@@ -293,11 +293,11 @@ async def test_an_embedder_that_fails_leaves_the_words(caplog: pytest.LogCapture
 
 def test_a_long_text_is_cut_around_what_answers() -> None:
     text = "闲话很多。" * 200 + "密码本放在书架第三层。" + "还有别的话。" * 200
-    shown = extract(text, ["书架", "密码"])
+    shown = excerpt(text, ["书架", "密码"])
     assert "密码本放在书架第三层。" in shown
     assert shown.startswith("…")
     assert len(shown) <= LIMIT + 2
 
 
 def test_a_huge_text_with_everything_asked_for_is_cut_fast() -> None:
-    assert len(extract("茶水" * 10**6, ["茶水", "水茶"] * 50)) <= LIMIT + 2
+    assert len(excerpt("茶水" * 10**6, ["茶水", "水茶"] * 50)) <= LIMIT + 2

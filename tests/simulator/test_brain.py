@@ -332,3 +332,7 @@ def test_a_function_that_is_named_is_called(question: str, expected: dict[str, A
 
 def test_a_function_whose_name_is_but_part_of_a_word_is_not_called() -> None:
     assert called("I like xroll_dice and scrolls", functions=(DICE,)) == []
+
+
+def test_functions_that_are_offered_are_tokens_of_the_request() -> None:
+    assert ask("hi", functions=OFFERED).prompt > ask("hi").prompt + 10 * len(OFFERED)

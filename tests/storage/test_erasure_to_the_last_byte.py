@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pytest
 from sqlalchemy import LargeBinary
+from sqlalchemy import Text as Letters
 
 from duihua.memories import Chore, Document, FactChange, Finding, Kept, Note
 from duihua.messages import (
@@ -34,7 +35,7 @@ from duihua.messages import (
 from duihua.ports import Fence, Outcome, Work
 from duihua_storage import SqlStore, upgrade
 from duihua_storage.tables import metadata
-from tests.leftovers import leftovers, run
+from tests.leftovers import forms, leftovers, run
 from tests.storage.talk import LEASE, end, queue, say, sends
 
 SHARED = "共同的词both"
@@ -360,6 +361,53 @@ async def test_a_turn_that_goes_on_after_an_erase_leaves_nothing_of_it(
     await store.scrub()
     gone = [*alice.some(*OF_THE_TURN), *alice.some("later", "running", "so far", "waiting", "waiting file")]
     assert traces(database_url, gone) == []
+
+
+WORDLESS = {
+    "tenant", "front", "bot", "kind", "state", "role", "was", "effect", "memory", "lang", "finish",
+    "sha256", "code", "token", "lease_owner",  # digests, and what was drawn by lot
+    "mime", "platform", "usage", "covers", "by",
+    "arrivals.source", "arrivals.key", "inbox.source", "inbox.source_id", "heard.key",  # numbers
+    "inbox.error",  # never written
+    "segments.body",  # hashes of terms: see `hashed`
+    "holds.source", "state.name", "state.value", "invitations.code",  # the program's own
+}  # fmt: skip
+"""Columns of text that hold nobody's words, by their names alone or with their tables'."""
+
+
+async def test_no_column_is_missed(store: SqlStore, database_url: str) -> None:
+    """A column that is added later has to be erased, or to be one that holds nobody's words."""
+    g = await plant(store, database_url, "alice")
+    await wait_and_run(store, g)
+    await store.show(TurnRef(g.session, g.later), 0, g.word("shown"))
+    await store.ask(
+        Address("terminal", g.word("chat")), g.word("external"), "x", "code", at=1, expires=2, most=3
+    )
+    places = [
+        (table.name, column)
+        for table in metadata.sorted_tables
+        for column in table.c
+        if isinstance(column.type, LargeBinary | Letters)
+        and WORDLESS.isdisjoint({column.name, f"{table.name}.{column.name}"})
+    ]
+    for table, column in places:
+        if not _holds(database_url, table, column.name, g.but()):  # every row is alice's
+            word = g.word(f"{table}.{column.name}")
+            data = word.encode() if isinstance(column.type, LargeBinary) else word
+            run(database_url, f"UPDATE {table} SET {column.name} = ?", data)
+            assert _holds(database_url, table, column.name, [word]), f"no row of {table} is planted"
+    await store.forget_user(g.user)
+    await store.scrub()
+    assert traces(database_url, g.but()) == []
+
+
+def _holds(url: str, table: str, column: str, words: Sequence[str]) -> bool:
+    needles = [form for word in (*words, *map(quote, words)) for form in forms(word)]
+    for (value,) in run(url, f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"):
+        data = value.encode() if isinstance(value, str) else bytes(value)
+        if any(needle in data for needle in needles):
+            return True
+    return False
 
 
 def sampled(url: str) -> set[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from duihua.memories import Note
-from duihua.memory.notes import chain, covered
+from duihua.memory.notes import chain
 from duihua_storage import SqlStore
 from tests.leftovers import leftovers, run
+from tests.memory.covering import covered
 from tests.storage.talk import at, talk
 
 

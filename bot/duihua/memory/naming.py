@@ -1,10 +1,13 @@
-"""What people name to have it forgotten: words that stand in a text, and spans of time until now."""
+"""What people name to have it forgotten: words that stand in a text, and spans of time."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, time, timedelta
+
+from duihua.memory.days import read
 
 _JOINED = (
     "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u30ff\u3130-\u318f\u31f0-\u31ff"
@@ -25,32 +28,49 @@ _UNITS = "|".join(f"(?P<u{minutes}>{names})" for minutes, names in _MINUTES.item
 _COUNTS = {"": 1, "a": 1, "an": 1, "one": 1, "半": 0.5, "两": 2, "兩": 2, "十": 10} | {
     digit: number for number, digit in enumerate("一二三四五六七八九", 1)
 }
-_SPAN = re.compile(
+_UNTIL_NOW = re.compile(
     rf"(?:(?:the )?(?:last|past)|最近|过去|過去)的?\s*"
     r"(?P<n>\d{1,4}|an?|one|[半一二两兩三四五六七八九十])?\s*"
     rf"(?:{_UNITS})(?:内|里|以内|以来)?",
-    re.IGNORECASE,
 )
-_MEANT = re.compile(  # a calendar's week is no span until now: what was said since would go with it
-    r"(?:the )?last\b|最近|过去|過去|上一?[个個]?(?:周|週|星期|礼拜|禮拜|月)$|去年$", re.IGNORECASE
+_CALENDAR = re.compile(
+    r"(?:the )?day before yesterday|yesterday|today|(?:last|previous|this) (?:week|month|year|weekend)"
+    r"|last (?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    r"|大?前天|[前昨今]日|[昨今]天|[前去今]年"
+    r"|(?:上上|[上本这這])一?[个個]?(?:(?:周|週|星期|礼拜|禮拜)[末一二三四五六日天]?|月)"
 )
+_MEANT = re.compile(r"(?:the )?last\b|最近|过去|過去")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NOUN = re.compile("[a-z]{3,}")  # may stand in the plural
 
 
-def span(text: str) -> float | None:
-    """The minutes until now that a text like `last 10m` or `最近一周` names; None: it names no such span."""
-    found = _SPAN.fullmatch(text.strip())
+Span = tuple[datetime, datetime]
+"""From the first moment to before the second."""
+
+
+def span(text: str, now: datetime) -> Span | None:
+    """The time that a text like `last 10m`, `最近一周` or `上周` names; None: it names none.
+
+    The first two reach until now. `last week`, `this month`, `昨天` are the calendar's, in the zone of `now`.
+    """
+    wish = text.strip().casefold()
+    if _CALENDAR.fullmatch(wish):
+        (days, *_), _ = read(re.sub("上一", "上", wish), now.date(), past=True)
+        first, after = (datetime.combine(day, time(), now.tzinfo) for day in days)
+        return first, after
+    found = _UNTIL_NOW.fullmatch(wish)
     if not found:
         return None
-    given = (found["n"] or "").lower()
+    given = found["n"] or ""
     unit = next(minutes for minutes in _MINUTES if found[f"u{minutes}"])
-    return (int(given) if given.isdigit() else _COUNTS[given]) * unit
+    minutes = (int(given) if given.isdigit() else _COUNTS[given]) * unit
+    return now - min(timedelta(minutes=minutes), now - _EPOCH), now
 
 
 def means_span(text: str) -> bool:
     """Whether a text is meant to name a span of time, even if it names none that is known."""
-    return _MEANT.match(text.strip()) is not None
+    return _MEANT.match(text.strip().casefold()) is not None
 
 
 def holding(words: str) -> Callable[[str], bool]:
@@ -65,6 +85,18 @@ def holding(words: str) -> Callable[[str], bool]:
         return all(pattern.search(flat) for pattern in wanted)
 
     return holds
+
+
+def quoted(texts: Iterable[str]) -> Callable[[str], bool]:
+    """Whether one of the texts stands in another one word for word, however it is spaced."""
+    wanted = [" ".join(_flat(text).split()) for text in texts]
+    patterns = [_standing(text) for text in wanted if text]
+
+    def stands(text: str) -> bool:
+        flat = " ".join(_flat(text).split())
+        return any(pattern.search(flat) for pattern in patterns)
+
+    return stands
 
 
 def _flat(text: str) -> str:

@@ -135,11 +135,6 @@ def fitting(notes: Sequence[Note], tokens: float) -> tuple[Note, ...]:
     return (one, *notes[whole:])
 
 
-def covered(notes: Iterable[Note]) -> set[int]:
-    """The seqs of all turns that the notes cover."""
-    return {seq for note in notes for first, last in note.covers for seq in range(first, last + 1)}
-
-
 def _ends(notes: Iterable[Note]) -> dict[int, Note]:
     """Notes by their last turn, a digest before a plain note. One that leads nowhere is left out."""
     return {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 
+from duihua.memories import Fact, Place
 from duihua.memory.telling import asks
 from duihua.messages import Turn, TurnRef
 
@@ -13,15 +14,21 @@ LIMIT = 240
 """Characters of what was said in a turn that was found; half of Chinese, which says more with each."""
 LESS, LEAST = 0.6, 0.4
 """The share of it that the answer has, and what was said around it."""
+HELD = 80
+"""Characters of what was true once, and of what is true instead."""
 READ = 20_000
 """Characters of a text in which the part to show is looked for."""
 
 _HAN = re.compile("[\u3400-\u9fff]")
 _BOUNDARY = re.compile(r"[。！？!?；;\n]|\.\s")
 _NAMES = {"zh": ("用户", "助手", "："), "en": ("User", "Assistant", ": ")}
+_OUTDATED = {
+    "zh": "（已过时：“{old}”；{day} 起：“{new}”）",
+    "en": " (outdated: “{old}”; since {day}: “{new}”)",
+}
 
 
-def extract(text: str, terms: Sequence[str], limit: int = LIMIT) -> str:
+def excerpt(text: str, terms: Sequence[str], limit: int = LIMIT) -> str:
     """A text in one line, cut to about `limit` characters around the place where most of the terms stand."""
     if len(text) <= limit:
         return " ".join(text.split())
@@ -75,24 +82,35 @@ def quote(
     zone: tzinfo | None,
     locale: str,
     found: TurnRef | None = None,
+    outdated: Mapping[Place, Sequence[tuple[Fact, Fact]]] | None = None,
 ) -> str:
     """Turns that belong together (each with what was `spoken`) as a text: `2023-05-02 Ann: … / Assistant: …`.
 
     An answer is left out where it says nothing of what is asked and nobody had asked for it. Of the turns
-    around the one that was `found` only what holds terms is told (None: all are told alike).
+    around the one that was `found` only what holds terms is told (None: all are told alike). What is
+    `outdated` in them (see `FactBook`) is marked, with what holds now.
     """
     said: list[str] = []
-    person, assistant, colon = _NAMES["zh" if locale.startswith("zh") else "en"]
+    language = "zh" if locale.startswith("zh") else "en"
+    person, assistant, colon = _NAMES[language]
     for turn, (words, answer) in turns:
         aside = found is not None and turn.ref != found
         name = " ".join(turn.author.name.split())[:40] if turn.author else ""
         asked, answered = _held(words, terms), _held(answer, terms)
+        before = len(said)
         if words and not (aside and answer and not asked and answered):
             limit = _limit(words, LEAST if aside else 1)
-            said.append(f"{name or person}{colon}{extract(words, asked, limit)}")
+            said.append(f"{name or person}{colon}{excerpt(words, asked, limit)}")
         if answer and (answered or not words or (not aside and asks(words))):
             limit = _limit(answer, LEAST if aside else LESS)
-            said.append(f"{assistant}{colon}{extract(answer, answered, limit)}")
+            said.append(f"{assistant}{colon}{excerpt(answer, answered, limit)}")
+        if outdated and len(said) > before:
+            for old, new in outdated.get((turn.ref.session, turn.ref.seq), ()):
+                said[-1] += _OUTDATED[language].format(
+                    old=excerpt(old.text, (), HELD),
+                    day=day(new.first_seen, zone),
+                    new=excerpt(new.text, (), HELD),
+                )
     return f"{day(at, zone)} {' / '.join(said)}".strip()
 
 

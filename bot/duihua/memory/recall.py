@@ -229,7 +229,9 @@ class LexicalRecall:
                 texts.add(said)
                 together = [there[p] for p in sorted({place, *beside[place]}) if p in there]
                 words = asked.terms[: asked.words]
-                text = quote(together, words, turn.at, self._zone, self._locale, turn.ref)
+                text = quote(
+                    together, words, turn.at, self._zone, self._locale, turn.ref, plan.outdated(matches)
+                )
                 hits.append(Hit(min(score, 1.0), text, turn.at, turn.ref))
         return hits
 
@@ -282,6 +284,11 @@ class _Plan:
             found = list(asking.worth_telling(self.floor, found, itemgetter(0), partial(_tells, matches)))
         self.facts = [(score, one) for score, one in found if isinstance(one, Fact)]
         self.turns = [(one, score) for score, one in found if not isinstance(one, Fact)]
+
+    def outdated(self, matches: Matches) -> Mapping[Place, Sequence[tuple[Fact, Fact]]]:
+        """See `FactBook`."""
+        book = self.book or matches.book
+        return book.outdated if book else {}
 
     def beside(
         self, some: Sequence[tuple[Place, float]], found: Mapping[Place, Found]

@@ -10,7 +10,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any, Literal
+
+import orjson
 
 Role = Literal["user", "assistant", "function"]
 Language = Literal["zh", "en"]
@@ -119,10 +122,16 @@ def estimate(text: str) -> int:
     return max(1, math.ceil(0.5 * len(_HAN.findall(text)) + words + 0.8 * rest))
 
 
-def prompt_tokens(messages: tuple[Message, ...], system: str) -> int:
-    """Tokens of a request, as `usage` tells them."""
+def prompt_tokens(messages: tuple[Message, ...], system: str, functions: tuple[Function, ...] = ()) -> int:
+    """Tokens of a request, as `usage` tells them: those of the functions that are offered among them."""
     calls = sum(estimate(c.name + c.arguments) for m in messages for c in m.calls)
-    return estimate(system) + sum(estimate(m.text) for m in messages) + calls
+    offered = sum(_offered(f.name, f.description, orjson.dumps(f.schema)) for f in functions)
+    return estimate(system) + sum(estimate(m.text) for m in messages) + calls + offered
+
+
+@lru_cache(1024)
+def _offered(name: str, description: str, schema: bytes) -> int:
+    return estimate(f"{name} {description} {schema.decode()}")
 
 
 def cut(text: str, count: int | None = None) -> list[str]:

@@ -25,7 +25,7 @@ _NAME = re.compile(r"^(?!>)[^:\n]{1,40}: ", re.MULTILINE)
 
 def prepared(ask: Ask, now: datetime) -> Ask:
     """The ask as the brain reads it: dated, and with functions and memories in plain text recognised."""
-    prompt = prompt_tokens(ask.messages, ask.system)
+    prompt = prompt_tokens(ask.messages, ask.system, ask.functions)
     return textcalls.normalised(_nameless(recall.apart(replace(ask, today=now.date(), prompt=prompt))))
 
 

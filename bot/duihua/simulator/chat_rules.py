@@ -86,7 +86,7 @@ class ChatRules:
         self.check(fields, model)
         functions = self.functions(fields.get("tools"), model)
         system, messages = self.messages(fields.get("messages"), model)
-        self.check_size(messages, system, model)
+        self.check_size(messages, system, functions, model)
         return self.ask(fields, system, messages, functions), model
 
     def ask(
@@ -283,9 +283,11 @@ class ChatRules:
             calls[id_] = Call(name, arguments, id_)
         return tuple(calls.values())
 
-    def check_size(self, messages: tuple[Message, ...], system: str, model: Model) -> None:
+    def check_size(
+        self, messages: tuple[Message, ...], system: str, functions: tuple[Function, ...], model: Model
+    ) -> None:
         """Whether the model takes so much."""
-        excess = Excess(model.name, prompt_tokens(messages, system), model.tokens)
+        excess = Excess(model.name, prompt_tokens(messages, system, functions), model.tokens)
         if len(system) + sum(len(m.text) for m in messages) > model.characters:
             raise self.too_large("characters", f"the max input characters is {model.characters}", excess)
         if excess.tokens > model.tokens:

@@ -138,7 +138,8 @@ class ModelArtsRules(ChatRules):
         ask, model = super().read(body)
         if ask.functions and thinks(body, model) and model.name in SWITCHED:
             raise flat(f"{model.name} cannot think and call functions in one request")
-        prompt, most = prompt_tokens(ask.messages, ask.system), body.get("max_tokens") or 1
+        prompt = prompt_tokens(ask.messages, ask.system, ask.functions)
+        most = body.get("max_tokens") or 1
         if prompt + most > model.tokens:
             told = f"{prompt + most} tokens ({prompt} in the messages, {most} in the completion)"
             words = f"This model's maximum context length is {model.tokens} tokens."

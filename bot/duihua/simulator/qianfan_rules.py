@@ -41,7 +41,7 @@ def read(body: Any, model: Model, *, system_with_functions: bool = True) -> Ask:
     if functions and system and not system_with_functions:
         raise Refused(CHECK_FAILED, "system is not supported when functions are set")
     messages = read_messages(fields["messages"], model)
-    _check_size(messages, system, model)
+    _check_size(messages, system, functions, model)
     return Ask(
         messages,
         functions,
@@ -229,8 +229,10 @@ def _result(fields: Mapping[str, Any], asked: tuple[Call, ...]) -> Message:
     return Message("function", content or "", name=asked[0].name)
 
 
-def _check_size(messages: tuple[Message, ...], system: str, model: Model) -> None:
-    excess = Excess(model.suffix, prompt_tokens(messages, system), model.tokens)
+def _check_size(
+    messages: tuple[Message, ...], system: str, functions: tuple[Function, ...], model: Model
+) -> None:
+    excess = Excess(model.suffix, prompt_tokens(messages, system, functions), model.tokens)
     if len(system) + sum(len(m.text) for m in messages) > model.characters:
         raise Refused(TOO_MANY_CHARACTERS, f"the max input characters is {model.characters}", excess)
     if model.tokens is not None and excess.tokens > model.tokens:

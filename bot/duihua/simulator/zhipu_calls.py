@@ -101,5 +101,5 @@ def count(rules: ChatRules, fields: Mapping[str, Any]) -> dict[str, Any]:
     if fields.get("model") not in COUNTED:
         raise Refused(400, "1211", "the model does not exist")
     ask, _ = rules.read({k: fields[k] for k in ("model", "messages", "tools") if k in fields})
-    tokens = prompt_tokens(ask.messages, ask.system)
+    tokens = prompt_tokens(ask.messages, ask.system, ask.functions)
     return {"usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
