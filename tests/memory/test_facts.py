@@ -380,8 +380,10 @@ class Shelf:
 
     def hear(self, *findings: Finding, now: int = AT) -> tuple[FactChange, ...]:
         changes = reconcile(self.valid, findings, now)
+        written: list[int] = []
         for change in changes:
             f = change.finding
+            written.append(change.known or len(self.facts) + 1)
             if change.known:
                 old = self.facts[change.known]
                 sources = tuple(sorted({*old.sources, *f.sources}))
@@ -396,7 +398,7 @@ class Shelf:
             self.facts[id_] = Fact(
                 *(id_, 1, f.kind, f.subject, f.text, f.sources, f.confidence, f.at, f.at, f.expires)
             )
-            for replaced in change.replaces:
+            for replaced in (written[-id_ - 1] if id_ < 0 else id_ for id_ in change.replaces):
                 old = self.facts[replaced]
                 self.facts[replaced] = Fact(
                     *(old.id, 1, old.kind, old.subject, old.text, old.sources, old.confidence),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from duihua.memory.statements import visible
 from duihua.memory.voices import is_heading, is_own, letter
 
 MOST = 2_000
@@ -101,7 +102,7 @@ _POLITE = re.compile(
 class Clause:
     """A clause as its author claims it.
 
-    `text` is verbatim from the first word on, `plain` the same (its characters one by one, quotations hidden,
+    `text` is verbatim (but for characters that nobody sees) from the first word on, `plain` the same (its characters one by one, quotations hidden,
     Traditional characters of common words simplified); `rest` is verbatim from here to the sentence's end.
     `supposed`: it depends on an if, so that only a wish may stand in it. `asked`: its sentence is a question
     that asks politely; the same holds. `first`: the first one of its sentence; `greeted`: after a greeting.
@@ -124,6 +125,7 @@ def claimed(text: str) -> Iterator[Clause]:
     """The clauses of a message that its author claims, in their order."""
     if len(text) > MOST:
         return
+    text = visible(text)
     plain = _hidden(folded(text))
     plain = plain[: letter(plain)]
     for found in _SENTENCE.finditer(plain):

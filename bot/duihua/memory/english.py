@@ -78,7 +78,7 @@ RULES: tuple[Rule, ...] = (
     # where one lives and comes from
     (
         rf"(?:i|we)(?:'m|'re|'ve| am| are| have)? ?{_OFTEN}(?:lives?|reside|living|based|moved|relocated|"
-        r"settled|moving) (?:back )?(?:in|to|near|at) (?P<v>(?!fear|hope|peace|the (?:moment|past|present|"
+        r"settled) (?:back )?(?:in|to|near|at) (?P<v>(?!fear|hope|peace|the (?:moment|past|present|"
         rf"future|now)|an? \w*world)[^\W\d][\w .'-]{{1,40}}?)(?: now| currently| these days|"
         r" at the moment)?",
         rule("profile", "home"),
@@ -226,6 +226,10 @@ RULES: tuple[Rule, ...] = (
         r"(?:is|was|turns?|has|likes?|loves?|hates?|lives?|works?|plays?|wants?|goes|studies|started)"
         r"\b[^,]{0,60}",
         of_kin(""),
+    ),
+    (
+        r"our (?P<x>(?:[\w'-]+ )?anniversary)(?: is|'s|:| falls)(?: on)? (?P<v>[^,]{2,30}?)",
+        mine,
     ),
     (
         r"(?:the|our|my) (?P<x>(?!error|status|exit|port|version)(?:[\w-]+ ){0,2}(?:password|passcode|"

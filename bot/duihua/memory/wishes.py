@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from duihua.memory.clauses import folded
+from duihua.memory.statements import canonical
 
 _PLEASE = (
     r"(?:请|麻烦|拜托|烦请|希望|我希望|我要|我想|你|您|你们|帮我|给我|要|一定|千万|务必|可以|能|能不能|,|\s)*"
@@ -79,7 +80,7 @@ _ASPECTS = (
         "reply:length",
         re.compile(
             r"简短|简洁|简单点|详细|长一点|短一点|精简|\d+个?字以内|"
-            r"\b(?:short|brief|concise|detailed|long|under \d+ words|one sentence)\b",
+            r"\b(?:short|brief(?:ly)?|concise(?:ly)?|detailed|long|under \d+ words|one sentence)\b",
             re.IGNORECASE,
         ),
     ),
@@ -95,6 +96,29 @@ def wish(rest: str) -> bool:
     if any(pattern.match(plain) for pattern in _WISHES):
         return True
     return bool(_IMPERATIVE.match(plain) and _LATER.search(plain))
+
+
+_LIFTED = re.compile(
+    r"(?:please |and |now |actually |,)*(?:stop|quit|no need to|there's no need to|no more|forget (?:what i said )?about|"
+    r"you (?:don't|do not|needn't|no longer)(?: have to| need to)?) (?P<en>[^.!?\n]+?)"
+    r"(?: any ?more| any longer| now| from now on|,? please)*"
+    r"|you (?:can|may) (?P<again>[^.!?\n]+?) again|(?:please )?(?:don't|do not) (?P<not>[^.!?\n]+?) any ?more"
+    r"|(?:你|请|以后|今后|现在|可以|也|就|,)*(?:不用|不必|不需要|无需|别|不要)(?!的|管|说|问|客气|谢|担心)"
+    r"(?:再(?P<anew>[^,。!?\n]+?)了?|(?P<zh>[^,。!?\n]+?)了)[吧啊]?"
+    r"|(?:你|以后|今后|现在|又|也|,)*可以(?:再|又|重新|继续)?(?P<may>[^,。!?\n]+?)了",
+    re.IGNORECASE,
+)
+_ALL = re.compile(r"\b(?:always|all|every|the|so|that|using|your|answers?|repl\w+)\b|[都总再]|每次", re.IGNORECASE)
+
+
+def lifted(text: str) -> str:
+    """Which wish a clause takes back ("stop answering briefly", "不用加表情了"); empty if it takes back none."""
+    plain = folded(text).strip(" .!;~。")
+    found = _LIFTED.fullmatch(plain) if len(plain) <= 200 else None
+    if not found or wish(text):
+        return ""
+    what = canonical(_ALL.sub(" ", next(filter(None, found.groups()), "")))
+    return what if len(what) > 1 else ""
 
 
 def remembered(text: str) -> str:
