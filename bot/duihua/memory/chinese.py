@@ -65,7 +65,7 @@ RULES: tuple[Rule, ...] = (
     # one's name
     (
         rf"{ME}(?:的?(?:中文|英文|全|真|大|本)?名(?:字|儿)?(?:就?(?:叫做?|是|为))|(?:名叫|叫做?|全名叫?|"
-        rf"改名叫?做?|改名为|姓.名)){NAME}",
+        rf"改名叫做?|改名为|姓.名)){NAME}",
         rule("profile", "name", name=True),
     ),
     (
@@ -91,7 +91,8 @@ RULES: tuple[Rule, ...] = (
         rule("profile", "home"),
     ),
     (
-        rf"(?:{ME}|我们?家?){_ADVERBS}(?:搬|搬家)(?:到|去|来|回)了?(?P<v>\w{{2,24}}?)(?:住|生活|居住|定居)?",
+        rf"(?:{ME}|我们?家?){_ADVERBS}(?:搬|搬家)(?:到|去|来|回)了?"
+        r"(?P<v>(?!\w*(?:办公|座位|工位|隔壁|宿舍|房间))\w{2,24}?)(?:住|生活|居住|定居)?",
         rule("profile", "home"),
     ),
     (
@@ -175,7 +176,7 @@ RULES: tuple[Rule, ...] = (
         rule("preference", "dislike", taste=True),
     ),
     (
-        rf"{ME}{_HATE}(?:吃|喝)?(?P<v>[^,]{{1,40}}?)",
+        rf"(?!.{{0,6}}(?:今[天晚早]|[明昨]天|昨晚|早上|晚上|中午)){ME}{_HATE}(?:吃|喝)?(?P<v>[^,]{{1,40}}?)",
         rule("preference", "dislike", taste=True),
     ),
     (

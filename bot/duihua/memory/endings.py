@@ -46,10 +46,11 @@ def _single(state: str) -> Make:
 
 
 def _parted(found: re.Match[str]) -> Statement | None:
+    """One is together with somebody no more."""
     named = canonical(found["v"] or "")
     noun = re.sub(r"^我的?", "", named)
     over = [(f"my:{one}*", "" if not named or one == noun else named) for one in _PARTNERS]
-    return Statement("profile", "parted", named, (*over, ("is", "taken")))
+    return Statement("profile", "parted", named, (*over, ("is", "taken")), found[0][-1] in "开分掰")
 
 
 def _gone(found: re.Match[str]) -> Statement | None:
@@ -83,6 +84,13 @@ def _eats_again(found: re.Match[str]) -> Statement | None:
     return Statement("preference", "no dislike", value, (("dislike", value), ("is", f"不吃{value}")), True)
 
 
+def _switched(found: re.Match[str]) -> Statement | None:
+    """From one thing to another: of which sort they are shows what was known."""
+    old = canonical(found["v"])
+    over = tuple((one, old) for one in (*WORK, "study", "learning", "like", "my:*"))
+    return Statement("profile", "switched", canonical(found["to"]), over, True)
+
+
 _HAVE = r"(?:'ve| have| had)?(?: just| recently| finally| sadly)*"
 _WHEN_ZH = r"(?:昨天|前天|今天|上周|上个?月|去年|今年|刚刚?|最近|不小心|都|全|也|又|给|已经|被)*"
 CHINESE: tuple[Rule, ...] = (
@@ -91,6 +99,10 @@ CHINESE: tuple[Rule, ...] = (
         rf"{ME}(?:把工作)?(?:辞(?:职|掉?了?工作|了)|离职|失业|下岗|被?裁员?|被(?:裁掉?|炒了?|炒鱿鱼|开除|辞退)|退休|没工作|"
         r"不上班|不干|丢了工作)",
         _over("no job", *_all(*WORK)),
+    ),
+    (
+        rf"{ME}从(?P<v>\w{{2,16}}?)(?:跳|换|转|调|转学|改)[到去成](?P<to>\w{{2,16}}?)",
+        _switched,
     ),
     (
         rf"{ME}从(?P<v>\w{{2,16}}?)(?:辞职|离职|离开|退休|辞|走|出来)",
@@ -106,11 +118,11 @@ CHINESE: tuple[Rule, ...] = (
     ),
     # marriage and love
     (
-        rf"(?:{ME}|我们)(?:(?:和|跟|与|同)(?P<v>\w{{1,8}}?))?{_WHEN_ZH}离(?:了)?婚",
+        rf"(?:{ME}|我们)(?:(?:和|跟|与|同(?![学事桌伴乡行]))(?P<v>\w{{1,8}}?))?{_WHEN_ZH}离(?:了)?婚",
         _single("离婚"),
     ),
     (
-        rf"(?:{ME}|我们)(?:(?:和|跟|与|同)(?P<v>\w{{1,8}}?))?{_WHEN_ZH}(?:分手|分开|分|闹掰|掰)",
+        rf"(?:{ME}|我们)(?:(?:和|跟|与|同(?![学事桌伴乡行]))(?P<v>\w{{1,8}}?))?{_WHEN_ZH}(?:分手|分开|分|闹掰|掰)",
         _parted,
     ),
     (
@@ -118,7 +130,7 @@ CHINESE: tuple[Rule, ...] = (
         _parted,
     ),
     (
-        rf"(?:{ME}|我们)(?:(?:和|跟|与|同)\w{{1,8}}?)?{_WHEN_ZH}(?:上个?月|去年|今年|上周)?(?P<v>结婚|领证|订婚|复婚)(?=$|[\s.!~。;])",
+        rf"(?:{ME}|我们)(?:(?:和|跟|与|同(?![学事桌伴乡行]))\w{{1,8}}?)?{_WHEN_ZH}(?:上个?月|去年|今年|上周)?(?P<v>结婚|领证|订婚|复婚)(?=$|[\s.!~。;])",
         _over("is"),
     ),
     (
@@ -211,13 +223,7 @@ ENGLISH: tuple[Rule, ...] = (
     (
         rf"i{_HAVE} (?:switched|changed|transferred|converted|gone|went)(?: over)? from (?P<v>[\w .&'-]{{2,40}}?)"
         r" to (?P<to>[\w .&'-]{2,40}?)",
-        lambda found: Statement(
-            "profile",
-            "switched",
-            canonical(found["to"]),
-            tuple((one, canonical(found["v"])) for one in (*WORK, "study", "learning", "like", "my:*")),
-            True,
-        ),
+        _switched,
     ),
     # marriage and love
     (
@@ -303,7 +309,7 @@ _HINT = re.compile(
     r"not |no longer|unemploy|jobless|out of|between jobs|redundant|sacked|over |eat|outgr|got over|gotten|"
     r"allergy (?:is|has)"
 )
-_HINT_ZH = re.compile(r"[辞离失世毕下裁炒退分甩掰死丢跑没送卖扔弃捐改推延取泡戒吃喝能婚证走开休肄脱友象恋不好]")
+_HINT_ZH = re.compile(r"[辞离失世毕下裁跳换转调炒退分甩掰死丢跑没送卖扔弃捐改推延取泡戒吃喝能婚证走开休肄脱友象恋不好]")
 
 
 def may_end(plain: str) -> bool:
