@@ -1,15 +1,15 @@
 """`python -m benchmarks.contradicted [FILE...]`: is what was said earlier superseded where it holds no more?
 
-Each pair, an earlier and a later statement of one person, is said to a real engine. No model has a part in it.
-The facts that rest on the earlier statement must hold no more and be kept as history (`"old": "gone"`), or all hold
-still (`"old": "stays"`: what was said later is compatible, a plan, a supposition, or of somebody else).
+Each pair, an earlier and a later statement of one person, is said to a real engine. No model has a part in
+it. The facts that rest on the earlier statement must hold no more and be kept as history (`"old": "gone"`),
+or all hold still (`"old": "stays"`: what came later is compatible, a plan, a supposition, of somebody else).
 
 A file has one pair a line, as JSON:
 
     {"first": "I live in Rome.", "then": "I live in Milan now.", "old": "gone", "new": "Milan"}
 
-`new`, where there is one, must stand in a fact that rests on the later statement and holds. `--check` exits with 1
-where fewer than the file's goal in percent are right, among those of either sort.
+`new`, where there is one, must stand in a fact that rests on the later statement and holds. `--check` exits
+with 1 where fewer than the file's goal in percent are right, among those of either sort.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def _turns(fact: Fact) -> set[int]:
 
 def load(file: Path) -> list[Pair]:
     """The pairs of a file."""
-    return [Pair(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [
+        Pair(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
 
 
 async def judged(pairs: Sequence[Pair]) -> list[tuple[Pair, list[Fact]]]:
@@ -70,7 +72,9 @@ async def judged(pairs: Sequence[Pair]) -> list[tuple[Pair, list[Fact]]]:
     with tempfile.TemporaryDirectory(prefix="duihua-contradicted-") as folder:
         url = f"sqlite+aiosqlite:///{folder}/facts.db"
         settings = Settings.load(env_file=None, database_url=url, memory_model="none")
-        async with ChatEngine("scripted/any", settings=settings, provider={"scripted": ScriptedModel(answer)}) as engine:
+        async with ChatEngine(
+            "scripted/any", settings=settings, provider={"scripted": ScriptedModel(answer)}
+        ) as engine:
             found: list[tuple[Pair, list[Fact]]] = []
             for number, pair in enumerate(pairs):
                 session = engine.session(f"pair {number}")

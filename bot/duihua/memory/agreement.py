@@ -13,7 +13,17 @@ from duihua.memory.changes import continued
 from duihua.memory.clauses import claimed
 from duihua.memory.kept import kept
 from duihua.memory.rules import as_said, stated
-from duihua.memory.statements import SINGLE, Ending, Statement, canonical, ends, is_single, spelt, state, terms_of
+from duihua.memory.statements import (
+    SINGLE,
+    Ending,
+    Statement,
+    canonical,
+    ends,
+    is_single,
+    spelt,
+    state,
+    terms_of,
+)
 from duihua.memory.wishes import lifted, remembered
 from duihua.messages import TurnRef
 
@@ -326,9 +336,11 @@ def joined(ours: Sequence[Fact], theirs: Sequence[Fact]) -> tuple[dict[int, int]
         if mine is not None and _same(other, claim) and _pinned(mine, fact.kind):
             same[fact.id] = mine.id
             continue
-        for one in (*([mine] if mine else ()), *holds.ended_by(claim), *holds.ending_it(claim)):
+        slot = [mine] if mine else []
+        for one in (*slot, *holds.ended_by(claim)):
             if (fact.last_seen, fact.id) > (one.last_seen, one.id):
                 replaced.setdefault(one.id, fact.id)
-            else:
+        for one in (*slot, *holds.ending_it(claim)):
+            if (fact.last_seen, fact.id) < (one.last_seen, one.id):
                 replaced.setdefault(fact.id, one.id)
     return same, replaced

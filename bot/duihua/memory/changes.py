@@ -1,7 +1,7 @@
 """How people say that something has changed: what held before is read by the same rules as what holds.
 
-"I no longer live in Rome" is "I live in Rome", ended; "I became a teacher" is "I'm a teacher". So whatever the
-rules of both languages understand, they understand of its end and of its beginning, too.
+"I no longer live in Rome" is "I live in Rome", ended; "I became a teacher" is "I'm a teacher". So whatever
+the rules of both languages understand, they understand of its end and of its beginning, too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _BEGINNING = 24
-"""Characters in which an English adverb between subject and verb ends: further on it is part of what is said."""
+"""Characters in which an English adverb after the subject ends: further on it is part of what is said."""
 _NOW_ZH = re.compile(r"现在|目前|如今|已经|早就|早已|终于|后来|眼下|从此|[了啦](?=[\s.!~。;]*$)")
 
 
@@ -45,7 +45,7 @@ def timeless(plain: str) -> str:
 class Reading:
     """A clause as one that the rules can read. `ended`: what it says does not hold (any more).
 
-    `leads`: how the next clause may go on ("my name isn't Bob, *it's* Rob"), as the beginning of what it says.
+    `leads`: the beginning of what the next clause says if it goes on ("my name isn't Bob, *it's* Rob").
     """
 
     plain: str
@@ -71,7 +71,11 @@ _ENDED = tuple(
         (rf"{_I}{_HAVE} moved (?:out of|away from|from) (?P<v>(?:(?! to\b).)+)", "{i} live in {v}"),
         (r"(?P<my>my [\w' -]{1,40}?)(?: is|'s|s)(?:n't| not| no longer) (?P<v>.+)", "{my} is {v}"),
         (r"(?:please )?(?:don't|do not|stop) call(?:ing)? me (?P<v>.+)", "call me {v}"),
-        (rf"(?:{ME})(?:再也|已经|并|都|也)*(?:不再|不|没有?)(?=[是住当做在叫姓对养吃信有])(?!是不)(?P<v>.+)", "我{v}"),
+        (
+            rf"(?:{ME})(?:再也|已经|并|都|也)*(?:不再|不|"
+            rf"没有?)(?=[是住当做在叫姓对养吃信有])(?!是不)(?P<v>.+)",
+            "我{v}",
+        ),
         (rf"(?:{ME})(?:再也|已经|都|也)*(?:不再|不)(?P<v>学[^会习完].*)", "我在{v}"),
         (r"(?P<my>我的?[^\W不]{1,10}?)不(?:再)?是(?P<v>.+)", "{my}是{v}"),
         (rf"(?:{ME})?我?(?:以前|曾经?|从前|过去|原先|之前)(?P<v>(?:[是住当做叫对养]|在(?!学)).+)", "我{v}"),
@@ -99,12 +103,14 @@ _BEGUN = tuple(
         ),
         (
             rf"{_I}{_HAVE} (?:(?:come|grown|learned|learnt|started|begun|began) to|started) "
-            r"(?P<v>like|love|enjoy|adore|prefer|hate|dislike|loathe|lik|lov|enjoy|ador|hat)(?:ing)? (?P<w>.+)",
+            r"(?P<v>like|love|enjoy|adore|prefer|hate|dislike|loathe|lik|lov|enjoy|ador|"
+            r"hat)(?:ing)? (?P<w>.+)",
             "{i} {v} {w}",
         ),
         (rf"{_I}{_HAVE} moved from .+? to (?P<v>.+)", "{i} live in {v}"),
         (
-            rf"{_I}{_HAVE} (?:changed|updated|reset|renewed|switched) my (?P<x>[\w' -]{{1,30}}?)(?: from .+?)?"
+            rf"{_I}{_HAVE} (?:changed|updated|reset|renewed|"
+            rf"switched) my (?P<x>[\w' -]{{1,30}}?)(?: from .+?)?"
             r" to (?P<v>.+)",
             "my {x} is {v}",
         ),
@@ -126,7 +132,8 @@ _BEGUN = tuple(
         ),
         (rf"(?:{ME})(?:从\w+?)?(?:改学|转专业[到学]?|换专业[到学]?)了?(?P<v>.+)", "我在学{v}"),
         (
-            rf"(?:{ME}把?|我的?)(?:我?的)?(?P<x>[^\W把被]{{1,10}}?)(?:已经)?(?:改|换|变|更新|更改|升级)(?:成|为|到|作)了?(?P<v>.+)",
+            rf"(?:{ME}把?|我的?)(?:我?的)?(?P<x>[^\W把被]{{1,10}}?)(?:已经)?(?:改|换|变|更新|更改|"
+            rf"升级)(?:成|为|到|作)了?(?P<v>.+)",
             "我的{x}是{v}",
         ),
         (r"我的?新的?(?P<v>.+)", "我的{v}"),
@@ -134,8 +141,10 @@ _BEGUN = tuple(
 )
 _HEAD = re.compile(r"(?:i|we|my|please|don't|do not|stop)\b", re.IGNORECASE)
 _HINT = re.compile(
-    r"no longer|n't\b|\bnot\b|\bnever\b|used to|stopp|\bquit\b|g[ai]ven? up|finished|moved|becom|becam|turned|"
-    r"went|gone|promoted|\bgot|been|start|beg[au]n|come to|grown|learn|chang|updated|reset|renew|switch|married|"
+    r"no longer|n't\b|\bnot\b|\bnever\b|used to|stopp|\bquit\b|g[ai]ven? up|finished|moved|becom|becam|"
+    r"turned|"
+    r"went|gone|promoted|\bgot|been|start|beg[au]n|come to|grown|learn|chang|updated|reset|renew|switch|"
+    r"married|"
     r"divorced|separated|\bnew\b|current|latest|\bstop"
 )
 _HINT_ZH = re.compile(r"[不没别以曾从过原之改更转变换升成当跳入新]")
@@ -143,7 +152,8 @@ _STEMS = {"lik": "like", "lov": "love", "ador": "adore", "hat": "hate"}
 
 
 _OVER = re.compile(
-    r"no longer|any ?more|any longer|used to|stopp|\bquit\b|g[ai]ven? up|finished|moved|now\b|以前|曾|从前|过去|原先|之前|"
+    r"no longer|any ?more|any longer|used to|stopp|\bquit\b|g[ai]ven? up|finished|moved|now\b|以前|曾|"
+    r"从前|过去|原先|之前|"
     r"不再|再也|已经|早就|现在|[了啦][\s.!~。;]*$",
     re.IGNORECASE,
 )

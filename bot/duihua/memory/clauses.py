@@ -102,10 +102,11 @@ _POLITE = re.compile(
 class Clause:
     """A clause as its author claims it.
 
-    `text` is verbatim (but for characters that nobody sees) from the first word on, `plain` the same (its characters one by one, quotations hidden,
-    Traditional characters of common words simplified); `rest` is verbatim from here to the sentence's end.
-    `supposed`: it depends on an if, so that only a wish may stand in it. `asked`: its sentence is a question
-    that asks politely; the same holds. `first`: the first one of its sentence; `greeted`: after a greeting.
+    `text` is verbatim from the first word on, but for characters that nobody sees; `plain` the same (its
+    characters one by one, quotations hidden, Traditional characters of common words simplified); `rest` is
+    verbatim from here to the sentence's end. `supposed`: it depends on an if, so that only a wish may stand
+    in it. `asked`: its sentence is a question that asks politely; the same holds. `first`: the first one of
+    its sentence; `greeted`: after a greeting.
     """
 
     text: str

@@ -1,7 +1,7 @@
 """Rules for what ends something without naming what held: one quits, parts, sells, gives away, calls off.
 
-Each says which subjects end (see `Ending`). Where the words alone may mean something else ("I left Rome"), it is
-`loose`: worth nothing unless it ends what is known.
+Each says which subjects end (see `Ending`). Where the words alone may mean something else ("I left Rome"), it
+is `loose`: worth nothing unless it ends what is known.
 """
 
 from __future__ import annotations
@@ -14,8 +14,35 @@ from duihua.memory.statements import Ending, Make, Rule, Statement, canonical, f
 
 WORK = ("job", "workplace")
 _PARTNERS = (
-    *("girlfriend", "boyfriend", "partner", "husband", "wife", "spouse", "fiance", "fiancé", "fiancee", "fiancée"),
-    *("女朋友", "男朋友", "女友", "男友", "对象", "老公", "老婆", "丈夫", "妻子", "太太", "先生", "爱人", "未婚妻", "未婚夫", "媳妇"),
+    *(
+        "girlfriend",
+        "boyfriend",
+        "partner",
+        "husband",
+        "wife",
+        "spouse",
+        "fiance",
+        "fiancé",
+        "fiancee",
+        "fiancée",
+    ),
+    *(
+        "女朋友",
+        "男朋友",
+        "女友",
+        "男友",
+        "对象",
+        "老公",
+        "老婆",
+        "丈夫",
+        "妻子",
+        "太太",
+        "先生",
+        "爱人",
+        "未婚妻",
+        "未婚夫",
+        "媳妇",
+    ),
 )
 _ANIMALS = re.compile(
     r"(?:cat|dog|puppy|kitten|rabbit|bunny|hamster|parrot|tortoise|turtle|horse|fish|bird|pet|goldfish|"
@@ -96,7 +123,8 @@ _WHEN_ZH = r"(?:昨天|前天|今天|上周|上个?月|去年|今年|刚刚?|最
 CHINESE: tuple[Rule, ...] = (
     # work and study
     (
-        rf"{ME}(?:把工作)?(?:辞(?:职|掉?了?工作|了)|离职|失业|下岗|被?裁员?|被(?:裁掉?|炒了?|炒鱿鱼|开除|辞退)|退休|没工作|"
+        rf"{ME}(?:把工作)?(?:辞(?:职|掉?了?工作|了)|离职|失业|下岗|被?裁员?|被(?:裁掉?|炒了?|炒鱿鱼|"
+        rf"开除|辞退)|退休|没工作|"
         r"不上班|不干|丢了工作)",
         _over("no job", *_all(*WORK)),
     ),
@@ -122,7 +150,8 @@ CHINESE: tuple[Rule, ...] = (
         _single("离婚"),
     ),
     (
-        rf"(?:{ME}|我们)(?:(?:和|跟|与|同(?![学事桌伴乡行]))(?P<v>\w{{1,8}}?))?{_WHEN_ZH}(?:分手|分开|分|闹掰|掰)",
+        rf"(?:{ME}|我们)(?:(?:和|跟|与|同(?![学事桌伴乡行]))(?P<v>\w{{1,8}}?))?{_WHEN_ZH}(?:分手|分开|"
+        rf"分|闹掰|掰)",
         _parted,
     ),
     (
@@ -130,7 +159,8 @@ CHINESE: tuple[Rule, ...] = (
         _parted,
     ),
     (
-        rf"(?:{ME}|我们)(?:(?:和|跟|与|同(?![学事桌伴乡行]))\w{{1,8}}?)?{_WHEN_ZH}(?:上个?月|去年|今年|上周)?(?P<v>结婚|领证|订婚|复婚)(?=$|[\s.!~。;])",
+        rf"(?:{ME}|我们)(?:(?:和|跟|与|同(?![学事桌伴乡行]))\w{{1,8}}?)?{_WHEN_ZH}(?:上个?月|去年|今年|"
+        rf"上周)?(?P<v>结婚|领证|订婚|复婚)(?=$|[\s.!~。;])",
         _over("is"),
     ),
     (
@@ -139,7 +169,8 @@ CHINESE: tuple[Rule, ...] = (
     ),
     # animals and things
     (
-        rf"{MY}(?P<x>{chinese.KIN}){_WHEN_ZH}(?:去世|过世|死|走丢|跑丢|丢|跑|没|不见|送人|送走|送给\w{{1,6}}|卖)掉?",
+        rf"{MY}(?P<x>{chinese.KIN}){_WHEN_ZH}(?:去世|过世|死|走丢|跑丢|丢|跑|没|不见|送人|送走|"
+        rf"送给\w{{1,6}}|卖)掉?",
         _gone,
     ),
     (
@@ -153,7 +184,8 @@ CHINESE: tuple[Rule, ...] = (
     ),
     # what was planned
     (
-        rf"(?:我的?|我们的?)?(?P<x>[^\W我的了被]{{2,10}}?)(?:已经|被|又|也|都|临时)*(?:取消|泡汤|(?:改期|推迟|延期|延后|提前)(?:[到至].{1,16})?|"
+        r"(?:我的?|我们的?)?(?P<x>[^\W我的了被]{2,10}?)(?:已经|被|又|也|都|临时)*(?:取消|泡汤|"
+        r"(?:改期|推迟|延期|延后|提前)(?:[到至].{1,16})?|"
         r"(?:改[到在]|[挪推延]到).{1,16})",
         _off,
     ),
@@ -187,7 +219,8 @@ CHINESE: tuple[Rule, ...] = (
 ENGLISH: tuple[Rule, ...] = (
     # work and study
     (
-        rf"i{_HAVE} (?:quit|left|resigned from|lost|given up|gave up|been fired from) my (?:old |day |current )?"
+        rf"i{_HAVE} (?:quit|left|resigned from|lost|given up|gave up|been fired from) my (?:old |day |"
+        rf"current )?"
         r"(?:job|position|post|work)\b.{0,30}?",
         _over("no job", *_all(*WORK)),
     ),
@@ -208,11 +241,13 @@ ENGLISH: tuple[Rule, ...] = (
         _over("left", ("workplace", ""), ("home", ""), ("study", ""), loose=True),
     ),
     (
-        r"(?P<v>(?-i:[A-Z])[\w .&'-]{1,40}?)(?: has| have| just)* (?:let me go|fired me|sacked me|laid me off)",
+        r"(?P<v>(?-i:[A-Z])[\w .&'-]{1,40}?)(?: has| have| just)* (?:let me go|fired me|sacked me|"
+        r"laid me off)",
         _over("left", ("workplace", ""), loose=True),
     ),
     (
-        rf"i{_HAVE} (?:graduated|dropped out|finished (?:school|college|university|uni|my (?:degree|studies)))"
+        rf"i{_HAVE} (?:graduated|dropped out|finished (?:school|college|university|uni|my (?:degree|"
+        rf"studies)))"
         r"(?: (?:in|of|this|with) (?!\d|the year)[a-z ]{2,30}?)?",
         _over("no study", *_all("study"), ("job", "student")),
     ),
@@ -221,7 +256,8 @@ ENGLISH: tuple[Rule, ...] = (
         _over("no study", ("study", ""), ("workplace", "")),
     ),
     (
-        rf"i{_HAVE} (?:switched|changed|transferred|converted|gone|went)(?: over)? from (?P<v>[\w .&'-]{{2,40}}?)"
+        rf"i{_HAVE} (?:switched|changed|transferred|converted|gone|"
+        rf"went)(?: over)? from (?P<v>[\w .&'-]{{2,40}}?)"
         r" to (?P<to>[\w .&'-]{2,40}?)",
         _switched,
     ),
@@ -229,15 +265,20 @@ ENGLISH: tuple[Rule, ...] = (
     (
         r"(?:i|we)(?:'m|'re| am| are) (?:a )?(?:divorced|divorcee|separated)"
         r"|(?:i|we)(?:'ve| have)? (?:got|gotten|have|been|just|recently|finally|\s)*divorced"
-        r"|my (?:husband|wife|spouse|partner) and i(?: have|'ve)?(?: got| just)? (?:divorced|split up|separated|parted)"
+        r"|my (?:husband|wife|spouse|partner) and i(?: have|'ve)?(?: got| just)? (?:divorced|split up|"
+        r"separated|parted)"
         r"|(?:my|our) divorce (?:is|was|has been|became) (?:final|finali[sz]ed|done)",
         _single("divorced"),
     ),
     (
         rf"i{_HAVE} (?:broke|broken|split) up with (?:my )?(?P<v>[\w' -]{{2,30}}?)"
         rf"|i{_HAVE} (?:left|dumped) my (?P<w>boyfriend|girlfriend|partner|husband|wife)",
-        lambda found: _parted(found) if found["v"] else Statement(
-            "profile", "parted", canonical(found["w"]), ((f"my:{canonical(found['w'])}*", ""),)
+        lambda found: (
+            _parted(found)
+            if found["v"]
+            else Statement(
+                "profile", "parted", canonical(found["w"]), ((f"my:{canonical(found['w'])}*", ""),)
+            )
         ),
     ),
     (
@@ -256,34 +297,41 @@ ENGLISH: tuple[Rule, ...] = (
         _gone,
     ),
     (
-        rf"(?:i|we){_HAVE} (?:sold|got rid of|gotten rid of|given away|gave away|donated|rehomed|lost|put down|"
+        rf"(?:i|we){_HAVE} (?:sold|got rid of|gotten rid of|given away|gave away|donated|rehomed|lost|"
+        rf"put down|"
         r"traded in|scrapped|gave up) (?:my|our|the) (?P<x>[\w' -]{2,30}?)",
         _gone,
     ),
     (
-        rf"(?:i|we){_HAVE} (?:gave|given) (?:my|our|the) (?P<x>[\w' -]{{2,30}}?) (?:away|to \w[\w ]{{1,20}}?)",
+        rf"(?:i|we){_HAVE} (?:gave|given) (?:my|our|the) (?P<x>[\w' -]{{2,30}}?) (?:away|"
+        rf"to \w[\w ]{{1,20}}?)",
         _gone,
     ),
     # what was planned
     (
-        r"(?:my|the|our) (?P<x>[\w' -]{2,40}?)(?: (?:on|for|at) .{2,40}?)?(?:'s| is| are| was| were| has| have| got)"
-        r"(?: been)? (?:cancell?ed|called off|postponed|moved|rescheduled|pushed back|brought forward|put off)"
+        r"(?:my|the|our) (?P<x>[\w' -]{2,40}?)(?: (?:on|for|at) .{2,40}?)?(?:'s| is| are| was| were|"
+        r" has| have| got)"
+        r"(?: been)? (?:cancell?ed|called off|postponed|moved|rescheduled|pushed back|brought forward|"
+        r"put off)"
         r"(?: (?:to|until|by|for|from) .{2,40}?)?",
         _off,
     ),
     (
-        rf"(?:i|we){_HAVE} (?:cancell?ed|called off|postponed|rescheduled|put off) (?:my|the|our) (?P<x>[\w' -]{{2,40}}?)"
+        rf"(?:i|we){_HAVE} (?:cancell?ed|called off|postponed|rescheduled|put off) (?:my|the|"
+        rf"our) (?P<x>[\w' -]{{2,40}}?)"
         r"(?: (?:to|until|on|for|from) .{2,40}?)?",
         _off,
     ),
     (
-        r"(?:i|we)(?:'m| am|'re| are) (?:not|no longer) (?P<x>(?:go|fly|mov|travel|com|meet|see|visit|start)\w*ing? "
+        r"(?:i|we)(?:'m| am|'re| are) (?:not|no longer) (?P<x>(?:go|fly|mov|travel|com|meet|see|visit|"
+        r"start)\w*ing? "
         r"[^,]{2,50}?)",
         _off,
     ),
     # likings
     (
-        rf"i{_HAVE} (?:gone|went) off (?P<v>[^,]{{2,40}}?)|i(?:'m| am) over (?P<w>(?!it|him|her|the|you)[^,]{{2,40}}?)",
+        rf"i{_HAVE} (?:gone|went) off (?P<v>[^,]{{2,40}}?)|i(?:'m| am) over (?P<w>(?!it|him|her|the|"
+        rf"you)[^,]{{2,40}}?)",
         lambda found: Statement("preference", "dislike", flavour(canonical(found["v"] or found["w"]))),
     ),
     (
@@ -295,7 +343,10 @@ ENGLISH: tuple[Rule, ...] = (
         rf"i{_HAVE} (?:outgrown|outgrew|got over|gotten over) my (?P<v>[\w-]{{2,20}}(?: \w+)?) allergy"
         r"|my (?P<w>[\w-]{2,20}) allergy (?:is|has) (?:gone|disappeared|cured|away)",
         lambda found: Statement(
-            "profile", "no allergy", canonical(found["v"] or found["w"]), (("allergy", canonical(found["v"] or found["w"])),)
+            "profile",
+            "no allergy",
+            canonical(found["v"] or found["w"]),
+            (("allergy", canonical(found["v"] or found["w"])),),
         ),
     ),
 )
@@ -303,13 +354,18 @@ ENGLISH: tuple[Rule, ...] = (
 
 _HEAD = re.compile(r"(?:i|we|my|our|the)\b|.{2,40} (?:me\b|and i\b)", re.IGNORECASE)
 _HINT = re.compile(
-    r"quit|left|resign|lost|g[ai]ven? |fired|retired|laid|let me go|let go|graduat|dropped|finished|switch|chang|"
-    r"transfer|convert|went|gone|divorc|separat|split|broke|part|dumped|die|passed|ran away|put down|dead|missing|"
-    r"sold|rid of|donat|rehomed|traded|scrapped|cancel|called off|postpon|moved|resched|pushed|brought|put off|"
+    r"quit|left|resign|lost|g[ai]ven? |fired|retired|laid|let me go|let go|graduat|dropped|finished|"
+    r"switch|chang|"
+    r"transfer|convert|went|gone|divorc|separat|split|broke|part|dumped|die|passed|ran away|put down|"
+    r"dead|missing|"
+    r"sold|rid of|donat|rehomed|traded|scrapped|cancel|called off|postpon|moved|resched|pushed|brought|"
+    r"put off|"
     r"not |no longer|unemploy|jobless|out of|between jobs|redundant|sacked|over |eat|outgr|got over|gotten|"
     r"allergy (?:is|has)"
 )
-_HINT_ZH = re.compile(r"[辞离失世毕下裁跳换转调炒退分甩掰死丢跑没送卖扔弃捐改推延取泡戒吃喝能婚证走开休肄脱友象恋不好]")
+_HINT_ZH = re.compile(
+    r"[辞离失世毕下裁跳换转调炒退分甩掰死丢跑没送卖扔弃捐改推延取泡戒吃喝能婚证走开休肄脱友象恋不好]"
+)
 
 
 def may_end(plain: str) -> bool:

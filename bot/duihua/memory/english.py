@@ -79,8 +79,10 @@ RULES: tuple[Rule, ...] = (
     (
         rf"(?:i|we)(?:'m|'re|'ve| am| are| have)? ?{_OFTEN}(?:lives?|reside|living|based|moved|relocated|"
         r"settled) (?:back )?(?:in|to|near|at) (?P<v>(?!fear|hope|peace|the (?:moment|past|present|"
-        r"future|now)|an? \w*world|(?:the|an?|my|our) (?:[\w-]+ ){0,2}(?:row|seat|desk|table|chair|room|floor|office|page|"
-        rf"step|front|left|right|next|team|side|line|bed|couch|sofa|chapter|question|topic)\b)[^\W\d][\w .'-]{{1,40}}?)(?: now| currently| these days|"
+        r"future|now)|an? \w*world|(?:the|an?|my|our) (?:[\w-]+ ){0,2}(?:row|seat|desk|table|chair|room|"
+        r"floor|office|page|"
+        rf"step|front|left|right|next|team|side|line|bed|couch|sofa|chapter|question|"
+        rf"topic)\b)[^\W\d][\w .'-]{{1,40}}?)(?: now| currently| these days|"
         r" at the moment)?",
         rule("profile", "home"),
     ),
@@ -163,7 +165,8 @@ RULES: tuple[Rule, ...] = (
     # likings
     (
         rf"i(?:'ve)? {_OFTEN}(?:no longer |don't (?:really )?|do not |never |can't stand |cannot stand |"
-        r"can't bear |can't (?=have|eat|drink)|cannot (?=have|eat|drink)|stopped (?!at|by|in|on|for|to|off|over|here|there)|quit |gave up |hate|"
+        r"can't bear |can't (?=have|eat|drink)|cannot (?=have|eat|drink)|stopped (?!at|by|in|on|for|to|"
+        r"off|over|here|there)|quit |gave up |hate|"
         r"dislike|detest|loathe|avoid)(?:(?:have|like|love|enjoy|"
         rf"liking|eat|drink|eating|drinking|watch|play|smoking)s?\b)?s? ?(?P<v>[^,]{{2,60}}?)",
         _disliked,

@@ -29,7 +29,8 @@ _EN = re.compile(
     r"|my (?:[\w'-]+ ){1,4}?(?:is|are|starts?|begins?|ends?|takes place|will)\b)"
 )
 _SMALL_TALK = re.compile(
-    r"再(?:问|聊|说|来|试|看)|(?:问|告诉|找|跟)你|试试|看看|会不会|想|有空|没空|天气|下雨|下雪|降温|刮风|很|好累|吧$|心情|"
+    r"再(?:问|聊|说|来|试|看)|(?:问|告诉|找|跟)你|试试|看看|会不会|想|有空|没空|天气|下雨|下雪|降温|"
+    r"刮风|很|好累|吧$|心情|"
     r"\b(?:try|ask you|tell you|let you|check|think|see|talk to you|come back|be back|get back|let's|"
     r"maybe|might|"
     r"wondering|hope|feeling|tired|busy|weather|rain|snow|sunny|not sure)\b"
@@ -43,10 +44,12 @@ _MILESTONE = re.compile(
 
 
 _AHEAD = re.compile(
-    r"^\W*(?:明天|后天|明年|下个?(?:月|周|星期|礼拜|年|学期))?[我俺咱].{0,4}?(?:快要?|马上|即将|打算|准备|计划|将|要(?!是)|明天|后天|明年|"
+    r"^\W*(?:明天|后天|明年|下个?(?:月|周|星期|礼拜|年|学期))?[我俺咱].{0,4}?(?:快要?|马上|即将|打算|"
+    r"准备|计划|将|要(?!是)|明天|后天|明年|"
     r"下个?(?:月|周|星期|礼拜|年|学期))"
     r"|^\W*(?:明天|后天|明年|下个?(?:月|周|星期|礼拜|年|学期)).{0,4}?[我俺咱]"
-    r"|^\W*(?:i|we)(?:'ll| will|(?:'m|'re| am| are)[\w ]* (?:going to|about to)|(?:'m|'re| am| are) \w+ing\b.*"
+    r"|^\W*(?:i|we)(?:'ll| will|(?:'m|'re| am| are)[\w ]* (?:going to|about to)|(?:'m|'re| am|"
+    r" are) \w+ing\b.*"
     r"\b(?:tomorrow|soon|next \w+|in (?:an?|\w+) (?:days?|weeks?|months?|years?))$)",
     re.IGNORECASE,
 )
@@ -68,7 +71,7 @@ def ahead(plain: str) -> bool:
 
 
 def day_of(plain: str, at: int) -> int:
-    """When what a clause tells of a day is not worth keeping any more, see `plan`; without a day, a while on."""
+    """When what is told of a day is not worth keeping any more (see `plan`); without a day, a while on."""
     today = datetime.fromtimestamp(min(max(at / 1000, 0.0), 4_000_000_000.0), UTC).date()
     days, _ = read(plain.lower(), today, past=False)
     return max(_ms(max((after for _, after in days), default=today)), at) + AFTER

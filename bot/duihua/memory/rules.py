@@ -10,7 +10,6 @@ from duihua.memory.clauses import HIDDEN
 from duihua.memory.kept import kept
 from duihua.memory.statements import TAIL, Make, Rule, Statement, ended
 
-
 _Rules = tuple[tuple[re.Pattern[str], Make], ...]
 
 
@@ -44,7 +43,7 @@ def stated(plain: str) -> Statement | None:
 
 
 def _by(zh: _Rules, en: _Rules, plain: str) -> Statement | None:
-    """What the first rule says that matches: one of a language in whose script the clause begins, at least."""
+    """What the first rule says that matches, of the languages in whose script the clause may begin."""
     for rules in (() if plain.isascii() else zh, en if plain[:1].isascii() else ()):
         for pattern, make in rules:
             if (found := pattern.match(plain)) and (said := make(found)):

@@ -38,7 +38,7 @@ class Statement:
 
 
 def ended(said: Statement, *, denied: bool = False) -> Statement:
-    """That what is said holds no more; `denied`: that it does not hold, which is news only if it was known."""
+    """That what is said holds no more; `denied`: does not hold, which is news only if it was known."""
     over = () if said.subject in ("like", "dislike") else ((said.subject, said.value),)
     loose = denied and said.subject != "allergy"
     return Statement(said.kind, f"no {said.subject}", said.value, over, loose)
@@ -210,7 +210,9 @@ def canonical(text: str) -> str:
 
 def flavour(value: str) -> str:
     """What is liked, without how one enjoys it: eating apples and apples are one."""
-    bare = re.sub(r"^(?:吃|喝|看|听|玩|打|抽|(?:to )?(?:eat|drink|watch|play|smok)(?:e|ing)?\s+)(?=.)", "", value)
+    bare = re.sub(
+        r"^(?:吃|喝|看|听|玩|打|抽|(?:to )?(?:eat|drink|watch|play|smok)(?:e|ing)?\s+)(?=.)", "", value
+    )
     return re.sub(r"(?:very much|a lot|so much|the most|anymore|any more|at all)$", "", bare).strip()
 
 
