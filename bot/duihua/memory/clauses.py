@@ -31,7 +31,9 @@ _FIRST_PERSON = re.compile(r"我|咱|\b(?:I|my|me|mine)\b")
 _SENTENCE = re.compile(r"(?:[^。!?;\n.]|\.(?!\s|$))+(?:[。!?;.]+|$|(?=\n))", re.MULTILINE)
 _CLAUSE = re.compile(
     r"[,，]\s*|\s+-{1,2}\s+|\s*—+\s*"
-    r"|\s+(?:and|but|so|because|though)\s+(?=(?:i|i'm|i've|my|we|our|please|call|also|live|work)\b)",
+    r"|\s+(?:and|but|so|because|though)\s+"
+    r"(?!i(?:'ve| have| just| finally| got| both)* (?:broke|split|divorced|separated|parted|married|engaged)\b)"
+    r"(?=(?:i|i'm|i've|my|we|our|please|call|also|live|work)\b)",
     re.IGNORECASE,
 )
 _OPENING = re.compile(
@@ -42,7 +44,7 @@ _OPENING = re.compile(
     r"老实说|说实话|说真的|自我介绍一下|介绍一下|更正一下|不对|不是)(?=[^\w]|我|你|叫|请|以|记|从|每|"
     r"别|不)[\s,:!~]*"
     r"|(?:hi|hello|hey|there|well|oh|ok|okay|so|and|but|also|actually|anyway|btw|by the way|honestly|"
-    r"to be honest|just so you know|fyi|for the record|ps|p\.s\.|yes|no|yeah|sure|thanks|thank you|"
+    r"to be honest|just so you know|fyi|for the record|ps|p\.s\.|yes|no(?! (?:more|need)\b)|yeah|sure|thanks|thank you|"
     r"sorry|because|additionally|besides)(?:[\s,:!]+|$))+",
     re.IGNORECASE,
 )

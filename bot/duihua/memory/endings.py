@@ -129,6 +129,10 @@ CHINESE: tuple[Rule, ...] = (
         _over("no job", *_all(*WORK)),
     ),
     (
+        rf"{ME}改学(?P<v>[^\W了]{{1,12}}?)",
+        lambda found: Statement("profile", "learning", canonical(found["v"]), _all("learning")),
+    ),
+    (
         rf"{ME}从(?P<v>\w{{2,16}}?)(?:跳|换|转|调|转学|改)[到去成](?P<to>\w{{2,16}}?)",
         _switched,
     ),
@@ -282,6 +286,10 @@ ENGLISH: tuple[Rule, ...] = (
         ),
     ),
     (
+        rf"(?:my )?[\w' -]{{2,30}} and i{_HAVE} (?:got |gotten |both )*(?P<v>married|engaged)",
+        _over("is"),
+    ),
+    (
         r"(?:my )?(?P<v>[\w'-]{2,20}) (?:and i|and me)(?: have|'ve)?(?: just| recently)?"
         r" (?:broke|broken|split) up",
         _parted,
@@ -361,10 +369,10 @@ _HINT = re.compile(
     r"sold|rid of|donat|rehomed|traded|scrapped|cancel|called off|postpon|moved|resched|pushed|brought|"
     r"put off|"
     r"not |no longer|unemploy|jobless|out of|between jobs|redundant|sacked|over |eat|outgr|got over|gotten|"
-    r"allergy (?:is|has)"
+    r"allergy (?:is|has)|married|engaged"
 )
 _HINT_ZH = re.compile(
-    r"[辞离失世毕下裁跳换转调炒退分甩掰死丢跑没送卖扔弃捐改推延取泡戒吃喝能婚证走开休肄脱友象恋不好]"
+    r"[辞离失世毕下裁跳换转调学炒退分甩掰死丢跑没送卖扔弃捐改推延取泡戒吃喝能婚证走开休肄脱友象恋不好]"
 )
 
 

@@ -7,7 +7,7 @@ import re
 from duihua.memory.statements import DATE, NAME, Rule, Statement, mine, of_kin, rule
 
 _OFTEN = (
-    r"(?:(?:really|absolutely|also|actually|just|still|always|usually|often|mostly|currently|now|very|much|"
+    r"(?:(?:quite|rather|simply|really|absolutely|also|actually|just|still|always|usually|often|mostly|currently|now|very|much|"
     r"especially|particularly|definitely|personally|truly|do|kind of|totally|both|recently|generally)\s+)*"
 )
 KIN = (
@@ -117,7 +117,7 @@ RULES: tuple[Rule, ...] = (
         rf"i(?:'m| am|'ve been| have been) {_OFTEN}(?:an? )?(?P<v>vegetarian|vegan|pescatarian|"
         rf"diabetic|left-handed|"
         r"colou?r-?blind|lactose intolerant|gluten intolerant|celiac|asthmatic|muslim|jewish|christian|"
-        r"buddhist|hindu|single|married|divorced|widowed|pregnant|an only child|only child|introvert|"
+        r"buddhist|hindu|single|married|divorced|widowed|engaged|pregnant|an only child|only child|introvert|"
         r"extrovert|night owl|morning person)",
         rule("profile", "is"),
     ),
