@@ -32,7 +32,8 @@ _SENTENCE = re.compile(r"(?:[^。!?;\n.]|\.(?!\s|$))+(?:[。!?;.]+|$|(?=\n))", r
 _CLAUSE = re.compile(
     r"[,，]\s*|\s+-{1,2}\s+|\s*—+\s*"
     r"|\s+(?:and|but|so|because|though)\s+"
-    r"(?!i(?:'ve| have| just| finally| got| both)* (?:broke|split|divorced|separated|parted|married|engaged)\b)"
+    r"(?!i(?:'ve| have| just| finally| got| both)* "  # Ann and I broke up
+    r"(?:broke|split|divorced|separated|parted|married|engaged)\b)"
     r"(?=(?:i|i'm|i've|my|we|our|please|call|also|live|work)\b)",
     re.IGNORECASE,
 )
@@ -44,8 +45,8 @@ _OPENING = re.compile(
     r"老实说|说实话|说真的|自我介绍一下|介绍一下|更正一下|不对|不是)(?=[^\w]|我|你|叫|请|以|记|从|每|"
     r"别|不)[\s,:!~]*"
     r"|(?:hi|hello|hey|there|well|oh|ok|okay|so|and|but|also|actually|anyway|btw|by the way|honestly|"
-    r"to be honest|just so you know|fyi|for the record|ps|p\.s\.|yes|no(?! (?:more|need)\b)|yeah|sure|thanks|thank you|"
-    r"sorry|because|additionally|besides)(?:[\s,:!]+|$))+",
+    r"to be honest|just so you know|fyi|for the record|ps|p\.s\.|yes|"
+    r"no(?! (?:more|need)\b)|yeah|sure|thanks|thank you|sorry|because|additionally|besides)(?:[\s,:!]+|$))+",
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"([^:,\n]{1,40}?)[:](?!\d|//)")
