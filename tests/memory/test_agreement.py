@@ -44,6 +44,7 @@ def test_pairs_of_statements_are_judged_right(name: str, goal: float, at_once: b
         (("我是护士", "我辞职了", "我现在是老师"), ["我现在是老师"]),
         (("My favorite color is blue", "My favourite colour is red"), ["My favourite colour is red"]),
         (("我的手机是华为", "我的手机号是13800001111"), ["我的手机是华为", "我的手机号是13800001111"]),
+        (("My anniversary is June 12", "My anniversary is June 13"), ["My anniversary is June 13"]),
     ],
 )
 def test_an_end_is_history_itself_once_something_begins(told: tuple[str, ...], holds: list[str]) -> None:
