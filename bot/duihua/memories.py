@@ -80,7 +80,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class FactChange:
-    """What a finding does: it says again what is `known` (a fact's id), or is new and `replaces` facts."""
+    """What a finding does: it says again what is `known` (a fact's id), or is new and `replaces` facts.
+
+    -n among those that it replaces is what the nth change of the same changes writes.
+    """
 
     finding: Finding
     known: int = 0

@@ -19,7 +19,7 @@ from duihua.composition import Composer, Composition, Remembered, plain
 from duihua.errors import DuihuaError
 from duihua.memories import Fact, FactBook, Hit, Note, Recall, RecallsUnasked, Remembers
 from duihua.memory import notes as noting
-from duihua.memory import telling
+from duihua.memory.kept import forget
 from duihua.messages import Address, Attachment, Turn, TurnRef, text_of
 from duihua.ports import Packed, SessionInfo, Store, ToolSpec, Work
 from duihua.redact import where
@@ -285,14 +285,14 @@ class Recollection:
         """Forgets what is kept of a session."""
         self._notes.pop(session, None)
         self.composer.forget(session)
-        telling.forget()
+        forget()
 
     def drop_owner(self, owner: int) -> None:
         """Forgets what is kept of a person."""
         self._books.pop(owner, None)
         self._suspects.pop(owner, None)
         self.composer.forget()
-        telling.forget()
+        forget()
 
     async def suspect(self, holder: Holder, shown: Sequence[Hit]) -> None:
         """What was recalled stood in a request that was flagged, which may be its fault or not.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
@@ -190,10 +191,15 @@ def put(owner: int, version: int, changes: Sequence[FactChange]) -> Tx[bool]:
     there: set[TurnRef] = set()
     for session, seqs in places.items():
         there.update(TurnRef(*row) for row in (yield _STILL, {"s": session, "qs": _list(seqs)}))
+    written: list[int] = []
     for change in changes:
         sources = [source for source in change.finding.sources if source in there]
+        fact = 0
         if sources or not change.finding.sources:
-            yield from _write(owner, change, sources)
+            gone = (written[-id_ - 1] if id_ < 0 else id_ for id_ in change.replaces)
+            replaced = replace(change, replaces=tuple(id_ for id_ in gone if id_))
+            fact = yield from _write(owner, replaced, sources)
+        written.append(fact)
     return True
 
 
@@ -207,7 +213,8 @@ def _claim(owner: int, version: int) -> Tx[bool]:
     return _digest(locked[0][0], (yield _FACTS, {"o": owner})) == version
 
 
-def _write(owner: int, change: FactChange, sources: Sequence[TurnRef]) -> Tx[None]:
+def _write(owner: int, change: FactChange, sources: Sequence[TurnRef]) -> Tx[int]:
+    """Writes a change; returns the fact's id, 0 if there is none to write to."""
     finding = change.finding
     seen: dict[str, Any] = {"o": owner, "at": finding.at, "c": _scaled(finding.confidence)}
     if change.known:
@@ -215,13 +222,14 @@ def _write(owner: int, change: FactChange, sources: Sequence[TurnRef]) -> Tx[Non
     else:
         rows = yield _NEW, {**seen, **_content(finding), "e": finding.expires or None}
     if not rows:
-        return
-    fact = rows[0][0]
+        return 0
+    fact: int = rows[0][0]
     ops: list[Op] = [(_REST, {"f": fact, "s": source.session, "q": source.seq}) for source in sources]
     if change.replaces:
         ops.append((_REPLACE, {"f": fact, "fs": _list(change.replaces), "o": owner}))
     if ops:
         yield ops
+    return fact
 
 
 def _scaled(confidence: float) -> int:

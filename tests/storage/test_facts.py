@@ -81,6 +81,20 @@ async def test_what_is_replaced_stays_as_history(store: SqlStore) -> None:
     assert [(f.text, f.superseded_by) for f in history] == [("old", history[1].id), ("new", 0)]
 
 
+async def test_what_one_batch_replaces_of_its_own_is_history(store: SqlStore) -> None:
+    await talk(store, "a", "b")
+    await put(store, new("other", 1))
+    [other] = (await store.facts(1)).facts
+    again = FactChange(new("other", 2).finding, known=other.id)
+    lost = new("of no turn that is there", 9)
+    await put(
+        store, again, new("old", 1), lost, new("newer", 2, replaces=(-2, -3)), new("new", 2, replaces=(-4,))
+    )
+    assert await known(store) == ["other", "new"]
+    by = {fact.text: fact for fact in (await store.facts(1, superseded=True)).facts}
+    assert (by["old"].superseded_by, by["newer"].superseded_by) == (by["newer"].id, by["new"].id)
+
+
 async def test_what_has_expired_is_history(store: SqlStore) -> None:
     await talk(store, "a")
     await put(store, new("past", 1, expires=1), new("future", 1, expires=9 * 10**12))

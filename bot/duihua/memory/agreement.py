@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from duihua.memories import Fact, FactChange, Finding
+from duihua.memory.changes import continued
 from duihua.memory.clauses import claimed
+from duihua.memory.kept import kept
 from duihua.memory.rules import as_said, stated
-from duihua.memory.statements import SINGLE, canonical, is_single, terms_of
-from duihua.memory.wishes import remembered
+from duihua.memory.statements import (
+    SINGLE,
+    Ending,
+    Statement,
+    canonical,
+    ends,
+    is_single,
+    spelt,
+    state,
+    terms_of,
+)
+from duihua.memory.wishes import lifted, remembered
 from duihua.messages import TurnRef
 
 MOST = 500
@@ -23,66 +35,139 @@ ALIKE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What a fact claims, to compare it by: in one `slot` only one `value` holds. `more`: what it adds."""
+    """What a fact claims, to compare it by: in one `slot` only one `value` holds. `more`: what it adds.
+
+    It ends what `ends` names, of which `about` says what it is itself (a subject and a value).
+    """
 
     slot: str
     value: str
     more: frozenset[str]
-    loose: bool = False  # a free sentence: its slot is the sentence itself
+    about: tuple[str, str] = ("", "")
+    ends: tuple[Ending, ...] = ()
+    free: bool = False  # a free sentence: its slot is the sentence itself
+    loose: bool = False  # it is worth nothing unless it ends something
 
 
+@kept
 @lru_cache(maxsize=8_192)
 def _claim(kind: str, subject: str, text: str, expires: int) -> _Claim:
     body = as_said((remembered(text) if kind == "instruction" else "") or text)
-    parts = claimed(body)
-    first = next(parts, None)
-    said = stated(first.plain) if first and kind != "event" else None
+    first, *parts = (*claimed(body), None)
+    said = stated(first.plain) if first else None
+    if first and parts[0] and (further := stated(continued(first.plain, parts[0].plain))):
+        said, parts = further, parts[1:]
     if said is None and first and subject in SINGLE:
         said = stated(("I " if first.plain.isascii() else "我") + first.plain)
+    flat = canonical(text)
+    if kind == "event":
+        over = said.ends if said and said.loose else ()
+        return _Claim(f"said:{flat}:{expires}", "", frozenset(), ("event", flat), over, not over, bool(over))
     if said is not None:
-        more = terms_of(" ".join(clause.plain for clause in parts))
-        if said.subject in ("like", "dislike"):
-            return _Claim(f"taste:{said.value}", said.subject, more)
-        if said.subject in ("allergy", "no allergy"):
-            return _Claim(f"allergy:{said.value}", said.subject, more)
-        if is_single(said.subject):
-            return _Claim(said.subject, said.value, more)
+        about = _about(said, subject)
+        more = terms_of(" ".join(clause.plain for clause in parts if clause))
+        if slot := _slot(said, about):
+            value = said.subject if slot.startswith(("taste:", "allergy:")) else about[1]
+            return _Claim(slot, value, more, about, _over(said, about), False, said.loose)
+        return _Claim(f"said:{flat}:0", "", frozenset(), about, _over(said, about), free=True)
+    given = lifted(text) if kind == "instruction" else ""
+    over = (("wish", given),) if given else ()
     if is_single(subject):
-        return _Claim(subject, f"={canonical(text)}", frozenset())
-    day = expires if kind == "event" else 0
-    return _Claim(
-        f"{'wish' if kind == 'instruction' else 'said'}:{canonical(text)}:{day}", "", frozenset(), loose=True
-    )
+        return _Claim(subject, f"={flat}", frozenset(), (subject, flat), over, loose=bool(given))
+    sort = "wish" if kind == "instruction" else "said"
+    return _Claim(f"{sort}:{flat}:0", "", frozenset(), (sort, flat), over, True, bool(given))
+
+
+def _about(said: Statement, subject: str) -> tuple[str, str]:
+    """What a statement is about, in the words in which it is compared: a subject and a value."""
+    if said.subject == "is":
+        return "is", state(said.value)[1]
+    if said.subject == "switched" and is_single(subject):
+        return subject, said.value
+    if said.subject in ("my:手机", "my:电话") and re.fullmatch(r"[\d ]{5,}", said.value):
+        return f"{said.subject}号", said.value  # the number, and no kind of telephone
+    return spelt(said.subject), spelt(said.value) if is_single(said.subject) else said.value
+
+
+def _slot(said: Statement, about: tuple[str, str]) -> str:
+    """Where only one such statement holds at a time; empty for a free sentence."""
+    subject, value = about
+    sort = subject.removeprefix("no ")
+    if sort in ("like", "dislike", "allergy"):
+        return f"{'allergy' if sort == 'allergy' else 'taste'}:{said.value}"
+    if subject == "is":
+        return state(said.value)[0]
+    if is_single(subject):
+        return subject
+    return f"{subject}:{value}" if said.ends else ""
+
+
+def _over(said: Statement, about: tuple[str, str]) -> tuple[Ending, ...]:
+    """What ends with a statement; and where it says that something holds, that it did not."""
+    over = tuple((one, state(value)[1] if one == "is" else spelt(value)) for one, value in said.ends)
+    if about[0] in ("dislike", "no like"):
+        return (*over, ("best:*", about[1]))
+    if about[0].startswith("no "):
+        return over
+    return (*over, (f"no {about[0]}", "" if is_single(about[0]) else about[1]))
 
 
 @dataclass(slots=True)
 class _Known:
-    """The facts that hold now, by what they claim."""
+    """The facts that hold now, by what they claim; a new one of this batch has an id below 0."""
 
-    by_slot: dict[str, tuple[Fact, _Claim]]
-    loose: dict[int, tuple[Fact, frozenset[str]]]
-    holding: dict[str, list[int]]  # of a term: the free sentences it stands in
+    by_slot: dict[str, tuple[Fact, _Claim]] = field(default_factory=dict[str, tuple[Fact, _Claim]])
+    claims: dict[int, tuple[Fact, _Claim]] = field(default_factory=dict[int, tuple[Fact, _Claim]])
+    about: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    ending: dict[str, list[int]] = field(default_factory=dict[str, list[int]])  # under `*` those of many
+    free: dict[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
+    holding: dict[str, list[int]] = field(default_factory=dict[str, list[int]])  # of a term: free sentences
 
-    @staticmethod
-    def of(facts: Sequence[Fact]) -> _Known:
-        known = _Known({}, {}, {})
-        for fact in facts:
-            claim = _claim(fact.kind, fact.subject, fact.text, fact.expires)
-            known.by_slot[claim.slot] = (fact, claim)
-            if claim.loose:
-                terms = terms_of(fact.text)
-                known.loose[fact.id] = (fact, terms)
-                for term in terms:
-                    known.holding.setdefault(term, []).append(fact.id)
-        return known
+    def add(self, fact: Fact) -> _Claim:
+        claim = _claim(fact.kind, fact.subject, fact.text, fact.expires)
+        self.by_slot[claim.slot] = self.claims[fact.id] = fact, claim
+        self.about.setdefault(claim.about[0], []).append(fact.id)
+        for subject, _ in claim.ends:
+            self.ending.setdefault("*" if subject.endswith("*") else subject, []).append(fact.id)
+        if claim.free:
+            terms = self.free[fact.id] = terms_of(fact.text)
+            for term in terms:
+                self.holding.setdefault(term, []).append(fact.id)
+        return claim
+
+    def drop(self, fact: Fact) -> None:
+        """What holds no more is found no more; what is listed under its id is passed over."""
+        _, claim = self.claims.pop(fact.id)
+        self.free.pop(fact.id, None)
+        if claim.slot in self.by_slot and self.by_slot[claim.slot][0].id == fact.id:
+            del self.by_slot[claim.slot]
+
+    def ended_by(self, claim: _Claim) -> Iterator[Fact]:
+        """The facts that end with a claim."""
+        for ending in claim.ends:
+            prefix = ending[0][:-1] if ending[0].endswith("*") else ""
+            ids = (
+                [id_ for subject, some in self.about.items() if subject.startswith(prefix) for id_ in some]
+                if prefix
+                else self.about.get(ending[0], ())
+            )
+            for id_ in ids:
+                if id_ in self.claims and ends(ending, *self.claims[id_][1].about):
+                    yield self.claims[id_][0]
+
+    def ending_it(self, claim: _Claim) -> Iterator[Fact]:
+        """The facts with which a claim ends."""
+        for id_ in (*self.ending.get(claim.about[0], ()), *self.ending.get("*", ())):
+            if id_ in self.claims and any(ends(one, *claim.about) for one in self.claims[id_][1].ends):
+                yield self.claims[id_][0]
 
     def like(self, finding: Finding) -> Fact | None:
         """A free sentence that says about the same as this one, with the same numbers and the same no."""
         terms = terms_of(finding.text)
-        shared = Counter(id_ for term in terms for id_ in self.holding.get(term, ()))
+        shared = Counter(id_ for term in terms for id_ in self.holding.get(term, ()) if id_ in self.free)
         for id_, count in shared.most_common(3):
-            fact, others = self.loose[id_]
-            if count < ALIKE * len(terms | others) or fact.kind != finding.kind:
+            fact = self.claims[id_][0]
+            if count < ALIKE * len(terms | self.free[id_]) or fact.kind != finding.kind:
                 continue
             if _marks(fact.text) == _marks(finding.text) and fact.expires == finding.expires:
                 return fact
@@ -96,8 +181,8 @@ def _marks(text: str) -> tuple[str, ...]:
 def reconcile(known: Sequence[Fact], findings: Sequence[Finding], now: int) -> tuple[FactChange, ...]:
     """What findings change in what is known.
 
-    Of findings that contradict each other the last one counts, and none counts against a fact that was said
-    later. Reconciled again with the result they change nothing.
+    Of findings that contradict each other the last one counts and the others become its history; none counts
+    against a fact that was said later. Reconciled again with the result they change nothing.
 
     Args:
         known: the owner's facts; superseded and expired ones are passed over.
@@ -105,37 +190,79 @@ def reconcile(known: Sequence[Fact], findings: Sequence[Finding], now: int) -> t
         now: ms UTC.
     """
     valid = [fact for fact in known if not fact.superseded_by and not 0 < fact.expires <= now]
-    holds = _Known.of(valid)
-    new: dict[str, tuple[Finding, _Claim]] = {}
+    batch = _Batch(valid)
     for finding in sorted(findings, key=_when):
-        if not finding.text.strip() or 0 < finding.expires <= now:
-            continue
+        if finding.text.strip() and not 0 < finding.expires <= now:
+            batch.hear(finding)
+    return _bounded(valid, batch.again, batch.new)
+
+
+class _Batch:
+    """Findings, one after the other, beside what is known and what was found just before."""
+
+    def __init__(self, valid: Sequence[Fact]) -> None:
+        self.again: dict[int, Finding] = {}
+        self.new: list[FactChange] = []
+        self._facts: dict[int, Fact] = {}
+        self._known = _Known()
+        for fact in valid:
+            self._known.add(fact)
+
+    def hear(self, finding: Finding) -> None:
         claim = _claim(finding.kind, finding.subject, finding.text, finding.expires)
-        earlier = new.get(claim.slot)
-        if earlier and _same(earlier[1], claim) and _pinned(finding, earlier[0].kind):
-            finding = _again(earlier[0], finding)
-        new[claim.slot] = (finding, claim)
-    changes = [
-        change for finding, claim in new.values() if (change := _change(holds, finding, claim)) is not None
-    ]
-    return _bounded(valid, changes)
+        fact, other = self._known.by_slot.get(claim.slot, (None, claim))
+        if fact is None and claim.free:
+            fact = self._known.like(finding)
+        if fact is not None and _same(other, claim) and _pinned(fact, finding.kind):
+            if finding.at >= fact.first_seen:  # else it may have been otherwise in between
+                self._say_again(fact, finding)
+            return
+        against = [fact] if fact is not None else []
+        if any(not _newer(finding, one) for one in (*against, *self._known.ending_it(claim))):
+            return
+        over = {one.id: one for one in (*against, *self._known.ended_by(claim)) if _newer(finding, one)}
+        if claim.loose and not over and finding.confidence < 1:
+            return
+        if finding.subject == "switched":
+            finding = replace(finding, subject=next((one.subject for one in over.values()), ""))
+        for one in over.values():
+            self._known.drop(one)
+        self.new.append(FactChange(finding, replaces=tuple(over)))
+        self._known.add(_fact(-len(self.new), finding))
+
+    def _say_again(self, fact: Fact, finding: Finding) -> None:
+        if fact.id < 0:
+            first = self.new[-fact.id - 1]
+            self.new[-fact.id - 1] = replace(first, finding=_again(first.finding, finding))
+        elif fact.id in self.again:
+            self.again[fact.id] = _again(self.again[fact.id], finding)
+        elif not set(finding.sources) <= set(fact.sources) or (
+            not finding.sources and finding.at > fact.last_seen
+        ):
+            surer = 1 - (1 - fact.confidence) * (1 - finding.confidence / 2)
+            self.again[fact.id] = replace(finding, confidence=round(surer, 4))
 
 
-def _change(holds: _Known, finding: Finding, claim: _Claim) -> FactChange | None:
-    fact, other = holds.by_slot.get(claim.slot, (None, claim))
-    if fact is None and claim.loose:
-        fact = holds.like(finding)
-    if fact is None:
-        return FactChange(finding)
-    if not _same(other, claim) or not _pinned(fact, finding.kind):
-        later = max(finding.sources, default=TurnRef(0, 0)), max(fact.sources, default=TurnRef(0, 0))
-        if finding.at < fact.last_seen or (finding.at == fact.last_seen and later[0] <= later[1]):
-            return None
-        return FactChange(finding, replaces=(fact.id,))
-    if set(finding.sources) <= set(fact.sources) and (finding.sources or finding.at <= fact.last_seen):
-        return None
-    surer = 1 - (1 - fact.confidence) * (1 - finding.confidence / 2)
-    return FactChange(replace(finding, confidence=round(surer, 4)), known=fact.id)
+def _fact(id_: int, finding: Finding) -> Fact:
+    return Fact(
+        id_,
+        0,
+        finding.kind,
+        finding.subject,
+        finding.text,
+        finding.sources,
+        finding.confidence,
+        finding.at,
+        finding.at,
+        finding.expires,
+    )
+
+
+def _newer(finding: Finding, fact: Fact) -> bool:
+    """Whether a finding was said after a fact; of one batch each comes after the one before."""
+    if fact.id < 0 or finding.at != fact.last_seen:
+        return fact.id < 0 or finding.at > fact.last_seen
+    return max(finding.sources, default=TurnRef(0, 0)) > max(fact.sources, default=TurnRef(0, 0))
 
 
 def _same(old: _Claim, new: _Claim) -> bool:
@@ -165,22 +292,26 @@ def _again(first: Finding, second: Finding) -> Finding:
     )
 
 
-def _bounded(valid: Sequence[Fact], changes: Sequence[FactChange]) -> tuple[FactChange, ...]:
-    """Lets the weakest facts give way where there would be more than `MOST`."""
-    named = {id_ for change in changes for id_ in (*change.replaces, change.known)}
-    added = [change for change in changes if not change.known]
-    over = len(valid) + sum(1 - len(change.replaces) for change in added) - MOST
-    if over <= 0:
-        return tuple(changes)
-    weak = sorted(
-        (fact for fact in valid if fact.id not in named),
-        key=lambda fact: (fact.kind == "instruction", fact.confidence, fact.last_seen, fact.id),
-    )[:over]
-    room = max(0, len(added) - (over - len(weak)))
-    out: list[FactChange] = [change for change in changes if change.known]
-    for change in added[:room]:
-        share, weak = (weak, []) if change is added[room - 1] else (weak[:1], weak[1:])
-        out.append(replace(change, replaces=(*change.replaces, *(fact.id for fact in share))))
+def _bounded(
+    valid: Sequence[Fact], again: Mapping[int, Finding], new: Sequence[FactChange]
+) -> tuple[FactChange, ...]:
+    """The changes, the weakest facts giving way where there would be more than `MOST`."""
+    out = [FactChange(finding, known=id_) for id_, finding in again.items()]
+    named = {id_ for change in new for id_ in change.replaces} | again.keys()
+    over = len(valid) + sum(1 - len(change.replaces) for change in new) - MOST
+    weak: list[Fact] = []
+    room = len(new)
+    if over > 0:
+        weak = sorted(
+            (fact for fact in valid if fact.id not in named),
+            key=lambda fact: (fact.kind == "instruction", fact.confidence, fact.last_seen, fact.id),
+        )[:over]
+        room = max(0, len(new) - (over - len(weak)))
+    first = len(out) + 1  # the place of the first new one
+    for number, change in enumerate(new[:room], 1):
+        share, weak = (weak, []) if number == room else (weak[:1], weak[1:])
+        gone = (id_ if id_ > 0 else id_ + 1 - first for id_ in change.replaces)
+        out.append(replace(change, replaces=(*gone, *(fact.id for fact in share))))
     return tuple(out)
 
 
@@ -191,7 +322,10 @@ def joined(ours: Sequence[Fact], theirs: Sequence[Fact]) -> tuple[dict[int, int]
         Of the facts that hold: which of `theirs` say the same as one of `ours`, and which fact (of either)
         is replaced by which newer one.
     """
-    holds = _Known.of([fact for fact in ours if not fact.superseded_by])
+    holds = _Known()
+    for fact in ours:
+        if not fact.superseded_by:
+            holds.add(fact)
     same: dict[int, int] = {}
     replaced: dict[int, int] = {}
     for fact in theirs:
@@ -199,12 +333,14 @@ def joined(ours: Sequence[Fact], theirs: Sequence[Fact]) -> tuple[dict[int, int]
             continue
         claim = _claim(fact.kind, fact.subject, fact.text, fact.expires)
         mine, other = holds.by_slot.get(claim.slot, (None, claim))
-        if mine is None:
-            continue
-        if _same(other, claim) and _pinned(mine, fact.kind):
+        if mine is not None and _same(other, claim) and _pinned(mine, fact.kind):
             same[fact.id] = mine.id
-        elif (fact.last_seen, fact.id) > (mine.last_seen, mine.id):
-            replaced[mine.id] = fact.id
-        else:
-            replaced[fact.id] = mine.id
+            continue
+        slot = [mine] if mine else []
+        for one in (*slot, *holds.ended_by(claim)):
+            if (fact.last_seen, fact.id) > (one.last_seen, one.id):
+                replaced.setdefault(one.id, fact.id)
+        for one in (*slot, *holds.ending_it(claim)):
+            if (fact.last_seen, fact.id) < (one.last_seen, one.id):
+                replaced.setdefault(fact.id, one.id)
     return same, replaced

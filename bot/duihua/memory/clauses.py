@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from duihua.memory.statements import visible
 from duihua.memory.voices import is_heading, is_own, letter
 
 MOST = 2_000
@@ -30,7 +31,10 @@ _FIRST_PERSON = re.compile(r"我|咱|\b(?:I|my|me|mine)\b")
 _SENTENCE = re.compile(r"(?:[^。!?;\n.]|\.(?!\s|$))+(?:[。!?;.]+|$|(?=\n))", re.MULTILINE)
 _CLAUSE = re.compile(
     r"[,，]\s*|\s+-{1,2}\s+|\s*—+\s*"
-    r"|\s+(?:and|but|so|because|though)\s+(?=(?:i|i'm|i've|my|we|our|please|call|also|live|work)\b)",
+    r"|\s+(?:and|but|so|because|though)\s+"
+    r"(?!i(?:'ve| have| just| finally| got| both)* "  # Ann and I broke up
+    r"(?:broke|split|divorced|separated|parted|married|engaged)\b)"
+    r"(?=(?:i|i'm|i've|my|we|our|please|call|also|live|work)\b)",
     re.IGNORECASE,
 )
 _OPENING = re.compile(
@@ -41,8 +45,8 @@ _OPENING = re.compile(
     r"老实说|说实话|说真的|自我介绍一下|介绍一下|更正一下|不对|不是)(?=[^\w]|我|你|叫|请|以|记|从|每|"
     r"别|不)[\s,:!~]*"
     r"|(?:hi|hello|hey|there|well|oh|ok|okay|so|and|but|also|actually|anyway|btw|by the way|honestly|"
-    r"to be honest|just so you know|fyi|for the record|ps|p\.s\.|yes|no|yeah|sure|thanks|thank you|"
-    r"sorry|because|additionally|besides)(?:[\s,:!]+|$))+",
+    r"to be honest|just so you know|fyi|for the record|ps|p\.s\.|yes|"
+    r"no(?! (?:more|need)\b)|yeah|sure|thanks|thank you|sorry|because|additionally|besides)(?:[\s,:!]+|$))+",
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"([^:,\n]{1,40}?)[:](?!\d|//)")
@@ -101,10 +105,11 @@ _POLITE = re.compile(
 class Clause:
     """A clause as its author claims it.
 
-    `text` is verbatim from the first word on, `plain` the same (its characters one by one, quotations hidden,
-    Traditional characters of common words simplified); `rest` is verbatim from here to the sentence's end.
-    `supposed`: it depends on an if, so that only a wish may stand in it. `asked`: its sentence is a question
-    that asks politely; the same holds. `first`: the first one of its sentence; `greeted`: after a greeting.
+    `text` is verbatim from the first word on, but for characters that nobody sees; `plain` the same (its
+    characters one by one, quotations hidden, Traditional characters of common words simplified); `rest` is
+    verbatim from here to the sentence's end. `supposed`: it depends on an if, so that only a wish may stand
+    in it. `asked`: its sentence is a question that asks politely; the same holds. `first`: the first one of
+    its sentence; `greeted`: after a greeting.
     """
 
     text: str
@@ -124,6 +129,7 @@ def claimed(text: str) -> Iterator[Clause]:
     """The clauses of a message that its author claims, in their order."""
     if len(text) > MOST:
         return
+    text = visible(text)
     plain = _hidden(folded(text))
     plain = plain[: letter(plain)]
     for found in _SENTENCE.finditer(plain):

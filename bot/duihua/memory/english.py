@@ -7,7 +7,7 @@ import re
 from duihua.memory.statements import DATE, NAME, Rule, Statement, mine, of_kin, rule
 
 _OFTEN = (
-    r"(?:(?:really|absolutely|also|actually|just|still|always|usually|often|mostly|currently|now|very|much|"
+    r"(?:(?:quite|rather|simply|really|absolutely|also|actually|just|still|always|usually|often|mostly|currently|now|very|much|"
     r"especially|particularly|definitely|personally|truly|do|kind of|totally|both|recently|generally)\s+)*"
 )
 KIN = (
@@ -78,8 +78,11 @@ RULES: tuple[Rule, ...] = (
     # where one lives and comes from
     (
         rf"(?:i|we)(?:'m|'re|'ve| am| are| have)? ?{_OFTEN}(?:lives?|reside|living|based|moved|relocated|"
-        r"settled|moving) (?:back )?(?:in|to|near|at) (?P<v>(?!fear|hope|peace|the (?:moment|past|present|"
-        rf"future|now)|an? \w*world)[^\W\d][\w .'-]{{1,40}}?)(?: now| currently| these days|"
+        r"settled) (?:back )?(?:in|to|near|at) (?P<v>(?!fear|hope|peace|the (?:moment|past|present|"
+        r"future|now)|an? \w*world|(?:the|an?|my|our) (?:[\w-]+ ){0,2}(?:row|seat|desk|table|chair|room|"
+        r"floor|office|page|"
+        rf"step|front|left|right|next|team|side|line|bed|couch|sofa|chapter|question|"
+        rf"topic)\b)[^\W\d][\w .'-]{{1,40}}?)(?: now| currently| these days|"
         r" at the moment)?",
         rule("profile", "home"),
     ),
@@ -114,7 +117,7 @@ RULES: tuple[Rule, ...] = (
         rf"i(?:'m| am|'ve been| have been) {_OFTEN}(?:an? )?(?P<v>vegetarian|vegan|pescatarian|"
         rf"diabetic|left-handed|"
         r"colou?r-?blind|lactose intolerant|gluten intolerant|celiac|asthmatic|muslim|jewish|christian|"
-        r"buddhist|hindu|single|married|divorced|widowed|pregnant|an only child|only child|introvert|"
+        r"buddhist|hindu|single|married|divorced|widowed|engaged|pregnant|an only child|only child|introvert|"
         r"extrovert|night owl|morning person)",
         rule("profile", "is"),
     ),
@@ -162,7 +165,8 @@ RULES: tuple[Rule, ...] = (
     # likings
     (
         rf"i(?:'ve)? {_OFTEN}(?:no longer |don't (?:really )?|do not |never |can't stand |cannot stand |"
-        r"can't bear |can't (?=have|eat|drink)|cannot (?=have|eat|drink)|stopped |quit |gave up |hate|"
+        r"can't bear |can't (?=have|eat|drink)|cannot (?=have|eat|drink)|stopped (?!at|by|in|on|for|to|"
+        r"off|over|here|there)|quit |gave up |hate|"
         r"dislike|detest|loathe|avoid)(?:(?:have|like|love|enjoy|"
         rf"liking|eat|drink|eating|drinking|watch|play|smoking)s?\b)?s? ?(?P<v>[^,]{{2,60}}?)",
         _disliked,
@@ -226,6 +230,10 @@ RULES: tuple[Rule, ...] = (
         r"(?:is|was|turns?|has|likes?|loves?|hates?|lives?|works?|plays?|wants?|goes|studies|started)"
         r"\b[^,]{0,60}",
         of_kin(""),
+    ),
+    (
+        r"our (?P<x>(?:[\w'-]+ )?anniversary)(?: is|'s|:| falls)(?: on)? (?P<v>[^,]{2,30}?)",
+        mine,
     ),
     (
         r"(?:the|our|my) (?P<x>(?!error|status|exit|port|version)(?:[\w-]+ ){0,2}(?:password|passcode|"

@@ -12,11 +12,12 @@ from typing import Any, cast, get_args
 
 from duihua.memories import FactKind, Finding
 from duihua.memory.agreement import MOST, joined, reconcile
+from duihua.memory.changes import continued, follows
 from duihua.memory.clauses import Clause, claimed
-from duihua.memory.plans import plan
+from duihua.memory.plans import ahead, day_of, plan, yearly
 from duihua.memory.rules import THE_USER, as_said, stated
 from duihua.memory.statements import Statement, canonical, is_single, terms_of
-from duihua.memory.wishes import aspect, remembered, wish
+from duihua.memory.wishes import aspect, lifted, remembered, wish
 from duihua.messages import Turn, text_of
 
 __all__ = ["LONGEST", "MOST", "found_in", "from_model", "joined", "reconcile"]
@@ -26,6 +27,8 @@ LONGEST = 200
 KINDS: tuple[FactKind, ...] = get_args(FactKind)
 PER_CHUNK = 20
 """Facts that a model may find in one chunk of turns."""
+_STATES = frozenset({"name", "home", "job", "workplace", "study", "is"})
+"""What may be said of the time to come."""
 SUPPORT = 0.6
 """Share of a fact's terms that must stand in what the person said."""
 
@@ -52,10 +55,11 @@ def found_in(turn: Turn) -> tuple[Finding, ...]:
 
 def _said(text: str, at: int) -> Iterator[tuple[FactKind, str, str, float, int]]:
     lead, wished = "", False
+    before: Clause | None = None
     about: tuple[Clause, str, str] | None = None  # somebody of theirs, of whom the next clauses tell more
     for clause in claimed(text):
         if clause.first:
-            lead, wished = "", False
+            lead, wished, before = "", False, None
         if about and (clause.first or clause.supposed or not _GOES_ON.match(clause.plain)):
             yield "profile", about[1], about[2], _SAID, 0
             about = None
@@ -71,17 +75,36 @@ def _said(text: str, at: int) -> Iterator[tuple[FactKind, str, str, float, int]]
             so_far = about[0].rest
             about = (about[0], about[1], so_far[: len(so_far) - len(clause.rest) + len(clause.text)])
             continue
-        said = stated(clause.plain) or (stated(lead + clause.plain) if lead else None)
-        until = plan(clause.plain, at) if said is None or said.subject.count(":") == 1 else None
+        words = clause.text
+        said = stated(continued(before.plain, clause.plain)) if before else None
+        if said is not None and before is not None:
+            words = before.rest[: len(before.rest) - len(clause.rest) + len(words)]
+        else:
+            said = stated(clause.plain) or (stated(lead + clause.plain) if lead else None)
+        before = clause
+        if said is not None and said.subject in _STATES and ahead(clause.plain):
+            said = None  # it will be so
+        dated = said is None or (said.subject.count(":") == 1 and not yearly(clause.plain))
+        until = plan(clause.plain, at) if dated else None
         if until is not None:
             yield "event", said.subject if said else "plan", clause.text, _PLANNED, until
+        elif said is not None and said.kind == "event":
+            yield "event", said.subject, words, _PLANNED, day_of(clause.plain, at)
+        elif said is None and lifted(clause.plain):
+            yield "instruction", aspect(clause.text), clause.text, _WISHED, 0
         elif said is not None and said.subject.startswith("my:") and said.kind == "profile":
-            about = (clause, said.subject, clause.text)
+            about = (clause, said.subject, words)
+        elif said is None and follows(clause.plain):
+            lead = lead or _subject(clause.plain)
         elif said is not None:
-            lead = lead or {"我": "我", "i": "I "}.get(clause.plain[:1].lower(), "")
-            yield said.kind, said.subject, clause.text, _SAID, 0
+            lead = lead or _subject(clause.plain)
+            yield said.kind, said.subject, words, _SAID, 0
     if about:
         yield "profile", about[1], about[2], _SAID, 0
+
+
+def _subject(plain: str) -> str:
+    return {"我": "我", "i": "I "}.get(plain[:1].lower(), "")
 
 
 def _of_wish(text: str) -> str:
@@ -152,6 +175,8 @@ def _supported(kind: str, text: str, said: Statement | None, heard: str) -> bool
     if kind == "instruction":  # it would stand in every request: word for word, or not at all
         return canonical(text) in canonical(heard) and any(wish(c.rest) for c in claimed(heard))
     claims = canonical(" ".join(clause.plain for clause in claimed(heard)))
+    if said is not None and said.ends:  # an end is no matter of words in common
+        return any(stated(clause.plain) == said for clause in claimed(heard) if not clause.supposed)
     if said is None:
         return _mostly(THE_USER.sub("", text, count=1), claims)
     _, *more = claimed(as_said(text))

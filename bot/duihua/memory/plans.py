@@ -29,7 +29,8 @@ _EN = re.compile(
     r"|my (?:[\w'-]+ ){1,4}?(?:is|are|starts?|begins?|ends?|takes place|will)\b)"
 )
 _SMALL_TALK = re.compile(
-    r"再(?:问|聊|说|来|试|看)|(?:问|告诉|找|跟)你|试试|看看|会不会|想|有空|没空|天气|下雨|下雪|降温|刮风|很|好累|吧$|心情|"
+    r"再(?:问|聊|说|来|试|看)|(?:问|告诉|找|跟)你|试试|看看|会不会|想|有空|没空|天气|下雨|下雪|降温|"
+    r"刮风|很|好累|吧$|心情|"
     r"\b(?:try|ask you|tell you|let you|check|think|see|talk to you|come back|be back|get back|let's|"
     r"maybe|might|"
     r"wondering|hope|feeling|tired|busy|weather|rain|snow|sunny|not sure)\b"
@@ -42,6 +43,40 @@ _MILESTONE = re.compile(
 )
 
 
+_AHEAD = re.compile(
+    r"^\W*(?:明天|后天|明年|下个?(?:月|周|星期|礼拜|年|学期))?[我俺咱].{0,4}?(?:快要?|马上|即将|打算|"
+    r"准备|计划|将|要(?!是)|明天|后天|明年|"
+    r"下个?(?:月|周|星期|礼拜|年|学期))"
+    r"|^\W*(?:明天|后天|明年|下个?(?:月|周|星期|礼拜|年|学期)).{0,4}?[我俺咱]"
+    r"|^\W*(?:i|we)(?:'ll| will|(?:'m|'re| am| are)[\w ]* (?:going to|about to)|(?:'m|'re| am|"
+    r" are) \w+ing\b.*"
+    r"\b(?:tomorrow|soon|next \w+|in (?:an?|\w+) (?:days?|weeks?|months?|years?))$)",
+    re.IGNORECASE,
+)
+_YEARLY = re.compile(
+    r"[^,]{0,12}?(?:生日|纪念日|周年|忌日|寿辰)(?![会宴派聚蛋礼餐庆])\s*(?:是|在|为|就|快|:|\d|$)|.*每年"
+    r"|(?:my|our)\b[^,]{0,40}?\b(?:birthday|anniversary)(?:'s|:| is| falls)\b|.*\b(?:every|each) year\b",
+    re.IGNORECASE,
+)
+
+
+def yearly(plain: str) -> bool:
+    """Whether a clause tells of a day that comes every year."""
+    return _YEARLY.match(plain) is not None
+
+
+def ahead(plain: str) -> bool:
+    """Whether a clause is of the time to come."""
+    return _AHEAD.search(plain) is not None
+
+
+def day_of(plain: str, at: int) -> int:
+    """When what is told of a day is not worth keeping any more (see `plan`); without a day, a while on."""
+    today = datetime.fromtimestamp(min(max(at / 1000, 0.0), 4_000_000_000.0), UTC).date()
+    days, _ = read(plain.lower(), today, past=False)
+    return max(_ms(max((after for _, after in days), default=today)), at) + AFTER
+
+
 def plan(plain: str, at: int) -> int | None:
     """When a plan that a clause tells is not worth keeping any more.
 
@@ -50,7 +85,7 @@ def plan(plain: str, at: int) -> int | None:
         at: when it was said, ms UTC.
 
     Returns:
-        ms UTC; 0 for never (a milestone of one's life), None if it tells no plan.
+        ms UTC; 0 for never (a milestone of one's life, a day of every year), None if it tells no plan.
     """
     text = plain.lower()
     if len(text) > LONGEST or _SMALL_TALK.search(text):
@@ -59,10 +94,12 @@ def plan(plain: str, at: int) -> int | None:
         return 0
     today = datetime.fromtimestamp(min(max(at / 1000, 0.0), 4_000_000_000.0), UTC).date()
     days, rest = read(text, today, past=False)
-    ahead = [after for _, after in days if after > today + DAY]  # what is today will soon have been
+    coming = [after for _, after in days if after > today + DAY]  # what is today will soon have been
     if _DONE.search(rest):
         return None
-    return _ms(max(ahead)) + AFTER if ahead and (_ZH.match(rest) or _EN.match(rest)) else None
+    if not coming or not (_ZH.match(rest) or _EN.match(rest)):
+        return None
+    return 0 if yearly(text) else _ms(max(coming)) + AFTER
 
 
 def _ms(day: date) -> int:

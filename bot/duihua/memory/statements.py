@@ -14,16 +14,85 @@ from dataclasses import dataclass
 from duihua.memories import FactKind
 
 SINGLE = frozenset({"name", "nickname", "home", "origin", "birthday", "age", "job", "workplace", "study"})
-"""Subjects of which one has one; those that begin with `my:` or `reply:` as well."""
+"""Subjects of which one has one; those that begin with `my:`, `best:` or `reply:` as well."""
+
+
+Ending = tuple[str, str]
+"""A subject that ends (`my:dog*`: all that begin with it), and of which value: empty for any."""
+_EXACT = frozenset({"like", "dislike", "allergy", "learning"})
+"""Subjects whose value is one thing: who gave up decaf still drinks coffee."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a clause says: `value` is the object in canonical form, to compare it by."""
+    """What a clause says: `value` is the object in canonical form, to compare it by.
+
+    `ends`: what holds no more because of it. `loose`: it is worth nothing unless that was known.
+    """
 
     kind: FactKind
     subject: str
     value: str
+    ends: tuple[Ending, ...] = ()
+    loose: bool = False
+
+
+def ended(said: Statement, *, denied: bool = False) -> Statement:
+    """That what is said holds no more; `denied`: does not hold, which is news only if it was known."""
+    over = () if said.subject in ("like", "dislike") else ((said.subject, said.value),)
+    loose = denied and said.subject != "allergy"
+    return Statement(said.kind, f"no {said.subject}", said.value, over, loose)
+
+
+def ends(ending: Ending, subject: str, value: str) -> bool:
+    """Whether an ending is one of what is said of a subject."""
+    over, named = ending
+    if not (subject.startswith(over[:-1]) if over.endswith("*") else subject == over):
+        return False
+    if not named or named == value:
+        return True
+    if over in _EXACT:
+        return False
+    if over == "wish":
+        return named in value or _stems(named) <= _stems(value)
+    if not named.isascii():
+        return named in value
+    return _singular(named) <= _singular(value)
+
+
+def _singular(text: str) -> frozenset[str]:
+    return frozenset(term[:-1] if len(term) > 3 and term.endswith("s") else term for term in terms_of(text))
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(term[:5] for term in terms_of(text))
+
+
+_STATES = {
+    **dict.fromkeys(("single", "单身", "未婚"), ("marriage", "single")),
+    **dict.fromkeys(("married", "已婚", "结婚", "领证", "remarried", "复婚"), ("marriage", "married")),
+    **dict.fromkeys(("divorced", "离异", "离婚", "separated"), ("marriage", "divorced")),
+    **dict.fromkeys(("engaged", "订婚"), ("marriage", "engaged")),
+    **dict.fromkeys(("脱单", "有女朋友", "有男朋友", "有对象", "谈恋爱"), ("marriage", "taken")),
+    **dict.fromkeys(("widowed",), ("marriage", "widowed")),
+    **dict.fromkeys(("vegetarian", "吃素", "素食者", "素食主义者", "pescatarian"), ("diet", "vegetarian")),
+    **dict.fromkeys(("vegan",), ("diet", "vegan")),
+    **dict.fromkeys(("eat meat", "eating meat", "吃肉", "吃荤", "开荤", "不吃素"), ("diet", "meat")),
+}
+"""Of what one is, what excludes each other: of which sort it is, and in one word of both languages."""
+
+
+def state(value: str) -> tuple[str, str]:
+    """Of what one is: in which respect, and in the word that stands for it in both languages."""
+    return _STATES.get(value, (f"is:{value}", value))
+
+
+_SPELLING = re.compile(r"\b(fav|col|flav|neighb|hon|harb|behavi|hum)our")
+
+
+def spelt(text: str) -> str:
+    """A text in one spelling: `favorite color` is `favourite colour`."""
+    return _SPELLING.sub(r"\1or", text).replace("grey", "gray").replace("theatre", "theater")
 
 
 Make = Callable[[re.Match[str]], Statement | None]
@@ -76,7 +145,7 @@ def rule(kind: FactKind, subject: str, *, name: bool = False, taste: bool = Fals
             return None
         if (name and _NOT_A_NAME.fullmatch(value[-1])) or (subject == "job" and _HABIT.search(value)):
             return None
-        flat = _taste(canonical(value)) if taste else canonical(value)
+        flat = flavour(canonical(value)) if taste else canonical(value)
         return Statement(kind, subject, flat) if flat else None
 
     return make
@@ -87,6 +156,7 @@ _OWN = {
     **dict.fromkeys(("小名", "昵称", "外号", "nickname"), "nickname"),
     **dict.fromkeys(("老家", "家乡", "hometown"), "origin"),
     **dict.fromkeys(("职业", "工作", "job", "profession", "occupation"), "job"),
+    **dict.fromkeys(("major", "专业"), "study"),
     **dict.fromkeys(("生日", "birthday"), "birthday"),
     **dict.fromkeys(("年龄", "age"), "age"),
 }
@@ -115,12 +185,22 @@ def of_kin(aspect: str) -> Make:
 
 def is_single(subject: str) -> bool:
     """Whether one has one of it at a time."""
-    return subject in SINGLE or subject.startswith(("my:", "reply:"))
+    return subject in SINGLE or subject.startswith(("my:", "best:", "reply:"))
+
+
+_UNSEEN = re.compile(  # U+200D joins pictures, too: of a family it makes one
+    "[\u00ad\u034f\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]|(?<=\\w)\u200d|\u200d(?=\\w)"
+)
+
+
+def visible(text: str) -> str:
+    """A text without the characters that nobody sees: within a word they would hide it from every rule."""
+    return text if text.isascii() else _UNSEEN.sub("", text)
 
 
 def canonical(text: str) -> str:
     """A text to compare by: one width and case, without punctuation, articles and particles at its end."""
-    flat = unicodedata.normalize("NFKC", text).casefold()
+    flat = unicodedata.normalize("NFKC", visible(text)).casefold()
     flat = re.sub(r"[^\w\s]|_", " ", flat)
     flat = re.sub(r"\b(?:an?|the|my)\b", " ", flat)
     flat = re.sub(r"\s+", " ", flat).strip()
@@ -128,9 +208,11 @@ def canonical(text: str) -> str:
     return re.sub(r"(?<=.)[了啊呀哦呢吧嘛哈的]+$", "", flat)
 
 
-def _taste(value: str) -> str:
+def flavour(value: str) -> str:
     """What is liked, without how one enjoys it: eating apples and apples are one."""
-    bare = re.sub(r"^(?:吃|喝|看|听|玩|打|(?:to )?(?:eat|drink|watch|play)(?:ing)?\s+)(?=.)", "", value)
+    bare = re.sub(
+        r"^(?:吃|喝|看|听|玩|打|抽|(?:to )?(?:eat|drink|watch|play|smok)(?:e|ing)?\s+)(?=.)", "", value
+    )
     return re.sub(r"(?:very much|a lot|so much|the most|anymore|any more|at all)$", "", bare).strip()
 
 

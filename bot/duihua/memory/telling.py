@@ -12,6 +12,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from duihua.memory.kept import kept
+
 _TERM = re.compile(
     r"[^\W\d_\u3400-\u9fff]+(?:['’][^\W\d_\u3400-\u9fff]+)*|\d+(?:[:.：/-]\d+)*|[\u3400-\u9fff]+"
 )
@@ -119,6 +121,7 @@ class Looks(NamedTuple):
     share: float
 
 
+@kept
 @lru_cache(maxsize=KEPT)
 def looks(text: str) -> Looks:
     """The looks of a sentence; kept, because a line is weighed again with each summary that it goes into."""
@@ -143,11 +146,6 @@ def looks(text: str) -> Looks:
         gain += 2.0
     asked = 0.3 if _QUESTION.search(text) else 0.5 if not wish and _REQUEST.search(text) else 1.0
     return Looks(about, gain, asked)
-
-
-def forget() -> None:
-    """Drops the texts that are kept in memory."""
-    looks.cache_clear()
 
 
 def terms(text: str) -> frozenset[str]:

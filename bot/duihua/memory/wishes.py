@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 
 from duihua.memory.clauses import folded
+from duihua.memory.statements import canonical
 
 _PLEASE = (
     r"(?:请|麻烦|拜托|烦请|希望|我希望|我要|我想|你|您|你们|帮我|给我|要|一定|千万|务必|可以|能|能不能|,|\s)*"
 )
 _EVER = (
-    r"(?:以后|今后|往后|此后|从现在(?:开始|起)|从今(?:天|以后|往后|后)?(?:开始|起)?|从下(?:次|一[句条个]\w{0,2})(?:开始|起)|"
+    r"(?:以后|今后|往后|此后|从现在(?:开始|起)|从今(?:天|以后|往后|后)?(?:开始|起)?|从下(?:次|"
+    r"一[句条个]\w{0,2})(?:开始|起)|"
     r"接下来的?(?:对话|聊天|回答)(?:里|中)?|每次|每一次|每回|始终|永远|一律|任何时候|无论何时|下次)"
 )
 _DO_ZH = (
-    r"(?:都|也|就|一律|尽量|统一|默认|直接|先|只|要|,|\s)*(?:(?:你|您|请|必须|务必)(?!是|们|说过|觉得|喜欢)|用(?!不)|别|不要|不许|不准|"
-    r"不用(?:再)?(?:叫|说|回|加|解释|道歉|重复|翻译|提|问|给)|给我|跟我|和我|对我|叫我|管我|称呼|回答|回复|回我|说(?!不定|吧|了)|讲|提醒|帮我|"
+    r"(?:都|也|就|一律|尽量|统一|默认|直接|先|只|要|,|\s)*(?:(?:你|您|请|必须|务必)(?!是|们|说过|觉得|"
+    r"喜欢)|用(?!不)|别|不要|不许|不准|"
+    r"不用(?:再)?(?:叫|说|回|加|解释|道歉|重复|翻译|提|问|给)|给我|跟我|和我|对我|叫我|管我|称呼|回答|"
+    r"回复|回我|说(?!不定|吧|了)|讲|提醒|帮我|"
     r"当我|在回|在每|涉及|遇到|(?:如果|只要)?我(?:问|说|发|提|让|叫)|把\w{1,8}(?:写|翻|改|放|换|列))"
 )
 _DO_EN = (
@@ -31,7 +35,8 @@ _WISHES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"{_PLEASE}{_EVER},?\s*(?!再说|见|聊|吧|呢|$){_DO_ZH}",
-        rf"{_PLEASE}{_EVER}(?!我(?:想|要|会|打算))[^,。!?]{{1,30}},\s*(?:你|您|就|都)*(?:请|别|不要|务必|一定要|用)",
+        rf"{_PLEASE}{_EVER}(?!我(?:想|要|会|打算))[^,。!?]{{1,30}},\s*(?:你|您|就|都)*(?:请|别|不要|"
+        rf"务必|一定要|用)",
         rf"{_PLEASE}(?:别|不要|不许|不准)(?:再|总是?|老是?|每次都?)(?:用|叫我|称呼我|加|发|给我|对我|"
         rf"跟我|提|说\w|讲\w|使用|回复|写|推荐|道歉|重复)",
         rf"{_PLEASE}(?:记住|记得|记下|记好|牢记|别忘了|不要忘了|不要忘记|别忘记)(?![了吗没过的])"
@@ -69,7 +74,8 @@ _ASPECTS = (
     (
         "reply:language",
         re.compile(
-            r"(?:用|说|讲|以|使用)(?:简体|繁体)?(?:中文|英文|英语|日语|日文|法语|德语|韩语|西班牙语|俄语|粤语|普通话|汉语|双语|"
+            r"(?:用|说|讲|以|使用)(?:简体|繁体)?(?:中文|英文|英语|日语|日文|法语|德语|韩语|西班牙语|"
+            r"俄语|粤语|普通话|汉语|双语|"
             r"文言文)|\b(?:in|use|speak|to) (?:\w+ )?(?:english|chinese|mandarin|japanese|french|german|"
             r"spanish|korean|russian|italian|portuguese)\b",
             re.IGNORECASE,
@@ -79,7 +85,7 @@ _ASPECTS = (
         "reply:length",
         re.compile(
             r"简短|简洁|简单点|详细|长一点|短一点|精简|\d+个?字以内|"
-            r"\b(?:short|brief|concise|detailed|long|under \d+ words|one sentence)\b",
+            r"\b(?:short|brief(?:ly)?|concise(?:ly)?|detailed|long|under \d+ words|one sentence)\b",
             re.IGNORECASE,
         ),
     ),
@@ -95,6 +101,32 @@ def wish(rest: str) -> bool:
     if any(pattern.match(plain) for pattern in _WISHES):
         return True
     return bool(_IMPERATIVE.match(plain) and _LATER.search(plain))
+
+
+_LIFTED = re.compile(
+    r"(?:please |and |now |actually |,)*(?:stop|quit|no need to|there's no need to|no more|"
+    r"forget (?:what i said )?about|"
+    r"you (?:don't|do not|needn't|no longer)(?: have to| need to)?) (?P<en>[^.!?\n]+?)"
+    r"(?: any ?more| any longer| now| from now on|,? please)*"
+    r"|you (?:can|may) (?P<again>[^.!?\n]+?) again|(?:please )?(?:don't|do not) (?P<not>[^.!?\n]+?) any ?more"
+    r"|(?:你|请|以后|今后|现在|可以|也|就|,)*(?:不用|不必|不需要|无需|别|不要)(?!的|管|说|问|客气|谢|担心)"
+    r"(?:再(?P<anew>[^,。!?\n]+?)了?|(?P<zh>[^,。!?\n]+?)了)[吧啊]?"
+    r"|(?:你|以后|今后|现在|又|也|,)*可以(?:再|又|重新|继续)?(?P<may>[^,。!?\n]+?)了",
+    re.IGNORECASE,
+)
+_ALL = re.compile(
+    r"\b(?:always|all|every|the|so|that|using|your|answers?|repl\w+)\b|[都总再]|每次", re.IGNORECASE
+)
+
+
+def lifted(text: str) -> str:
+    """Which wish a clause takes back ("stop answering briefly", "不用加表情了"); empty: none."""
+    plain = folded(text).strip(" .!;~。")
+    found = _LIFTED.fullmatch(plain) if len(plain) <= 200 else None
+    if not found or wish(text):
+        return ""
+    what = canonical(_ALL.sub(" ", next(filter(None, found.groups()), "")))
+    return what if len(what) > 1 else ""
 
 
 def remembered(text: str) -> str:
