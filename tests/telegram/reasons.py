@@ -14,6 +14,7 @@ from typing import Any
 from markdown_it.common.normalize_url import normalizeLink
 from markdown_it.common.utils import unescapeAll
 from markdown_it.parser_block import ParserBlock
+from markdown_it.ruler import Ruler
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline.state_inline import Scanned, StateInline
 from markdown_it.token import Token
@@ -76,18 +77,27 @@ def _indented_text(it: Reading) -> None:
         margins.pop()
 
     def is_code(state: StateBlock, line: int) -> bool:
-        """Seen from the margin that a line still belongs to; what a quote took without its sign is text."""
+        """Seen from the margin that a line still belongs to."""
         inside = margins[max(i for i, margin in enumerate(margins) if not margin) :]  # a quote has its own
         indent = state.sCount[line]
-        margin = max((it for it in inside if it <= indent), default=indent - 4)
-        return state._code_enabled and indent - margin >= 4
+        return state._code_enabled and indent - max((it for it in inside if it <= indent), default=0) >= 4
 
-    before, read = rendering._Page._token, parser._BlockParser.tokenize
+    def rules(ruler: Ruler[Any], chain: str = "") -> list[Any]:
+        """What a quote took without its sign ends no quote in it, as it ends no paragraph."""
+
+        def ends(rule: Any) -> Any:
+            return lambda state, line, *more: state.sCount[line] >= 0 and rule(state, line, *more)
+
+        found = get(ruler, chain)
+        return [ends(rule) for rule in found] if chain == "blockquote" else found
+
+    before, read, get = rendering._Page._token, parser._BlockParser.tokenize, Ruler.getRules
     margins: list[int] = []
     PARSER.enable("code")
     it.patch(rendering._Page, "_token", token)
     it.patch(parser._BlockParser, "tokenize", tokenize)
     it.patch(StateBlock, "is_code_block", is_code)
+    it.patch(Ruler, "getRules", rules)
 
 
 @_rule("=== is text and --- is a rule: neither makes a heading of a paragraph", r"^[ >]*(?:=+|-+) *$")

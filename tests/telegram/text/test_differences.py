@@ -88,6 +88,11 @@ DIFFERENT = {
         "• 甲\n<pre>乙</pre>",
         ["indented text"],
     ),
+    "text below code in a quote": (
+        ">     甲\n  乙",
+        "<blockquote>甲\n乙</blockquote>",
+        ["indented text", "code alone"],
+    ),
     "fence behind a quote in an item": (
         "> - > 甲\n    ```\n    乙",
         "<blockquote>• \n    > 甲</blockquote>\n<pre>乙</pre>",
