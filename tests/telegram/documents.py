@@ -34,6 +34,9 @@ TORN = 64
 
 _LANGUAGE = re.compile(r"^[ >*+\-\d.)]*(?:`{3,}|~{3,}) *[\w*:/.+#-]+ *$", re.MULTILINE)
 
+_LETTERS = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "omega": "ω"}
+"""Words that are seen as a letter where a stray backslash makes a formula of them."""
+
 
 def missing(document: Document, messages: tuple[Formatted, ...] | list[Formatted], end: int | None) -> str:
     """The first word that is not seen; what became an address or a language is seen there."""
@@ -45,6 +48,8 @@ def missing(document: Document, messages: tuple[Formatted, ...] | list[Formatted
         bare = str.maketrans("", "", "*_<>$" if document.broken else "")  # stray marks may become emphasis
         counts = Counter(word.translate(bare) for word in document.words(end))
         text = normalize("NFKC", text).translate(bare)  # in a formula a word may stand low or high
+        for name, letter in _LETTERS.items():
+            text = text.replace(letter, name) if f"\\{name}" in document.source else text
         return next((word for word, count in counts.items() if text.count(word) < count), "")
     at = 0
     for word in document.words(end):

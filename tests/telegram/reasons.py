@@ -13,6 +13,9 @@ from typing import Any
 
 from markdown_it.common.normalize_url import normalizeLink
 from markdown_it.common.utils import unescapeAll
+from markdown_it.parser_block import ParserBlock
+from markdown_it.ruler import Ruler
+from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline.state_inline import Scanned, StateInline
 from markdown_it.token import Token
 from telegramify_markdown import converter as peer
@@ -68,9 +71,33 @@ def _indented_text(it: Reading) -> None:
         else:
             before(page, token)
 
-    before = rendering._Page._token
+    def tokenize(blocks: ParserBlock, state: StateBlock, start: int, end: int) -> None:
+        margins.append(state.blkIndent)
+        read(blocks, state, start, end)
+        margins.pop()
+
+    def is_code(state: StateBlock, line: int) -> bool:
+        """Seen from the margin that a line still belongs to."""
+        inside = margins[max(i for i, margin in enumerate(margins) if not margin) :]  # a quote has its own
+        indent = state.sCount[line]
+        return state._code_enabled and indent - max((it for it in inside if it <= indent), default=0) >= 4
+
+    def rules(ruler: Ruler[Any], chain: str = "") -> list[Any]:
+        """What a quote took without its sign ends no quote in it, as it ends no paragraph."""
+
+        def ends(rule: Any) -> Any:
+            return lambda state, line, *more: state.sCount[line] >= 0 and rule(state, line, *more)
+
+        found = get(ruler, chain)
+        return [ends(rule) for rule in found] if chain == "blockquote" else found
+
+    before, read, get = rendering._Page._token, parser._BlockParser.tokenize, Ruler.getRules
+    margins: list[int] = []
     PARSER.enable("code")
     it.patch(rendering._Page, "_token", token)
+    it.patch(parser._BlockParser, "tokenize", tokenize)
+    it.patch(StateBlock, "is_code_block", is_code)
+    it.patch(Ruler, "getRules", rules)
 
 
 @_rule("=== is text and --- is a rule: neither makes a heading of a paragraph", r"^[ >]*(?:=+|-+) *$")
@@ -121,7 +148,7 @@ def _empty_tasks(it: Reading) -> None:
 # ---------------------------------------------------------------- code
 
 
-@_rule("nothing stands around code, and in quotes and links it is plain", "`|~~~| {4}")
+@_rule("nothing stands around code, and in quotes and links it is plain", r"`|~~~| {4}|>[^\n]*\|")
 def _code_alone(it: Reading) -> None:
     def over(span: Span, other: Span) -> bool:
         return span[2] < other[3] and other[2] < span[3]

@@ -83,6 +83,21 @@ DIFFERENT = {
     "heading with code": ("# 甲 `x`", "<bold>甲</bold> <code>x</code>", ["headings", "code alone"]),
     "indented": ("    甲 **乙**", "甲 <bold>乙</bold>", ["indented text"]),
     "indented in an item": ("- 甲\n\n      乙", "• 甲\n\n    乙", ["indented text"]),
+    "fence between an item and the margin": (
+        "   - 甲\n    ```\n    乙",
+        "• 甲\n<pre>乙</pre>",
+        ["indented text"],
+    ),
+    "text below code in a quote": (
+        ">     甲\n  乙",
+        "<blockquote>甲\n乙</blockquote>",
+        ["indented text", "code alone"],
+    ),
+    "fence behind a quote in an item": (
+        "> - > 甲\n    ```\n    乙",
+        "<blockquote>• \n    > 甲</blockquote>\n<pre>乙</pre>",
+        ["indented text", "nested quotes"],
+    ),
     "definition": ("[a]: 甲", None, ["definitions"]),
     "quote twice": (">>甲", "<blockquote>> 甲</blockquote>", ["nested quotes"]),
     "quote that is indented": (
@@ -115,6 +130,7 @@ DIFFERENT = {
     "table in text": ("甲\na|b\n-|-", "甲\n<pre>a │ b\n──┼──</pre>", ["columns", "table heads"]),
     "table half in a quote": ("> a|b\n|-|-|", "<pre>> a │ b\n────┼──</pre>", ["columns", "table heads"]),
     "bar alone": ("|a|b|\n|-|-|\n|\n|1|2|", "<pre>a │ b\n──┼──\n  │\n1 │ 2</pre>", ["columns", "lone bars"]),
+    "table in a quote": ("> |a|b|\n> |-|-|", "<pre>a │ b\n──┼──</pre>", ["code alone", "columns"]),
     "tags": ("<b>甲</b><br>乙", None, ["tags"]),
     "tag on its line": ("<div>\n**甲**", "<div>\n<bold>甲</bold>", ["tags"]),
     "footnote": ("甲[^1]", "甲[1]", ["footnotes"]),

@@ -102,6 +102,7 @@ LINES = {
     "sum": (r"$\sum_{i=1}^{n} i$", "∑ᵢ₌₁ⁿ i"),
     "words in math": (r"$\text{速度} = \mathbb{R}$", "速度 = ℝ"),
     "math nobody can write": (r"$\foo{x}^y$", r"<code>\foo{x}^y</code>"),
+    "index of nothing": ("$x_ _ab$", "<code>x_ _ab</code>"),
     "heading": ("## 标题 `x`", "<bold>标题</bold> <code>x</code>"),
     "no heading": ("#标签 #tag", "#标签 #tag"),
     "no setext": ("标题\n===\n文", "标题\n===\n文"),

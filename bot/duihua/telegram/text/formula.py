@@ -169,6 +169,9 @@ class _Reader:
         raise _Unreadable
 
     def _script(self, token: str) -> str:
+        self._skip_space()
+        if self._tokens[self._at : self._at + 1] in (["^"], ["_"]):
+            raise _Unreadable  # an index of nothing
         inner = self._argument().strip()
         table = _UP if token == "^" else _DOWN
         if inner in ("∘", "°") and token == "^":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _MARKS = re.compile(r"\\.|(`+)|(\*{2,}|~~)", re.DOTALL)
-_HALF_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^\s()]*(?:\([^\s()]*\)?[^\s()]*)?\Z")
+_HALF_ADDRESS = re.compile(r"\]\([^\s()]*(?:\([^\s()]*\)?[^\s()]*)?\Z")
 _LOOSE_END = re.compile(r"(?:[*~`\\]+|!?\[)$")
 LINK = 2100
 """Characters from the end within which an unfinished link is looked for."""
@@ -14,14 +14,7 @@ LINK = 2100
 def mended(text: str) -> str:
     """The text with its open bold, strikethrough, code and link closed, without loose marks at its end."""
     text = _LOOSE_END.sub("", text)
-    start = max(0, len(text) - LINK)
-    half = text.rfind("](", start)
-    if half >= 0:
-        opening = text.rfind("[", start, half)
-        if opening >= 0 and (found := _HALF_LINK.match(text, max(start, opening - 1))):
-            text = text[: found.start()] + found[1]
-        elif opening >= 0 and (found := _HALF_LINK.match(text, opening)):
-            text = text[:opening] + found[1]
+    text = _unlinked(text)
     open_marks, code = _unclosed(text)
     if code:
         body = text.rstrip(" ")
@@ -29,6 +22,27 @@ def mended(text: str) -> str:
     if not open_marks:
         return text
     return text.rstrip() + "".join(reversed(open_marks))
+
+
+def _unlinked(text: str) -> str:
+    """The text without an address that is not complete at its end, what is linked to it as plain text."""
+    start = max(0, len(text) - LINK)
+    half = text.rfind("](", start)
+    if half < 0 or not _HALF_ADDRESS.match(text, half):
+        return text
+    opening = text.rfind("[", start, half)
+    name = text[opening + 1 : half]
+    if opening < 0 or not name or "]" in name or "\n" in name:
+        return text
+    if _escaped(text, opening) or _unclosed(text[:opening])[1]:
+        return text
+    picture = text[opening - 1 : opening] == "!" and not _escaped(text, opening - 1)
+    return text[: opening - picture] + name
+
+
+def _escaped(text: str, at: int) -> bool:
+    before = text[:at]
+    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
 def _unclosed(text: str) -> tuple[list[str], str]:
