@@ -331,17 +331,13 @@ def search(
                 if posting & 15 and bit:
                     often.setdefault((part, number), {})[i] = (posting & 15) + 1
     found: dict[Place, Found] = {}
-    for s, documents in held_by.items():
+    for part, documents in held_by.items():
+        at, sessions, seqs, lengths = part.at, part.sessions, part.seqs, part.lengths
         for number, bits in documents.items():
-            length = s.lengths[number]
-            found[s.sessions[number], s.seqs[number]] = _found(
-                (
-                    s.at[number],
-                    length & _LENGTH,
-                    bits,
-                    often.get((s, number), _ONCE) if often else _ONCE,
-                    length > _LENGTH,
-                )
+            length = lengths[number]
+            counts = often.get((part, number), _ONCE) if often else _ONCE
+            found[sessions[number], seqs[number]] = _found(
+                (at[number], length & _LENGTH, bits, counts, length > _LENGTH)
             )
     return Matches(
         sum(map(len, parts)),

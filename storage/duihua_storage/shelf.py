@@ -27,6 +27,8 @@ KEPT, OBJECTS = 130, 1_500
 class Shelf:
     """Small segments as one: their columns, and the postings of each term, 16 bits each."""
 
+    __slots__ = ("_count", "_postings", "at", "length", "lengths", "seqs", "sessions")
+
     def __init__(self) -> None:
         self.at, self.sessions = array("q"), array("q")
         self.seqs, self.lengths = array("I"), array("I")
