@@ -20,7 +20,7 @@ from duihua_storage.cache import SegmentCache
 from duihua_storage.expressions import const, number, numbers
 from duihua_storage.facts import book
 from duihua_storage.history import said
-from duihua_storage.segments import Segment, build, decode, encode, merge, search
+from duihua_storage.segments import Segment, build, decode, encode, merge
 from duihua_storage.statement import Op, Statement, Tx
 from duihua_storage.tables import segments, sessions, turns, users, vectors
 
@@ -254,7 +254,7 @@ def match(
         read = yield from _read(id_ for id_ in ids if id_ not in found)
         cache.put(owner, read)
         found.update(read)
-    matches = search([found[id_] for id_ in ids], terms, rows, between)
+    matches = cache.search(owner, found, terms, rows, between)
     if facts:
         matches = replace(matches, book=(yield from book(owner, False)))
     wanted = choose(matches) if choose else ()

@@ -23,32 +23,64 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, compress, count, islice, repeat
 from operator import ne
-from typing import Literal
+from typing import Literal, Protocol
 
 from duihua.memories import Document, Found, Matches, Place
 
 CAPACITY = 1 << 12
 """Documents that a segment can hold."""
-SMALL = 32
-"""Documents up to which the places of all a segment's terms are kept: they take ten times the bytes."""
-LATELY = 1_024
-"""Terms of which a segment keeps where their postings stand, at most."""
-PART = 32
-"""And at most this part of the terms that it holds (1/32), or it would keep more than it is."""
-KEPT, OBJECTS = 120, 1_500
-"""Bytes of a term's place that is kept, and of a segment without its numbers, about."""
-_Run = tuple[int, Sequence[int], int, int]
-"""Postings of the nth segment, from one place to before another."""
+OBJECTS = 1_500
+"""Bytes of a segment without its numbers, about."""
 _CODES: tuple[Literal["q", "I", "H"], ...] = ("q", "q", "I", "I", "I", "H", "I", "I", "H")
 _NOTHING = array("I"), array("I"), array("H")
 _COUNTS = struct.Struct("<4I")
 _LENGTH = (1 << 31) - 1
 _MOST = 16  # a count that is larger is taken for this
+
+
+class Part(Protocol):
+    """What is searched: documents in the order of their time, and then of their places."""
+
+    @property
+    def at(self) -> array[int]:
+        """When each was said."""
+        ...
+
+    @property
+    def sessions(self) -> array[int]:
+        """Where each was said."""
+        ...
+
+    @property
+    def seqs(self) -> array[int]:
+        """Which turn each is."""
+        ...
+
+    @property
+    def lengths(self) -> array[int]:
+        """How many terms each has; the highest bit: it tells something."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Their lengths together."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def find(self, runs: Mapping[int, list[Run]]) -> None:
+        """Adds its postings of hashed terms to each one's runs."""
+        ...
+
+
+Run = tuple[Part, Sequence[int], int, int]
+"""Postings of a part, from one place to before another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,66 +97,40 @@ class Segment:
     ends: array[int]
     postings: array[int]
     length: int  # sum of `lengths`
-    found: dict[int, int] = field(default_factory=dict[int, int])
-    """Where terms stand, as `_place` tells: all of a small segment, of another what was asked for lately."""
 
     def __len__(self) -> int:
         return len(self.at)
 
     @property
     def size(self) -> int:
-        """Bytes that it takes in memory, at most and about: its arrays, and what it keeps of them."""
-        s, distinct = self, len(self.singles) + len(self.shared)
+        """Bytes that it takes in memory, about."""
+        s = self
         large = (s.at, s.sessions), (s.seqs, s.lengths, s.singles, s.shared, s.ends), (s.lone, s.postings)
-        arrays = sum(width * sum(map(len, some)) for width, some in zip((8, 4, 2), large, strict=True))
-        kept = distinct if len(s) <= SMALL else self._lately
-        return OBJECTS + arrays + KEPT * kept
-
-    @property
-    def _lately(self) -> int:
-        return min(LATELY, 1 + (len(self.singles) + len(self.shared)) // PART)
+        return OBJECTS + sum(
+            width * sum(map(len, some)) for width, some in zip((8, 4, 2), large, strict=True)
+        )
 
     def places(self) -> Iterator[Place]:
         """Where each document was said."""
         return zip(self.sessions, self.seqs, strict=True)
 
-    def find(self, nth: int, runs: Mapping[int, list[_Run]]) -> None:
-        """Adds its postings of hashed terms to each one's runs; it is the `nth` of those that are searched.
-
-        Where they stand is kept: of many small segments most hold none of a question's terms, people come
-        back to the same words, and a look into large arrays misses the caches.
-        """
-        found, singles, wanted = self.found, len(self.singles), runs.keys()
-        if len(self.at) <= SMALL:
-            if not found:
-                found.update(zip(chain(self.singles, self.shared), count()))
-            wanted = wanted & found.keys()
-        for term in wanted:
-            place = found.get(term)
-            if place is None:
-                place = self._looked_up(term)
-            if place >= singles:
-                end = place - singles
-                start = self.ends[end - 1] if end else 0
-                runs[term].append((nth, self.postings, start, self.ends[end]))
-            elif place >= 0:
-                runs[term].append((nth, self.lone, place, place + 1))
-
-    def _looked_up(self, term: int) -> int:
-        """A term's number among those of one document and then those of several; -1: it is not held."""
-        place = -1
-        for names, before in ((self.shared, len(self.singles)), (self.singles, 0)):
-            i = bisect_left(names, term)
-            if i < len(names) and names[i] == term:
-                place = before + i
-        if len(self.found) >= self._lately:
-            self.found.clear()
-        self.found[term] = place
-        return place
-
-    def between(self, start: int, end: int) -> tuple[int, int]:
-        """The documents of a span of time: the number of the first one, and of the one after the last."""
-        return bisect_left(self.at, start), bisect_left(self.at, end)
+    def find(self, runs: Mapping[int, list[Run]]) -> None:
+        """Adds its postings of hashed terms to each one's runs."""
+        singles, shared, ends = self.singles, self.shared, self.ends
+        many, several = len(singles), len(shared)
+        if len(self.at) == 1:  # its terms are in no order
+            for term in runs.keys() & set(singles):
+                i = singles.index(term)
+                runs[term].append((self, self.lone, i, i + 1))
+            return
+        for term, those in runs.items():
+            i = bisect_left(shared, term)
+            if i < several and shared[i] == term:
+                those.append((self, self.postings, ends[i - 1] if i else 0, ends[i]))
+                continue
+            i = bisect_left(singles, term)
+            if i < many and singles[i] == term:
+                those.append((self, self.lone, i, i + 1))
 
     def terms(self) -> Iterator[int]:
         """The term of every posting: of `lone`, then of `postings`."""
@@ -288,7 +294,7 @@ def _little(column: array[int]) -> array[int]:
 
 
 def search(
-    segments: Sequence[Segment], terms: Sequence[str], rows: int, between: tuple[int, int] | None
+    parts: Sequence[Part], terms: Sequence[str], rows: int, between: tuple[int, int] | None
 ) -> Matches:
     """The documents that hold the terms: see `MemoryStore.match`.
 
@@ -296,67 +302,63 @@ def search(
     than that, and of documents that only their time asks for, the newest are taken.
     """
     names = list(map(hashed, terms))
-    runs_of: dict[int, list[_Run]] = {name: [] for name in names}
-    for nth, segment in enumerate(segments):
-        segment.find(nth, runs_of)
+    runs_of: dict[int, list[Run]] = {name: [] for name in names}
+    for part in parts:
+        part.find(runs_of)
     holding = {name: _postings(runs) for name, runs in runs_of.items()}
     sizes = holding  # of those postings that may be wanted
     if between:
-        runs_of = {name: list(_between(segments, runs, *between)) for name, runs in runs_of.items()}
+        runs_of = {name: list(_between(runs, *between)) for name, runs in runs_of.items()}
         sizes = {name: _postings(runs) for name, runs in runs_of.items()}
     held = [(sizes[name], i, runs_of[name]) for i, name in enumerate(names) if sizes[name]]
     if between and not terms:
-        spans = [segment.between(*between) for segment in segments]
-        everything: list[_Run] = [(i, range(0, b << 4, 16), a, b) for i, (a, b) in enumerate(spans) if a < b]
-        held.append((sum(b - a for a, b in spans), -1, everything))
-    held_by: list[dict[int, int]] = [{} for _ in segments]  # terms as bits, by the document's number
-    often: dict[tuple[int, int], dict[int, int]] = {}
+        every: list[Run] = [(part, range(0, len(part) << 4, 16), 0, len(part)) for part in parts]
+        every = list(_between(every, *between))
+        held.append((_postings(every), -1, every))
+    held_by: dict[Part, dict[int, int]] = defaultdict(dict)  # terms as bits, by the document's number
+    often: dict[tuple[Part, int], dict[int, int]] = {}
     left = rows
     for size, i, runs in sorted(held, key=lambda one: one[:2]):
         if size > left < rows:
             break
         left -= size
         bit = 1 << i if i >= 0 else 0
-        for nth, postings, start, end in _newest(segments, runs, rows) if size > rows else runs:
-            documents = held_by[nth]
+        for part, postings, start, end in _newest(runs, rows) if size > rows else runs:
+            documents = held_by[part]
             for posting in postings[start:end]:
                 number = posting >> 4
                 documents[number] = documents.get(number, 0) | bit
                 if posting & 15 and bit:
-                    often.setdefault((nth, number), {})[i] = (posting & 15) + 1
+                    often.setdefault((part, number), {})[i] = (posting & 15) + 1
     found: dict[Place, Found] = {}
-    for nth, (s, documents) in enumerate(zip(segments, held_by, strict=True)):
+    for part, documents in held_by.items():
+        at, sessions, seqs, lengths = part.at, part.sessions, part.seqs, part.lengths
         for number, bits in documents.items():
-            length = s.lengths[number]
-            found[s.sessions[number], s.seqs[number]] = _found(
-                (
-                    s.at[number],
-                    length & _LENGTH,
-                    bits,
-                    often.get((nth, number), _ONCE) if often else _ONCE,
-                    length > _LENGTH,
-                )
+            length = lengths[number]
+            counts = often.get((part, number), _ONCE) if often else _ONCE
+            found[sessions[number], seqs[number]] = _found(
+                (at[number], length & _LENGTH, bits, counts, length > _LENGTH)
             )
     return Matches(
-        sum([len(s.at) for s in segments]),
-        sum([s.length for s in segments]),
+        sum(map(len, parts)),
+        sum([part.length for part in parts]),
         [holding[name] for name in names],
         found,
     )
 
 
-def _postings(runs: list[_Run]) -> int:
+def _postings(runs: list[Run]) -> int:
     return sum([end - start for _, _, start, end in runs])
 
 
-def _between(segments: Sequence[Segment], runs: list[_Run], since: int, until: int) -> Iterator[_Run]:
+def _between(runs: list[Run], since: int, until: int) -> Iterator[Run]:
     """Of the runs what was said in a span of time."""
-    for nth, postings, start, end in runs:
-        first, last = segments[nth].between(since, until)
+    for part, postings, start, end in runs:
+        first, last = bisect_left(part.at, since), bisect_left(part.at, until)
         start = bisect_left(postings, first << 4, start, end)
         end = bisect_left(postings, last << 4, start, end)
         if start < end:
-            yield nth, postings, start, end
+            yield part, postings, start, end
 
 
 _ONCE: Mapping[int, int] = {}
@@ -364,22 +366,21 @@ _found: Callable[[tuple[int, int, int, Mapping[int, int], bool]], Found] = parti
 """A named tuple of a tuple: its own constructor takes three times as long, and each hit needs one."""
 
 
-def _newest(segments: Sequence[Segment], runs: list[_Run], rows: int) -> list[_Run]:
+def _newest(runs: list[Run], rows: int) -> list[Run]:
     """The postings of the newest documents, `rows` of them at most."""
 
-    def when(run: _Run) -> int:
-        nth, postings, _, end = run
-        return segments[nth].at[postings[end - 1] >> 4]
+    def when(run: Run) -> int:
+        part, postings, _, end = run
+        return part.at[postings[end - 1] >> 4]
 
     pool: list[tuple[int, int, int, int, int]] = []
-    for run in sorted(runs, key=when, reverse=True):
+    for nth, run in sorted(enumerate(runs), key=lambda one: when(one[1]), reverse=True):
         if len(pool) >= rows and (not pool or when(run) < pool[-1][0]):
             break  # and so are all that follow
-        nth, postings, start, end = run
-        s = segments[nth]
+        part, postings, start, end = run
         for posting in postings[max(start, end - rows) : end]:
             n = posting >> 4
-            pool.append((s.at[n], s.sessions[n], s.seqs[n], nth, posting))
+            pool.append((part.at[n], part.sessions[n], part.seqs[n], nth, posting))
         pool.sort(reverse=True)
         del pool[rows:]
-    return [(nth, (posting,), 0, 1) for *_, nth, posting in pool]
+    return [(runs[nth][0], (posting,), 0, 1) for *_, nth, posting in pool]

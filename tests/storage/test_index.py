@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, update
 
 from duihua.memories import Document, Matches, Place
 from duihua.messages import Author, TurnRef
-from duihua_storage import SqlStore, index
+from duihua_storage import SqlStore, index, shelf
 from duihua_storage.segments import build, decode, encode, merge, search
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import sessions
@@ -34,6 +34,7 @@ Docs = dict[Place, Document]
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes at which a few documents go through every merge."""
     monkeypatch.setattr(index, "SIZES", [2, 4, 8])
+    monkeypatch.setattr(shelf, "SIZES", [2, 4])
 
 
 def document(session: int, seq: int, at: int = 0, **terms: int) -> Document:
