@@ -119,5 +119,6 @@ def _groups(language: str) -> Iterator[tuple[str, Sequence[Word]]]:
             yield word, [held for other in others if other != word and (held := _terms(other))]
 
 
+@cache
 def _terms(word: str) -> Word:
     return tuple(dict.fromkeys(terms(word)))

@@ -60,7 +60,17 @@ IRREGULAR = {
         understand understood
         die died dying; child children; person people; man men; woman women; foot feet; tooth teeth
         mouse mice
-        wife wives""".replace("\n", ";").split(";")
+        wife wives; knife knives; half halves; loaf loaves; shelf shelves; thief thieves; wolf wolves
+        calf calves; scarf scarves; goose geese; louse lice; grandchild grandchildren
+        policeman policemen; policewoman policewomen; fireman firemen; fisherman fishermen
+        bend bent; bite bitten; bleed bled; blow blew blown; breed bred; burn burnt; creep crept; deal dealt
+        dig dug; dream dreamt; feed fed; flee fled; forbid forbade forbidden; forgive forgave forgiven
+        freeze froze frozen; hang hung; kneel knelt; lay laid; lead led; lean leant; learn learnt; light lit
+        mean meant; prove proven; ring rang rung; rise risen; seek sought; sew sewn; shake shook shaken
+        shine shone; show shown; shrink shrank shrunk; sink sank sunk; slide slid; smell smelt; spell spelt
+        spill spilt; spin spun; spoil spoilt; stick stuck; sting stung; strike struck; swear swore sworn
+        sweep swept; swell swollen; swing swung; tear tore torn; weave wove woven; weep wept
+        withdraw withdrew withdrawn""".replace("\n", ";").split(";")
     for form in line.split()[1:]
 }
 """From a form that changes within to its base."""
