@@ -64,6 +64,7 @@ memory: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.recall $(if $(SMALL),,$(CHECK)) $(SMALL)
 	@$(BIN)/python -m benchmarks.planted $(CHECK)
 	@$(BIN)/python -m benchmarks.contradicted $(CHECK)
+	@$(BIN)/python -m benchmarks.everyday $(CHECK)
 	@$(BIN)/python -m benchmarks.long_chat $(if $(SMALL),--turns 600,$(CHECK))
 	@$(if $(DATA),$(BIN)/python -m benchmarks.memory $(DATA) $(CHECK))
 

@@ -15,7 +15,8 @@ from duihua.messages import Author, Call, Quote, Step, Text, Thinking, Turn, Tur
     {
         "Chinese falls into pairs": ("科幻电影", ["科幻", "幻电", "电影"]),
         "a single character": ("茶", ["茶"]),
-        "particles and pronouns part": ("我的猫很可爱了", ["猫很", "很可", "可爱"]),
+        "particles and pronouns part": ("我的猫很可爱了", ["猫很", "很可", "可爱", "猫"]),
+        "nouns of one character": ("我爸爸说", ["爸爸", "爸说", "爸"]),
         "mixed text": ("买了iPhone 15手机", ["iphon", "15", "手机", "买"]),
         "stems": ("painting paints painted", ["paint"] * 3),
         "forms that change within": ("children bought mice", ["child", "buy", "mous"]),
@@ -60,6 +61,7 @@ def test_a_document_is_what_was_said_with_the_name_of_who_said_it() -> None:
 def test_what_is_huge_is_read_to_a_bound() -> None:
     assert len(terms("a" * 10**6)[0]) == LONGEST
     assert len(terms("茶" * 10**6)) < READ
+    assert len(terms("猫狗" * 10**6)) == READ
 
 
 @settings(max_examples=60)

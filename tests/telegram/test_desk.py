@@ -112,11 +112,15 @@ async def test_a_chat_takes_some_places_alone(
     fake.bot.topics = True
     life = await start(echo)
     accept, busy, most = life.engine.accept, 0, 0
+    two = asyncio.Event()  # at once, and from then on one more would be three
 
     async def counted(input: Any) -> Any:
         nonlocal busy, most
         busy += 1
         most = max(most, busy)
+        if busy == 2:
+            two.set()
+        await two.wait()
         for _ in range(20):
             await asyncio.sleep(0)
         busy -= 1

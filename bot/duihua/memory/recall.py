@@ -106,7 +106,7 @@ class LexicalRecall:
         if limit < 1 or not query.strip():
             return ()
         now = self._clock()
-        asked = question(query, now, self._zone)
+        asked = question(query, now, self._zone, widely=floor != asking.REMARK)
         rows = ASKED if not floor else REMARKED if floor == asking.REMARK else UNASKED
         plan = _Plan(asked, limit, before, floor, book, there, now, self._embed is None)
         if plan.plain and asked.terms and not asked.spans:  # all in one transaction
@@ -298,7 +298,7 @@ class _Plan:
         return {
             place: [
                 near
-                for near in _beside(place, found)
+                for near in _beside(place, found, self.asked.others.terms)
                 if _past(near, self.before) and scores.get(near, 0.0) < score * APART
             ]
             for place, score in some
@@ -324,9 +324,9 @@ def _shown(turn: Turn) -> tuple[str, str] | None:
     return said if any(said) else None
 
 
-def _beside(place: Place, found: Mapping[Place, Found]) -> list[Place]:
-    """The neighbours that hold terms which the turn lacks."""
-    held = found[place].terms if place in found else 0
+def _beside(place: Place, found: Mapping[Place, Found], others: int) -> list[Place]:
+    """The neighbours that hold terms which the turn lacks, and not just `others` (see `Question`)."""
+    held = others | (found[place].terms if place in found else 0)
     out: list[Place] = []
     for step in sorted(REACH, key=abs):
         near = (place[0], place[1] + step)

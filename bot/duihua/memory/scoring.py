@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import log
 
 from duihua.memories import Found, Matches, Place
 from duihua.memory.questions import Question
+from duihua.memory.saying import Saying
+from duihua.memory.synonyms import NONE, Others
 
 K1 = 0.9
 """How soon a repeated term counts no more."""
@@ -50,6 +52,7 @@ def lexical(
     least: float = 0.0,
     top: int = sys.maxsize,
     before: Place | None = None,
+    others: Others = NONE,
 ) -> dict[Place, float]:
     """The score of every turn that holds one of the terms, or stands beside one that does.
 
@@ -59,9 +62,11 @@ def lexical(
     says less than `LEAST` rare words ("thank you") hardly asks for anything: what it finds gets little.
     Turns that hold nothing themselves and get less than `least` are left out, and others that cannot get as
     much; so are those that cannot be among the `top` best. `before`: turns of its session from it on speak
-    for their neighbours and have no score of their own.
+    for their neighbours and have no score of their own. `others`: which terms stand for which; what holds one
+    of them instead of a word that was asked for gets a part of what that word says.
     """
     idf = weights(matches)
+    say = Saying(idf, others)
     rare = log(1 + (matches.documents - 0.5) / 1.5) if matches.documents else 0.0
     asked = zip(idf[: words or None], matches.holding, strict=False)
     best = max(sum(weight if held else ABSENT * weight for weight, held in asked), LEAST * rare) * (
@@ -80,11 +85,11 @@ def lexical(
         if not held:
             continue
         if (said := once.get(held)) is None:
-            said = once[held] = _sum(held, idf)
+            said = once[held] = say.together(held)
         norm = base + slope * found.length
         own = said / (1 + norm)
         for term, count in found.often.items():
-            own += idf[term] * (count / (count + norm) - 1 / (1 + norm))
+            own += say.weights[term] * (count / (count + norm) - 1 / (1 + norm))
         owns[place] = own * (K1 + 1) * unit
         terms[place[0]][place[1]] = held
     if before is not None:
@@ -92,13 +97,13 @@ def lexical(
     if top < len(owns):
         least = max(least, sorted(owns.values())[-top] - ROUNDING)
     beside = AROUND * unit
-    most = sum(idf) * beside  # what neighbours can add
+    most = say.most * beside  # what neighbours can add
 
     # Of the turns in `REACH`, told one by one: nothing else of a search is done as often.
     def around(seq: int, get: Callable[[int, int], int]) -> float:
         held = get(seq - 2, 0) | get(seq - 1, 0) | get(seq + 1, 0) | get(seq + 2, 0)
         if (said := once.get(held)) is None:
-            said = once[held] = _sum(held, idf)
+            said = once[held] = say.together(held)
         return said * beside
 
     scores = {
@@ -120,16 +125,6 @@ def lexical(
                 if (share := around(near, those.get)) >= least:
                     scores[place] = share
     return scores
-
-
-def _sum(terms: int, weights: Sequence[float]) -> float:
-    """The weights of some terms together."""
-    total = 0.0
-    while terms:
-        rest = terms & terms - 1
-        total += weights[(terms ^ rest).bit_length() - 1]
-        terms = rest
-    return total
 
 
 def _past(place: Place, before: Place) -> bool:
@@ -161,9 +156,9 @@ def rank(
     """
     plain = within is None and not question.order
     if plain:
-        scores = lexical(matches, question.words, least, top, before)
+        scores = lexical(matches, question.words, least, top, before, question.others)
     else:
-        scores = lexical(matches, question.words, before=before)
+        scores = lexical(matches, question.words, before=before, others=question.others)
     if within is not None:
         scores = _on_days(scores, _earlier(within, before), alone=not question.words)
     elif question.order:

@@ -1,7 +1,7 @@
 """Text as terms to search by, the same for what was said and for what is asked. No dictionary is needed.
 
 A term is an English word's stem, a number, or two neighbouring characters of a script that writes no spaces
-(Chinese, Japanese, Korean, Thai): a single character between others stands for itself.
+(Chinese, Japanese, Korean, Thai): a single character stands for itself, and so do some nouns of one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def _without(ranges: str, characters: str) -> str:
 
 _CHARACTER = f"[{_without(_UNSPACED, _PARTICLES)}]"
 _PAIRS = re.compile(f"(?=({_CHARACTER}{{2}}))")
-_SINGLE = re.compile(f"(?<!{_CHARACTER}){_CHARACTER}(?!{_CHARACTER})")
+# Words of one character that talk is full of ("我妈说"): they are terms besides the pairs they stand in.
+_NOUNS = "爸妈爹哥弟姐妹爷奶叔姑姨舅娃猫狗鸡鸟鱼车船药病牙腰钱税饭菜酒糖烟歌琴"
+_NOUN = re.compile(rf"([{_NOUNS}])(?!\1)")
+_SINGLE = re.compile(f"(?<!{_CHARACTER})(?![{_NOUNS}]){_CHARACTER}(?!{_CHARACTER})")
 _WORDS = re.compile(rf"[^\W_{_UNSPACED}]+(?:'[^\W_{_UNSPACED}]+)?")
 
 
@@ -70,7 +73,8 @@ def _terms(normal: str, dropped: frozenset[str]) -> list[str]:
         words = _stemmer()([IRREGULAR.get(w, w) for w in kept])
     words += _PAIRS.findall(normal)
     words += (one for one in _SINGLE.findall(normal) if one not in FUNCTION_CHARACTERS)
-    return words
+    words += _NOUN.findall(normal)
+    return words[:READ]
 
 
 def terms(text: str) -> list[str]:
@@ -83,8 +87,12 @@ def query_terms(text: str) -> list[str]:
 
     Date words should have been taken out before (`dates.when`): what they mean is no matter of words.
     """
-    normal = QUESTIONS.sub(" ", plain(text))
-    return list(dict.fromkeys(_terms(normal, QUESTION_WORDS)))
+    return list(dict.fromkeys(_terms(bare(text), QUESTION_WORDS)))
+
+
+def bare(text: str) -> str:
+    """A question in one form, without what of its Chinese makes it one, and without courtesies."""
+    return QUESTIONS.sub(" ", plain(text))
 
 
 def spoken(turn: Turn) -> tuple[str, str]:

@@ -36,7 +36,7 @@ QUESTION_WORDS = FUNCTION_WORDS | _words(
 QUESTIONS = re.compile(
     "为什么|為什麼|什么时候|什麼時候|什么样|什麼樣|什么|什麼|啥|哪一?[些个個里裡儿兒位种種部本天次]?|谁"
     "|誰|怎么样|怎麼樣|怎么|怎麼|怎样|怎樣|如何|多少|多久|几[个個次位]|有没有|有沒有|是不是|对吗|對嗎"
-    "|对不对|还记不记得|还记得|還記得|记得|記得|曾经|曾經|曾|之前|以前|当时|當時|时候|時候|提到|提起"
+    "|对不对|还记不记得|还记得|還記得|记得|記得|曾经|曾經|曾|之前|以前|当时|當時|(?<!小)[时時]候|提到|提起"
     "|说过|說過|告诉|告訴|讲过|講過|聊天|聊[了过過到]?|谈[了过過到]|对话|對話|话题|話題|具体|具體"
     "|谢谢|謝謝|感谢|感謝|你好|您好|好的|好吧|再见|再見|早上好|晚上好|晚安|知道了|明白了|没问题|沒問題|不客气|辛苦了|哈哈+|继续"
     r"|\b(?:go on|keep going|nice to meet you|how (?:are|do) you(?: do)?|see you(?: later| soon| tomorrow)?"
@@ -60,7 +60,17 @@ IRREGULAR = {
         understand understood
         die died dying; child children; person people; man men; woman women; foot feet; tooth teeth
         mouse mice
-        wife wives""".replace("\n", ";").split(";")
+        wife wives; knife knives; half halves; loaf loaves; shelf shelves; thief thieves; wolf wolves
+        calf calves; scarf scarves; goose geese; louse lice; grandchild grandchildren
+        policeman policemen; policewoman policewomen; fireman firemen; fisherman fishermen
+        bend bent; bite bitten; bleed bled; blow blew blown; breed bred; burn burnt; creep crept; deal dealt
+        dig dug; dream dreamt; feed fed; flee fled; forbid forbade forbidden; forgive forgave forgiven
+        freeze froze frozen; hang hung; kneel knelt; lay laid; lead led; lean leant; learn learnt; light lit
+        mean meant; prove proven; ring rang rung; rise risen; seek sought; sew sewn; shake shook shaken
+        shine shone; show shown; shrink shrank shrunk; sink sank sunk; slide slid; smell smelt; spell spelt
+        spill spilt; spin spun; spoil spoilt; stick stuck; sting stung; strike struck; swear swore sworn
+        sweep swept; swell swollen; swing swung; tear tore torn; weave wove woven; weep wept
+        withdraw withdrew withdrawn""".replace("\n", ";").split(";")
     for form in line.split()[1:]
 }
 """From a form that changes within to its base."""
