@@ -42,7 +42,7 @@ MODELS = {
     "dashscope-compatible": "qwen-plus",
 }
 AT_ONCE = 120  # functions in a request; one platform takes 128
-FEW = 20  # where they must fit in 5,120 tokens
+FEW = 8  # where they must fit in 5,120 tokens
 
 
 async def echo(arguments: Mapping[str, Any], context: Any) -> Any:
