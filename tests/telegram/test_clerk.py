@@ -15,6 +15,7 @@ from duihua.access import Access
 from duihua.commands import Command, CommandTable, Show
 from duihua.errors import NotSent, StorageError
 from duihua.messages import Address, text_of
+from duihua.session import Session
 from duihua.simulator.telegram import FakeTelegram, User
 from duihua.telegram import clerk, telling
 from duihua.telegram.api import Api
@@ -178,6 +179,29 @@ async def test_what_needs_consent_is_done_after_a_yes_alone(
     assert await session.history() == []
     ada.say("hello again")
     await fake.until(lambda: answers(fake)[-1] == "two")
+
+
+async def test_a_yes_that_the_database_refuses_is_still_one(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duihua.telegram.desk.PAUSE", 0.01)
+    forget, tries = Session.forget, 0
+
+    async def refuse(session: Session) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise StorageError("locked")
+        return await forget(session)
+
+    monkeypatch.setattr(Session, "forget", refuse)
+    await start(["one"])
+    ada.say("hello")
+    await fake.until(lambda: answers(fake) == ["one"])
+    ada.say("/forget")
+    ada.say("/yes")
+    await fake.until(lambda: len(answers(fake)) == 3)
+    assert answers(fake)[2] == Catalogue("en").t("command.forget.done", count=1)
 
 
 async def test_a_file_is_sent_as_one(fake: FakeTelegram, ada: User, start: Start) -> None:

@@ -319,10 +319,16 @@ class Clerk:
     async def _command(
         self, what: Invocation, said: Said, session: Session, words: Catalogue, key: str
     ) -> None:
-        waiting = self._asked.pop((said.address.key, said.who.id), None)
+        asker = said.address.key, said.who.id
+        waiting = self._asked.pop(asker, None)
         if waiting and waiting[1] > asyncio.get_running_loop().time() and not what.args:
             if what.command.name == "yes":
-                await self._answer(await waiting[0].proceed(), said, words)
+                try:
+                    answer = await waiting[0].proceed()
+                except StorageError:  # the yes comes once more, and is meant for this
+                    self._asked[asker] = waiting
+                    raise
+                await self._answer(answer, said, words)
                 return
             if what.command.name == "no":
                 await self._teller.tell(said, waiting[0].declined)
