@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -506,6 +507,28 @@ async def test_a_second_program_stands_by_until_the_first_one_ends(
             ada.say("two")
             await fake.until(lambda: len(answers(fake)) == 2)
             assert pulse.state == "working"
+
+
+async def test_what_a_killed_process_was_sending_is_sent_by_the_next_one(
+    fake: FakeTelegram, ada: User, database_url: str
+) -> None:
+    async with living(fake, ["hi"], database_url=database_url) as first:
+        store, token = first.engine.store, first.engine.lanes.token()
+        take, taken = store.take_sends, asyncio.Event()
+
+        async def dies(*args: Any, **more: Any) -> Any:
+            if await take(*args, **more):
+                taken.set()
+            return ()
+
+        store.take_sends = dies
+        ada.say("hello")
+        await taken.wait()
+        first.stop.set()
+        await first.task
+        await store.hold(SOURCE, token.replace(f":{os.getpid()}:", f":{2**22 + 1}:"), lease=600_000)
+    async with living(fake, (), database_url=database_url):
+        await fake.until(lambda: answers(fake) == ["hi"])
 
 
 async def test_work_ends_with_the_lease(store: SqlStore) -> None:
