@@ -258,6 +258,18 @@ async def test_an_answer_to_a_command_waits_as_long_as_telegram_asks_to(
     assert set(open_) == {1}  # another process would have found it, too
 
 
+@pytest.mark.parametrize("kind", ["error", "cut"])
+async def test_an_answer_to_a_command_outlives_a_broken_connection(
+    kind: Any, fake: FakeTelegram, ada: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SOON", "LATER"):
+        monkeypatch.setattr(telling, name, 0.0)
+    await start()
+    fake.faults.add(kind, method="sendMessage", times=2)
+    ada.say("/usage")
+    await fake.until(lambda: answers(fake) == [Catalogue("en").t("command.usage.nothing")])
+
+
 async def test_the_buttons_under_an_answer(fake: FakeTelegram, ada: User, start: Start) -> None:
     await start(["one", "two"])
     ada.say("hello")

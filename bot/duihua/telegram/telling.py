@@ -11,10 +11,10 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from duihua.errors import ConfigError, DeliveryError, DuihuaError, InvalidOptions, NotSent
+from duihua.errors import ConfigError, DeliveryError, DuihuaError, InvalidOptions, NotSent, SendUnknown
 from duihua.escapes import one_line
 from duihua.plain import explain
-from duihua.telegram.calls import Refused
+from duihua.telegram.calls import LATER, Refused
 from duihua.telegram.place import place_of
 from duihua.telegram.text import Formatted, split
 from duihua.telegram.updates import Pressed, Said
@@ -85,18 +85,21 @@ class Teller:
         return True
 
     async def heard(self, speak: Callable[[], Awaitable[object]]) -> bool:
-        """Whether it was said, perhaps; waits as long as it may not be said yet. False: it was refused."""
+        """Whether it was said; waits as long as it may not be said yet. False: it was refused."""
         while True:
             try:
                 await speak()
             except NotSent as e:
                 log.info("an answer to a command waits: %s", e)
                 await self._wait(e.retry_after)
+            except SendUnknown as e:  # rather twice than never
+                log.warning("an answer to a command may come twice: %s", e)
+                await self._wait(LATER)
             except Refused as e:
                 log.warning("an answer to a command was not sent: %s", e)
                 return False
             except DeliveryError as e:
-                log.warning("an answer to a command may not have been sent: %s", type(e).__name__)
+                log.warning("an answer to a command has nobody to go to: %s", type(e).__name__)
                 return True
             else:
                 return True
