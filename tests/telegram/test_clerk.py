@@ -268,6 +268,13 @@ async def test_an_answer_to_a_command_outlives_a_broken_connection(
     fake.faults.add(kind, method="sendMessage", times=2)
     ada.say("/usage")
     await fake.until(lambda: answers(fake) == [Catalogue("en").t("command.usage.nothing")])
+    fake.faults.add("garbage", method="sendMessage", times=0)
+    ada.say("/usage")
+    await fake.until(lambda: len(answers(fake)) == 1 + telling.TRIES)
+    fake.faults.clear()
+    ada.say("/new")
+    await fake.until(lambda: answers(fake)[-1] == Catalogue("en").t("command.new.done"))
+    assert len(answers(fake)) == 2 + telling.TRIES
 
 
 async def test_the_buttons_under_an_answer(fake: FakeTelegram, ada: User, start: Start) -> None:

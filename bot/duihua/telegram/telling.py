@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 SOON, LATE = 0.5, 30.0
 """Seconds between two tries of one message, at least and at most."""
+TRIES = 5
+"""Of what may have been said each time."""
 _REASON = 300  # characters of it that are logged
 
 
@@ -85,16 +87,20 @@ class Teller:
         return True
 
     async def heard(self, speak: Callable[[], Awaitable[object]]) -> bool:
-        """Whether it was said; waits as long as it may not be said yet. False: it was refused."""
+        """Whether it was said, perhaps; waits as long as it may not be said yet. False: it was refused."""
+        unknown = 0
         while True:
             try:
                 await speak()
             except NotSent as e:
                 log.info("an answer to a command waits: %s", e)
                 await self._wait(e.retry_after)
-            except SendUnknown as e:  # rather twice than never
-                log.warning("an answer to a command may come twice: %s", e)
-                await self._wait(LATER)
+            except SendUnknown as e:  # rather twice than never, and not for ever: each may have been heard
+                unknown += 1
+                log.warning("an answer to a command may come more than once, or never: %s", e)
+                if unknown == TRIES:
+                    return True
+                await self._wait(LATER * 2 ** (unknown - 1))
             except Refused as e:
                 log.warning("an answer to a command was not sent: %s", e)
                 return False
