@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 
 from duihua.errors import DeliveryError, Gone, NotSent, SendUnknown, StorageError
@@ -26,6 +27,7 @@ LEASE = 60_000
 """Milliseconds after which a send whose outcome nobody wrote down is handed out again; above `PATIENCE`."""
 
 _WHY = 200  # characters of a refusal that are logged
+_APART = 100  # ms by which two clocks, and what was done at the same time, may be apart
 _MARGIN = 0.01  # seconds: the database's clock must have passed the time, too
 
 
@@ -45,6 +47,7 @@ class Delivery:
         self._sending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._began = 0.0  # when the first ones were taken; 0: none were
         self.failed = 0
 
     def open(self) -> None:
@@ -63,6 +66,17 @@ class Delivery:
             if not self._sending:
                 return
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
+
+    async def take_back(self, source: str) -> None:
+        """What a process that is dead now was sending for a source need not wait for the end of its lease.
+
+        Args:
+            source: as an `ArrivalStore` has it; its sessions' keys begin with it.
+        """
+        async with self._taking:
+            ours = (time.monotonic() - self._began) * 1000 + _APART if self._began else 0.0
+            await self._store.take_back(source, within=int(LEASE - ours))
+        self.poke()
 
     async def aclose(self) -> None:
         """Sends what is owed now, then stops."""
@@ -99,6 +113,7 @@ class Delivery:
             room = AT_ONCE - len(self._sending)
             if not self._fronts or room <= 0:
                 return
+            self._began = self._began or time.monotonic()
             for send in await self._store.take_sends(list(self._fronts), lease=LEASE, limit=room):
                 task = asyncio.create_task(self._one(send), name=f"duihua send {send.id}")
                 self._sending.add(task)

@@ -222,6 +222,13 @@ class Store(MemoryStore, ReminderStore, ArrivalStore, ShownStore, AccessStore, C
         """Outbox rows that are due, marked as being sent for `lease`."""
         ...
 
+    async def take_back(self, source: str, *, within: int) -> None:
+        """What was being sent in the sessions of a source is due now, and handed out again.
+
+        Only what was taken for at most `within` ms from now: what was taken since belongs to somebody else.
+        """
+        ...
+
     async def settle_send(
         self,
         send: int,

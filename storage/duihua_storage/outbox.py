@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, case, func, null, select, text, update
 from duihua.messages import TurnRef
 from duihua.ports import Send
 from duihua_storage.expressions import const, now, number, numbers, word, words
-from duihua_storage.sessions import to_address
+from duihua_storage.sessions import clean, to_address
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import outbox, sessions
 
@@ -78,6 +78,17 @@ _SETTLE = Statement(
     )
     .where(X.id == bindparam("i"), text(_OPEN))
 )
+_theirs = func.substr(S.key, const(1), func.length(word("so"))) == word("so")
+_TAKE_BACK = Statement(
+    update(outbox)
+    .values(not_before=now())
+    .where(
+        text(_OPEN),
+        X.state == const("sending"),
+        X.not_before <= now() + number("l"),
+        X.session_id.in_(select(S.id).where(_theirs)),
+    )
+)
 
 
 def take_sends(fronts: Sequence[str], lease: int, limit: int) -> Tx[Sequence[Send]]:
@@ -90,6 +101,11 @@ def take_sends(fronts: Sequence[str], lease: int, limit: int) -> Tx[Sequence[Sen
         Send(id_, TurnRef(session, seq), part, kind, body, to_address(at), external or "", state == "sending")
         for id_, session, seq, part, kind, body, external, state, at in rows
     ]
+
+
+def take_back(source: str, within: int) -> Tx[None]:
+    """What was being sent for a source is due at once, if that was to be at most `within` ms from now."""
+    yield _TAKE_BACK, {"so": f"{clean(source)}/", "l": within}
 
 
 def settle_send(send: int, state: str, external_id: str, delay: int, error: str) -> Tx[None]:

@@ -668,6 +668,10 @@ class SqlStore:
         """Outbox rows that are due, marked as being sent for `lease`; of each session only the oldest."""
         return await self._db.write(lambda: outbox.take_sends(fronts, lease, limit), "sends")
 
+    async def take_back(self, source: str, *, within: int) -> None:
+        """What a dead process was sending for a source is due now, not what is held for longer."""
+        await self._db.write(lambda: outbox.take_back(source, within), "sends")
+
     async def settle_send(
         self,
         send: int,

@@ -63,6 +63,18 @@ async def test_a_sender_that_vanished_is_followed_by_another_that_knows(
     ]
 
 
+async def test_what_a_dead_process_was_sending_is_due_at_once(store: SqlStore) -> None:
+    ref = await owe(store, "hello")
+    source = (await store.session(at())).address.key.partition("/")[0]  # type: ignore[union-attr]
+    await store.take_sends(FRONT, lease=9000)
+    await store.take_back("another", within=9000)
+    await store.take_back(source, within=5000)  # somebody has taken it since
+    assert await store.take_sends(FRONT, lease=9000) == []
+    await store.take_back(source, within=9000)
+    [send] = await store.take_sends(FRONT, lease=9000)
+    assert (send.ref, send.again) == (ref, True)
+
+
 async def test_what_was_not_sent_waits_and_holds_back_what_follows(
     store: SqlStore, database_url: str
 ) -> None:

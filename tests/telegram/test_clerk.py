@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from duihua.access import Access
 from duihua.commands import Command, CommandTable, Show
 from duihua.errors import NotSent, StorageError
 from duihua.messages import Address, text_of
+from duihua.session import Session
 from duihua.simulator.telegram import FakeTelegram, User
 from duihua.telegram import clerk, telling
 from duihua.telegram.api import Api
@@ -180,6 +182,29 @@ async def test_what_needs_consent_is_done_after_a_yes_alone(
     await fake.until(lambda: answers(fake)[-1] == "two")
 
 
+async def test_a_yes_that_the_database_refuses_is_still_one(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duihua.telegram.desk.PAUSE", 0.01)
+    forget, tries = Session.forget, 0
+
+    async def refuse(session: Session) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise StorageError("locked")
+        return await forget(session)
+
+    monkeypatch.setattr(Session, "forget", refuse)
+    await start(["one"])
+    ada.say("hello")
+    await fake.until(lambda: answers(fake) == ["one"])
+    ada.say("/forget")
+    ada.say("/yes")
+    await fake.until(lambda: len(answers(fake)) == 3)
+    assert answers(fake)[2] == Catalogue("en").t("command.forget.done", count=1)
+
+
 async def test_a_file_is_sent_as_one(fake: FakeTelegram, ada: User, start: Start) -> None:
     await start(["one"])
     ada.say("hello")
@@ -231,6 +256,25 @@ async def test_an_answer_to_a_command_waits_as_long_as_telegram_asks_to(
     ada.say("/help")
     await fake.until(lambda: answers(fake))
     assert set(open_) == {1}  # another process would have found it, too
+
+
+@pytest.mark.parametrize("kind", ["error", "cut"])
+async def test_an_answer_to_a_command_outlives_a_broken_connection(
+    kind: Any, fake: FakeTelegram, ada: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SOON", "LATER"):
+        monkeypatch.setattr(telling, name, 0.0)
+    await start()
+    fake.faults.add(kind, method="sendMessage", times=2)
+    ada.say("/usage")
+    await fake.until(lambda: answers(fake) == [Catalogue("en").t("command.usage.nothing")])
+    fake.faults.add("garbage", method="sendMessage", times=0)
+    ada.say("/usage")
+    await fake.until(lambda: len(answers(fake)) == 1 + telling.TRIES)
+    fake.faults.clear()
+    ada.say("/new")
+    await fake.until(lambda: answers(fake)[-1] == Catalogue("en").t("command.new.done"))
+    assert len(answers(fake)) == 2 + telling.TRIES
 
 
 async def test_the_buttons_under_an_answer(fake: FakeTelegram, ada: User, start: Start) -> None:
@@ -482,6 +526,28 @@ async def test_a_second_program_stands_by_until_the_first_one_ends(
             ada.say("two")
             await fake.until(lambda: len(answers(fake)) == 2)
             assert pulse.state == "working"
+
+
+async def test_what_a_killed_process_was_sending_is_sent_by_the_next_one(
+    fake: FakeTelegram, ada: User, database_url: str
+) -> None:
+    async with living(fake, ["hi"], database_url=database_url) as first:
+        store, token = first.engine.store, first.engine.lanes.token()
+        take, taken = store.take_sends, asyncio.Event()
+
+        async def dies(*args: Any, **more: Any) -> Any:
+            if await take(*args, **more):
+                taken.set()
+            return ()
+
+        store.take_sends = dies
+        ada.say("hello")
+        await taken.wait()
+        first.stop.set()
+        await first.task
+        await store.hold(SOURCE, token.replace(f":{os.getpid()}:", f":{2**22 + 1}:"), lease=600_000)
+    async with living(fake, (), database_url=database_url):
+        await fake.until(lambda: answers(fake) == ["hi"])
 
 
 async def test_work_ends_with_the_lease(store: SqlStore) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from duihua.errors import StorageError
+from duihua.errors import NotSent, StorageError
 from duihua.messages import Address
 from duihua.ports import Request
 from duihua.session import Session
@@ -17,6 +17,7 @@ from duihua.simulator.telegram import FakeTelegram, User
 from duihua.telegram.clerk import Clerk
 from duihua.telegram.gathering import gathered
 from duihua.telegram.groups import CONVERSATION
+from duihua.telegram.voice import Voice
 from duihua_prompts import Catalogue
 
 Start = Callable[..., Any]
@@ -103,6 +104,57 @@ async def test_conversations_of_a_chat_do_not_wait_for_each_other(
     await fake.until(lambda: "you said hello" in answers(fake, group.id))
     held.set()
     await fake.until(lambda: "you said held, too" in answers(fake, group.id))
+
+
+async def test_a_chat_that_waits_leaves_room_for_others(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"LANE": 3, "MOST": 6, "TEXTS": 1}.items():
+        monkeypatch.setattr(f"duihua.telegram.desk.{name}", value)
+    life = await start(echo, access="open")
+    submit, held, begun = life.engine.accept, asyncio.Event(), asyncio.Event()
+
+    async def slowly(input: Any) -> Any:
+        if "held" in str(input.parts):
+            begun.set()
+            await held.wait()
+        return await submit(input)
+
+    life.engine.accept = slowly
+    texts = ["held", *map(str, range(8))]
+    for text in texts:
+        ada.say(text)
+    await begun.wait()
+    eve = fake.user(66, "Eve", language_code="en")
+    eve.say("hello")
+    await fake.until(lambda: answers(fake, 66) == ["you said hello"])
+    held.set()
+    await fake.until(lambda: len(answers(fake)) == len(texts))
+    assert answers(fake) == [f"you said {text}" for text in texts]
+
+
+async def test_stops_that_cannot_be_answered_do_not_pile_up(
+    fake: FakeTelegram, ada: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duihua.telegram.desk.MOST", 4)
+    await start(echo)
+    say, shut, tried = Voice.say, True, asyncio.Event()
+
+    async def refuse(voice: Voice, place: Address, *args: Any, **more: Any) -> int:
+        if shut and place.chat == "42":
+            tried.set()
+            raise NotSent("Telegram asks to wait", 0.01)
+        return await say(voice, place, *args, **more)
+
+    monkeypatch.setattr(Voice, "say", refuse)
+    group = fake.group(members=[ada, fake.bot])
+    for _ in range(8):
+        ada.say("/stop")
+    await tried.wait()
+    ada.say("/ask hello", group)
+    await fake.until(lambda: any("you said" in text for text in answers(fake, group.id)))
+    shut = False
+    await fake.until(lambda: answers(fake) == [Catalogue("en").t("command.stop.nothing")])
 
 
 async def test_a_chat_takes_some_places_alone(

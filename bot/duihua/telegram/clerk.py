@@ -114,6 +114,7 @@ class Clerk:
         self.albums = Albums()
         self._chats, self._unheard = chats, Seldom(SILENCE, engine.clock)
         self._asked: OrderedDict[tuple[str, int], tuple[Confirm, float]] = OrderedDict()
+        self._stopped = set[str]()  # conversations where the answer to a stop waits to be told
 
     @property
     def held(self) -> bool:
@@ -166,10 +167,15 @@ class Clerk:
         return isinstance(event, Said) and self._reader.stop(address)
 
     async def stopped(self, event: Said | Stopped, done: bool) -> None:
-        """Tells what came of a stop."""
-        if isinstance(event, Said) and await self._knows(event):
-            words = self._teller.words(event)
+        """Tells what came of a stop, unless that of another one waits to be told there: many are no more."""
+        if not isinstance(event, Said) or event.address.key in self._stopped or not await self._knows(event):
+            return
+        words, here = self._teller.words(event), event.address.key
+        self._stopped.add(here)
+        try:
             await self._teller.tell(event, words.t("command.stop.done" if done else "command.stop.nothing"))
+        finally:
+            self._stopped.discard(here)
 
     async def pressed(self, event: Pressed, key: str, stopped: bool) -> None:
         """Does what a button is for, unless that was a stop.
@@ -319,10 +325,16 @@ class Clerk:
     async def _command(
         self, what: Invocation, said: Said, session: Session, words: Catalogue, key: str
     ) -> None:
-        waiting = self._asked.pop((said.address.key, said.who.id), None)
+        asker = said.address.key, said.who.id
+        waiting = self._asked.pop(asker, None)
         if waiting and waiting[1] > asyncio.get_running_loop().time() and not what.args:
             if what.command.name == "yes":
-                await self._answer(await waiting[0].proceed(), said, words)
+                try:
+                    answer = await waiting[0].proceed()
+                except StorageError:  # the yes comes once more, and is meant for this
+                    self._asked[asker] = waiting
+                    raise
+                await self._answer(answer, said, words)
                 return
             if what.command.name == "no":
                 await self._teller.tell(said, waiting[0].declined)

@@ -24,7 +24,7 @@ from duihua.arrivals import Arrival, ArrivalStore
 from duihua.errors import StorageError
 from duihua.redact import where
 from duihua.telegram.clerk import Clerk
-from duihua.telegram.gathering import Job, album_of, gathered, joined, whole_at
+from duihua.telegram.gathering import TEXTS, Job, album_of, gathered, joined, whole_at
 from duihua.telegram.raw import said_in
 from duihua.telegram.updates import Event, Me, Moved, Pressed, Said, Stands, read
 
@@ -34,6 +34,8 @@ BATCH = 100
 """Arrivals that are read at once."""
 MOST = 2_000
 """Arrivals that are worked on or wait in memory; the others wait in the database."""
+LANE = 100
+"""Jobs of one conversation that are in memory: one that must wait does not take the place of all others."""
 AT_ONCE, EACH = 256, 16
 """Conversations that are worked for at the same time, and those of one chat: it cannot take all places."""
 AGAIN = 0.05
@@ -52,9 +54,13 @@ ALBUMS = 200
 
 @dataclass(slots=True)
 class _Lane:
-    """The jobs of a conversation that are worked on or wait; `more` is set when one is added."""
+    """The jobs of a conversation that are worked on or wait; `more` is set when one is added.
+
+    `later`: arrivals behind those, which are read once more when there is room.
+    """
 
     jobs: deque[Job] = field(default_factory=deque[Job])
+    later: deque[int] = field(default_factory=deque[int])
     more: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, job: Job) -> None:
@@ -134,22 +140,27 @@ class Desk:
     # ------------------------------------------------------------ one arrival
 
     async def _take(self, arrival: Arrival) -> None:
+        if (job := await self._read(arrival)) is None:
+            return
+        if self._clerk.urgent(job.event):
+            self._open += 1
+            self._start(self._at_once(job))
+        else:
+            self._queue(job)
+
+    async def _read(self, arrival: Arrival) -> Job | None:
+        """What is to be done about it; None: nothing, and it is settled."""
         try:
             event = read(Update.model_validate(_plain(arrival.body)), self._me)
         except Exception as e:  # whatever a hostile update does to the types, the next one must be heard
             error = _told(e)
             log.error("update %s for bot %d cannot be read: %s", arrival.key, self._me.id, error)
             self._start(self._unread(arrival, error))
-            return
+            return None
         if event is None:
             await self._settle([arrival.id])
-            return
-        job = Job(arrival.id, arrival.key, event, asyncio.get_running_loop().time())
-        self._open += 1
-        if self._clerk.urgent(event):
-            self._start(self._at_once(job))
-        else:
-            self._queue(job)
+            return None
+        return Job(arrival.id, arrival.key, event, asyncio.get_running_loop().time())
 
     async def _unread(self, arrival: Arrival, error: str) -> None:
         await self._settle([arrival.id], error)
@@ -161,6 +172,10 @@ class Desk:
     def _queue(self, job: Job) -> None:
         name = self._clerk.conversation(job.event)
         lane = self._lanes.get(name)
+        if lane is not None and (lane.later or len(lane.jobs) >= LANE):
+            lane.later.append(job.arrival)
+            return
+        self._open += 1
         if lane is not None:
             lane.add(job)
             return
@@ -181,8 +196,28 @@ class Desk:
                     for job in pieces:
                         lane.jobs.remove(job)
                         self._left()
+                    if len(lane.jobs) <= TEXTS:  # pieces of what comes next are to stay together
+                        await self._refill(lane)
         finally:
             del self._lanes[name]
+
+    async def _refill(self, lane: _Lane) -> None:
+        """Reads what there was no room for. What the database refuses is tried until it gives it."""
+        pause = PAUSE
+        while lane.later and len(lane.jobs) < LANE:
+            try:
+                found = await self._store.arrived(self._me.source, after=lane.later[0] - 1, limit=1)
+            except StorageError as e:
+                log.warning("what arrived for bot %d waits: %s", self._me.id, e)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST)
+                continue
+            there = found and found[0].id == lane.later[0]
+            job = await self._read(found[0]) if there else None
+            lane.later.popleft()  # not before: what comes meanwhile is behind it
+            if job is not None:
+                self._open += 1
+                lane.add(job)
 
     async def _whole(self, lane: _Lane) -> list[Job]:
         """The next jobs that are one input: what an app sends in pieces is waited for."""

@@ -38,14 +38,16 @@ class Lease:
         self._store, self._source, self._token, self._fate = store, source, token, fate
         self._seconds = seconds
 
-    async def taken(self, waiting: Callable[[], None]) -> None:
-        """Returns once it is ours; `waiting` is called when it is another's."""
+    async def taken(self, waiting: Callable[[], None]) -> bool:
+        """Returns once it is ours; `waiting` is called when it is another's. True: whoever had it is dead."""
+        inherited = False
         while True:
             try:
                 if await self._take():
-                    return
+                    return inherited
                 if self._fate(other := await self._store.holder(self._source)) == "dead":
                     await self._store.let_go(self._source, other)
+                    inherited = True
                     continue
                 waiting()
             except StorageError as e:

@@ -181,8 +181,10 @@ class Running:
             self._receivers[str(bot.me.id)] = Receiver(engine.store, source, secret, desk.poke)
         while True:
             lease = Lease(engine.store, source, lanes.token(), lanes.fate, seconds)
-            await lease.taken(waiting)
+            inherited = await lease.taken(waiting)
             pulse.turn("starting")
+            if inherited:
+                await _taken_back(engine, source)
             leased()
             self._ready(bot)
             hear = self._called(bot) if self.plan.webhook else self._polls(bot, engine, desk)
@@ -223,6 +225,13 @@ async def _menus(bot: Met, engine: ChatEngine, languages: Languages) -> None:
         await set_menus(bot.wire, engine.store, TABLE, languages.words, await staff(engine.access))
     except StorageError as e:
         log.warning("bot %s: its menus are not set: %s", bot.wire.id, e)
+
+
+async def _taken_back(engine: ChatEngine, source: str) -> None:
+    try:
+        await engine.delivery.take_back(source)
+    except StorageError as e:  # it is sent a minute later
+        log.warning("what was being sent when %s was killed waits: %s", source, e)
 
 
 async def _insist(wire: Wire, pulse: Pulse, call: Callable[[], Any]) -> Any:

@@ -11,10 +11,10 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from duihua.errors import ConfigError, DeliveryError, DuihuaError, InvalidOptions, NotSent
+from duihua.errors import ConfigError, DeliveryError, DuihuaError, InvalidOptions, NotSent, SendUnknown
 from duihua.escapes import one_line
 from duihua.plain import explain
-from duihua.telegram.calls import Refused
+from duihua.telegram.calls import LATER, Refused
 from duihua.telegram.place import place_of
 from duihua.telegram.text import Formatted, split
 from duihua.telegram.updates import Pressed, Said
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 SOON, LATE = 0.5, 30.0
 """Seconds between two tries of one message, at least and at most."""
+TRIES = 5
+"""Of what may have been said each time."""
 _REASON = 300  # characters of it that are logged
 
 
@@ -86,17 +88,24 @@ class Teller:
 
     async def heard(self, speak: Callable[[], Awaitable[object]]) -> bool:
         """Whether it was said, perhaps; waits as long as it may not be said yet. False: it was refused."""
+        unknown = 0
         while True:
             try:
                 await speak()
             except NotSent as e:
                 log.info("an answer to a command waits: %s", e)
                 await self._wait(e.retry_after)
+            except SendUnknown as e:  # rather twice than never, and not for ever: each may have been heard
+                unknown += 1
+                log.warning("an answer to a command may come more than once, or never: %s", e)
+                if unknown == TRIES:
+                    return True
+                await self._wait(LATER * 2 ** (unknown - 1))
             except Refused as e:
                 log.warning("an answer to a command was not sent: %s", e)
                 return False
             except DeliveryError as e:
-                log.warning("an answer to a command may not have been sent: %s", type(e).__name__)
+                log.warning("an answer to a command has nobody to go to: %s", type(e).__name__)
                 return True
             else:
                 return True
