@@ -249,6 +249,7 @@ async def test_whoever_said_what_cannot_be_read_is_told_now_and_then(
     group = fake.group(members=[ada, fake.bot])
     eve = {"id": 66, "type": "private"}
     damaged = b'{"message_id":1,"from":{"id":42},"chat":{"id":%d,"type":"x"},"text":"a secret" "b"}'
+    fake.inject_bytes(damaged.replace(b'"id":42', b'"id":66') % group.id)  # a stranger's: nobody is told
     for chat in (group.id, 42):
         payload = damaged % chat
         fake.inject_bytes(payload)
@@ -261,7 +262,7 @@ async def test_whoever_said_what_cannot_be_read_is_told_now_and_then(
     assert sorted(answers(fake)) == sorted([told, "you said hello"])
     assert answers(fake, group.id).count(told) == 1
     assert 66 not in {call.chat for call in fake.calls.of("sendMessage")}
-    assert len(await life.engine.store.quarantine()) == 5
+    assert len(await life.engine.store.quarantine()) == 6
 
 
 async def test_what_the_database_refuses_is_tried_again(

@@ -99,6 +99,14 @@ async def test_a_conversation_goes_on_in_the_supergroup(fake: FakeTelegram, ada:
     assert await life.engine.store.session(Address("telegram", str(old), BOT)) is None
 
 
+async def test_a_private_chat_never_moves(fake: FakeTelegram, ada: User, start: Start) -> None:
+    await start(echo)
+    chat = {"id": 42, "type": "private"}
+    fake.inject({"message": {"message_id": 900, "date": 1, "chat": chat, "migrate_to_chat_id": -7002}})
+    ada.say("hello")
+    await fake.until(lambda: answers(fake) == ["you said hello"])
+
+
 async def test_an_answer_that_runs_while_the_group_moves_comes_in_the_new_one(
     fake: FakeTelegram, ada: User, start: Start, monkeypatch: Any
 ) -> None:

@@ -249,9 +249,11 @@ class Clerk:
         who = who or max(chat, 0)
         if not chat or not self._unheard.due(chat):
             return
-        self._unheard.said(chat)  # before anything is waited for: they may come beside each other
         if who and not await self._engine.access.knows(FRONT, str(who)):
             return
+        if not self._unheard.due(chat):  # another came beside it
+            return
+        self._unheard.said(chat)
         known = await self._engine.store.chat(address)
         if known.gone if known is not None else not who:
             return

@@ -241,12 +241,11 @@ def _says(message: Message) -> Formatted:
 
 
 def _moved(message: Message, me: Me) -> Moved | None:
-    here = message.chat.id
-    if message.migrate_to_chat_id:
-        return Moved(_address(message.chat, None, me), here, message.migrate_to_chat_id)
+    old, new = message.chat.id, message.migrate_to_chat_id or 0
     if message.migrate_from_chat_id:
-        return Moved(_address(message.chat, None, me), message.migrate_from_chat_id, here)
-    return None
+        old, new = message.migrate_from_chat_id, old
+    groups = old < 0 and new < 0  # nobody's private chat ever moves
+    return Moved(_address(message.chat, None, me), old, new) if groups else None
 
 
 def _said(message: Message, me: Me, *, edited: bool) -> Said | None:
