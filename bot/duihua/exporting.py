@@ -155,7 +155,7 @@ class _Page:
             about.append(t("export.expires", date=self.date(fact["expires"])))
         if fact["superseded_by"]:
             about.append(t("export.superseded", number=fact["superseded_by"]))
-        places = ", ".join(f"{place['session']}.{place['turn']}" for place in fact["sources"])
+        places = ", ".join(f"{one['session']}.{one['turn']}" for one in fact["sources"] if one["turn"])
         about.append(t("export.sources", places=places) if places else t("export.no_source"))
         return f"**{inline(fact['text'])}** ({'; '.join(about)})"
 

@@ -49,7 +49,8 @@ class Fact:
     """One thing known about an owner, in one sentence. Times are ms UTC, 0: never.
 
     `subject` says what it is about (`name`, `home`, `like`): of a kind that has one value, the new one
-    replaces the old one, which stays as history (`superseded_by`). `sources` are the turns it rests on.
+    replaces the old one, which stays as history (`superseded_by`). `sources` are the turns it rests on;
+    `stays`: also on one that was forgotten while this was to stay, so it does not go with them.
     """
 
     id: int
@@ -63,6 +64,7 @@ class Fact:
     last_seen: int = 0
     expires: int = 0
     superseded_by: int = 0
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)

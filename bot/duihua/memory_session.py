@@ -119,7 +119,7 @@ class MemorySession(Handle):
         """
         known = await self._own_facts()
         gone = {turn.ref for turn in turns}
-        alone = [fact for fact in known if fact.sources and gone.issuperset(fact.sources)]
+        alone = [fact for fact in known if fact.sources and not fact.stays and gone.issuperset(fact.sources)]
         also = {fact.id for fact in (*with_history(facts, known), *alone)}
         return [fact for fact in known if fact.id in also]
 

@@ -67,8 +67,6 @@ def book(owner: int, superseded: bool) -> Tx[FactBook]:
     generation, at = known[0]
     sources: dict[int, list[TurnRef]] = {}
     for fact, session, seq in rests:
-        if not seq:
-            continue
         sources.setdefault(fact, []).append(TurnRef(session, seq))
     everything = [_fact(owner, row, sources.get(row[0], ())) for row in rows]
     found = tuple(
@@ -92,7 +90,7 @@ def _outdated(everything: Sequence[Fact]) -> dict[Place, list[tuple[Fact, Fact]]
     return found
 
 
-def _fact(owner: int, row: Any, sources: Iterable[TurnRef]) -> Fact:
+def _fact(owner: int, row: Any, sources: Sequence[TurnRef]) -> Fact:
     id_, kind, subject, content, confidence, first_seen, last_seen, expires, superseded_by = row
     return Fact(
         id=id_,
@@ -100,12 +98,13 @@ def _fact(owner: int, row: Any, sources: Iterable[TurnRef]) -> Fact:
         kind=cast(FactKind, kind),
         subject=subject or "",
         text=bytes(content).decode(),
-        sources=tuple(sources),
+        sources=tuple(source for source in sources if source.seq),
         confidence=confidence,
         first_seen=first_seen,
         last_seen=last_seen,
         expires=expires,
         superseded_by=superseded_by,
+        stays=any(not source.seq for source in sources),
     )
 
 

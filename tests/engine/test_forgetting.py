@@ -8,6 +8,7 @@ from typing import Any
 
 from duihua import Address, ChatEngine, skill
 from duihua.commands import COMMON, CommandTable, Confirm, Invocation
+from duihua.exporting import markdown
 from duihua.memories import FactChange, Finding
 from duihua.ports import CallDelta, Request
 from duihua_prompts import Catalogue
@@ -57,6 +58,20 @@ async def test_a_fact_goes_with_its_turn_and_the_others_of_it_stay(make: Make, d
     assert "told outright" in (await command(engine, "/memory"))[1]
     await of(engine).forget()  # what it was said in goes: and so does it, though its turn had gone before
     assert await texts(engine) == []
+
+
+async def test_what_was_to_stay_is_not_said_to_go(make: Make) -> None:
+    engine, _ = await make(echo)
+    await of(engine).ask("My name is Annika. I like hiking.")
+    await engine.upkeep.flush()
+    number = (await texts(engine)).index("I like hiking") + 1
+    await command(engine, f"/forget {number}")
+    await of(engine).ask("My name is Annika, as I said.")
+    await engine.upkeep.flush()
+    _, done = await command(engine, "/forget last 10m")
+    assert "Remembered lines: 0, turns: 1." in done
+    assert await texts(engine) == ["My name is Annika"]
+    assert "without a turn" in markdown(await of(engine).export(), WORDS)
 
 
 async def test_with_a_fact_goes_what_it_had_replaced_and_where_that_was_said(

@@ -44,6 +44,22 @@ def test_pairs_of_statements_are_judged_right(name: str, goal: float, at_once: b
         (("我是护士", "我辞职了", "我现在是老师"), ["我现在是老师"]),
         (("My favorite color is blue", "My favourite colour is red"), ["My favourite colour is red"]),
         (("我的手机是华为", "我的手机号是13800001111"), ["我的手机是华为", "我的手机号是13800001111"]),
+        (
+            (
+                "My sister's name is Ann",
+                "My sister is a nurse",
+                "My sister is in Paris",
+                "My sister is a vet",
+            ),
+            ["My sister's name is Ann", "My sister is in Paris", "My sister is a vet"],
+        ),
+        (
+            ("My birthday is May 5", "My birthday is next week"),
+            ["My birthday is May 5", "My birthday is next week"],
+        ),
+        (("我的生日是5月5号", "我的生日是下周五"), ["我的生日是5月5号", "我的生日是下周五"]),
+        (("My birthday is May 5", "My birthday is May 6"), ["My birthday is May 6"]),
+        (("我妈妈叫小红", "我妈妈是护士", "我妈妈是医生"), ["我妈妈叫小红", "我妈妈是医生"]),
         (("My anniversary is June 12", "My anniversary is June 13"), ["My anniversary is June 13"]),
     ],
 )

@@ -60,7 +60,8 @@ def test_a_span_does_not_reach_beyond_all_time() -> None:
     ("text", "first", "after"),
     [
         ("Last week", "2026-11-09", "2026-11-16"), ("上周", "2026-11-09", "2026-11-16"),
-        ("上一个星期", "2026-11-09", "2026-11-16"), ("上上周", "2026-11-02", "2026-11-09"),
+        ("上一个星期", "2026-11-09", "2026-11-16"), ("这一周", "2026-11-16", "2026-11-23"),
+        ("本一个月", "2026-11-01", "2026-12-01"), ("上上周", "2026-11-02", "2026-11-09"),
         ("this week", "2026-11-16", "2026-11-23"), ("本周", "2026-11-16", "2026-11-23"),
         ("上周五", "2026-11-13", "2026-11-14"), ("last friday", "2026-11-20", "2026-11-21"),
         ("last month", "2026-10-01", "2026-11-01"), ("上个月", "2026-10-01", "2026-11-01"),
@@ -93,3 +94,9 @@ def test_what_is_meant_as_a_span_is_never_words(text: str, meant: bool) -> None:
 )
 def test_a_text_stands_in_another_word_for_word(text: str, there: bool) -> None:
     assert quoted(["I like tea", ""])(text) == there
+
+
+def test_characters_that_nobody_sees_neither_hide_a_word_nor_are_one() -> None:
+    assert holding("secret")("The code is Sec\u200bret.")
+    assert quoted(["my se\u2060cret"])("That is my secret.")
+    assert not holding("\u200b")("The code is Sec\u200bret.")

@@ -89,6 +89,12 @@ def _about(said: Statement, subject: str) -> tuple[str, str]:
     return spelt(said.subject), spelt(said.value) if is_single(said.subject) else said.value
 
 
+_SOON = re.compile(  # how far a birthday is; it does not take the place of its date
+    r"(?:(?:on )?(?:\w+day|tomorrow)|soon|(?:this|next|coming)\b\D*)$|"
+    r"[今明后]天|[这本下]个?[周星礼月]|快|马上"
+)
+
+
 def _slot(said: Statement, about: tuple[str, str]) -> str:
     """Where only one such statement holds at a time; empty for a free sentence."""
     subject, value = about
@@ -97,7 +103,7 @@ def _slot(said: Statement, about: tuple[str, str]) -> str:
         return f"{'allergy' if sort == 'allergy' else 'taste'}:{said.value}"
     if subject == "is":
         return state(said.value)[0]
-    if is_single(subject):
+    if is_single(subject) and not (subject == "birthday" and _SOON.match(value)):
         return subject
     return f"{subject}:{value}" if said.ends else ""
 

@@ -197,6 +197,10 @@ RULES: tuple[Rule, ...] = (
         rule("preference", "like", taste=True),
     ),
     # one's people, animals and things
+    (  # beside whoever they are
+        rf"{MY}(?P<x>{KIN})就?是(?P<v>(?:个|名|位|一[个名位])?(?![{SURNAMES}]\w{{1,2}}$)\w{{0,10}}{_PROFESSION})",
+        of_kin("what"),
+    ),
     (
         rf"{MY}(?P<x>{KIN})(?:的?名字)?(?:就?(?:叫做?|名叫|是叫|是)|的?名字(?:叫|是))(?P<v>(?!我|不|说|"
         rf"很|在|因为|个)\w{{1,16}}?)",

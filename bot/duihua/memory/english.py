@@ -220,6 +220,14 @@ RULES: tuple[Rule, ...] = (
         rf" (?:[\w-]+ ){{0,2}}{KIN}(?: (?:named|called) [A-Z][\w ]+)?)",
         rule("profile", "have"),
     ),
+    (  # beside whoever they are
+        rf"my (?P<x>{KIN})(?: is|'s| are) (?P<v>an? [^,]{{1,60}}?)",
+        of_kin("what"),
+    ),
+    (
+        rf"my (?P<x>{KIN})(?: is|'s| are) (?P<v>(?:in|at|on|from|with) [^,]{{1,60}}?)",
+        of_kin("where"),
+    ),
     (
         rf"my (?P<x>(?!(?:{_VAGUE})\b)(?:[\w'-]+ ){{0,3}}?(?!(?:{_VAGUE})\b)[\w'-]+)(?: is|'s|:| are)"
         rf" (?P<v>[^,]{{1,60}}?)",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time, timedelta
 
 from duihua.memory.days import read
+from duihua.memory.statements import visible
 
 _JOINED = (
     "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u30ff\u3130-\u318f\u31f0-\u31ff"
@@ -39,6 +40,7 @@ _CALENDAR = re.compile(
     r"|大?前天|[前昨今]日|[昨今]天|[前去今]年"
     r"|(?:上上|[上本这這])一?[个個]?(?:(?:周|週|星期|礼拜|禮拜)[末一二三四五六日天]?|月)"
 )
+_ONE = re.compile("(?<=[上本这這])一")  # "这一周" is "这周"
 _MEANT = re.compile(r"(?:the )?last\b|最近|过去|過去")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,7 +58,7 @@ def span(text: str, now: datetime) -> Span | None:
     """
     wish = text.strip().casefold()
     if _CALENDAR.fullmatch(wish):
-        (days, *_), _ = read(re.sub("上一", "上", wish), now.date(), past=True)
+        (days, *_), _ = read(_ONE.sub("", wish), now.date(), past=True)
         first, after = (datetime.combine(day, time(), now.tzinfo) for day in days)
         return first, after
     found = _UNTIL_NOW.fullmatch(wish)
@@ -82,7 +84,7 @@ def holding(words: str) -> Callable[[str], bool]:
 
     def holds(text: str) -> bool:
         flat = _flat(text)
-        return all(pattern.search(flat) for pattern in wanted)
+        return bool(wanted) and all(pattern.search(flat) for pattern in wanted)
 
     return holds
 
@@ -100,7 +102,7 @@ def quoted(texts: Iterable[str]) -> Callable[[str], bool]:
 
 
 def _flat(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFKC", visible(text)).casefold()
 
 
 def _standing(word: str) -> re.Pattern[str]:
