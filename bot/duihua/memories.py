@@ -50,7 +50,8 @@ class Fact:
 
     `subject` says what it is about (`name`, `home`, `like`): of a kind that has one value, the new one
     replaces the old one, which stays as history (`superseded_by`). `sources` are the turns it rests on;
-    `stays`: also on one that was forgotten while this was to stay, so it does not go with them.
+    `stays`: sessions in which it was also said in a turn that was forgotten while this was to stay, so that
+    it does not go with the others.
     """
 
     id: int
@@ -64,7 +65,7 @@ class Fact:
     last_seen: int = 0
     expires: int = 0
     superseded_by: int = 0
-    stays: bool = False
+    stays: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

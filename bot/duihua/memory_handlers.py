@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from duihua.command import Answer, Command, Confirm, Document, Scene, Show
 from duihua.escapes import clean, one_line
 from duihua.memories import Fact
-from duihua.memory.naming import Span, means_span, span
+from duihua.memory.naming import Span, holding, means_span, span
 from duihua.messages import Turn, text_of
 from duihua.person_session import CODE_SECONDS
+from duihua.reminders import Reminder
 
 if TYPE_CHECKING:
     from duihua_prompts import Catalogue
@@ -80,7 +81,7 @@ async def _sources(scene: Scene, facts: Sequence[Fact]) -> list[str]:
         out.append(
             scene.words.t("command.memory.source", turn=turn.ref.seq, text=quoted)
             if turn
-            else scene.words.t("command.memory.told")
+            else scene.words.t("command.memory.stays" if fact.stays else "command.memory.told")
         )
     return out
 
@@ -110,10 +111,13 @@ async def _forget(scene: Scene) -> Answer:
         hint = scene.words.t("command.forget.hint")
         return await _forget_these(scene, [facts[int(wish) - 1]], [], tail=[hint])
     facts, turns = await scene.session.mentions(wish)
-    if not facts and not turns:
+    holds = holding(wish)
+    mine = [] if scene.session.address.shared else await scene.session.reminders()
+    reminders = [one for one in mine if holds(one.text)]
+    if not (facts or turns or reminders):
         text = scene.words.t("command.forget.no_words", text=one_line(wish, 40))
         return Show("\n".join([text, *await _unanswered(scene)]))
-    return await _forget_these(scene, facts, turns)
+    return await _forget_these(scene, facts, turns, reminders=reminders)
 
 
 def _forget_session(scene: Scene) -> Answer:
@@ -136,11 +140,11 @@ def _forget_all(scene: Scene) -> Answer:
 
 async def _forget_between(scene: Scene, named: Span) -> Answer:
     when = _dates(scene.words, named)
-    turns = await scene.session.between(*named)
-    if not turns:
+    turns, facts = await scene.session.between(*named), await scene.session.staying(*named)
+    if not turns and not facts:
         text = scene.words.t("command.forget.no_turns", when=when)
         return Show("\n".join([text, *await _unanswered(scene)]))
-    return await _forget_these(scene, [], turns, head=[scene.words.t("command.forget.between", when=when)])
+    return await _forget_these(scene, facts, turns, head=[scene.words.t("command.forget.between", when=when)])
 
 
 async def _unanswered(scene: Scene) -> list[str]:
@@ -164,6 +168,7 @@ async def _forget_these(
     facts: Sequence[Fact],
     turns: Sequence[Turn],
     *,
+    reminders: Sequence[Reminder] = (),
     head: Sequence[str] = (),
     tail: Sequence[str] = (),
 ) -> Answer:
@@ -175,11 +180,14 @@ async def _forget_these(
     listed = _cut(words, [*(_fact(fact) for fact in gone), *(_line(turn) for turn in (*turns, *behind))])
     if stays:
         listed += [words.t("command.forget.stays"), *_cut(words, [_fact(fact) for fact in stays])]
+    listed += [words.t("command.forget.reminder", text=one_line(one.text, LINE)) for one in reminders]
     tail = [*tail, *await _unanswered(scene)]
     much = {"facts": len(gone), "turns": len(turns) + len(behind)}
     question = words.t("command.forget.ask_these", **much)
 
     async def proceed() -> Answer:
+        for one in reminders:
+            await session.cancel_reminder(one.id)
         await session.forget_these(facts, [turn.ref for turn in turns])
         return Show("\n".join([*head, words.t("command.forget.done_these", **much), *tail]))
 

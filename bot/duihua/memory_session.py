@@ -92,6 +92,18 @@ class MemorySession(Handle):
         first, last = (int(moment.timestamp() * 1000) for moment in (start, end))
         return [turn for turn in await engine.store.since(info.id, first) if turn.at < last]
 
+    async def staying(self, start: datetime, end: datetime) -> list[Fact]:
+        """The facts that were to stay when a turn here was forgotten, and were said in that time alone."""
+        _, info = await self._place.made()
+        first, last = (int(moment.timestamp() * 1000) for moment in (start, end))
+        said = {turn.ref for turn in await self.between(start, end)}
+        return [
+            fact
+            for fact in await self._own_facts()
+            if info.id in fact.stays and said.issuperset(fact.sources)
+            if first <= fact.first_seen and fact.last_seen < last
+        ]
+
     async def answering(self) -> bool:
         """Whether something that was said here has no answer yet: memory knows of it when it has one."""
         _, info = await self._place.look()

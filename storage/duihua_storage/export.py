@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 
 import orjson
-from sqlalchemy import func, null, select
+from sqlalchemy import and_, func, null, or_, select
 
 from duihua.errors import NotFound
 from duihua_storage.access import ASKED_BY, CHANGES_OF
@@ -20,6 +20,7 @@ from duihua_storage.chats import CHATS_OF, HEARD_OF
 from duihua_storage.expressions import const, now, number, numbers
 from duihua_storage.records import INPUT, Data, conversation, elsewhere, plain, text, time
 from duihua_storage.segments import decode
+from duihua_storage.sessions import to_address
 from duihua_storage.statement import Statement, Tx
 from duihua_storage.tables import (
     arrivals,
@@ -65,6 +66,7 @@ def export(user: int, files: bool) -> Tx[Mapping[str, Any]]:
     if not person:
         raise NotFound("user", user)
     at, tenant, role, locale, zone, memory, created = person[0]
+    owned = [row for row in owned if not to_address(row[2]).shared]  # of others' words none are theirs
     own = {row[0] for row in owned}
     owners = {"us": orjson.dumps([user, *(-id_ for id_ in own)]).decode()}
     given, known, found, indexed, embedded, reminded, started, used, arrived, set_, heard = yield [
@@ -139,8 +141,18 @@ _SESSIONS = Statement(
     .where(S.owner_id == _u)
     .order_by(S.created, S.id)
 )
-_SAID = Statement(select(T.session_id, T.seq).where(T.author_id == _u).order_by(T.session_id, T.seq))
-_ASKED = Statement(INPUT.where(B.author_id == _u, B.session_id.is_not(null())).order_by(B.id))
+_OWNED = select(S.id).where(S.owner_id == _u)
+
+
+def _by(author: Any, session: Any) -> Any:
+    """What the person said, in others' sessions and, with no author named, in their own."""
+    return or_(author == _u, and_(author.is_(null()), session.in_(_OWNED)))
+
+
+_SAID = Statement(
+    select(T.session_id, T.seq).where(_by(T.author_id, T.session_id)).order_by(T.session_id, T.seq)
+)
+_ASKED = Statement(INPUT.where(_by(B.author_id, B.session_id), B.session_id.is_not(null())).order_by(B.id))
 _GIVEN = Statement(INPUT.where(B.session_id.op("IN")(numbers("ss"))).order_by(B.id))
 _FACTS = Statement(
     select(

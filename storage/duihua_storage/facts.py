@@ -104,7 +104,7 @@ def _fact(owner: int, row: Any, sources: Sequence[TurnRef]) -> Fact:
         last_seen=last_seen,
         expires=expires,
         superseded_by=superseded_by,
-        stays=any(not source.seq for source in sources),
+        stays=tuple(source.session for source in sources if not source.seq),
     )
 
 

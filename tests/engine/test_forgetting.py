@@ -55,7 +55,7 @@ async def test_a_fact_goes_with_its_turn_and_the_others_of_it_stay(make: Make, d
     assert "/forget WORDS" in done
     assert await texts(engine, superseded=True) == ["My name is Annika"]
     assert leftovers(database_url, "hiking", "HIKING") == []
-    assert "told outright" in (await command(engine, "/memory"))[1]
+    assert WORDS.t("command.memory.stays") in (await command(engine, "/memory"))[1]
     await of(engine).forget()  # what it was said in goes: and so does it, though its turn had gone before
     assert await texts(engine) == []
 
@@ -68,10 +68,42 @@ async def test_what_was_to_stay_is_not_said_to_go(make: Make) -> None:
     await command(engine, f"/forget {number}")
     await of(engine).ask("My name is Annika, as I said.")
     await engine.upkeep.flush()
-    _, done = await command(engine, "/forget last 10m")
+    _, done = await command(engine, "/forget as I said")
     assert "Remembered lines: 0, turns: 1." in done
     assert await texts(engine) == ["My name is Annika"]
     assert "without a turn" in markdown(await of(engine).export(), WORDS)
+
+
+async def test_what_was_to_stay_goes_with_all_that_was_said_in_that_time(
+    make: Make, database_url: str
+) -> None:
+    engine, _ = await make(echo)
+    await of(engine).ask("My name is Annika. I like hiking.")
+    await of(engine, "two").ask("I like oolong.")
+    await engine.upkeep.flush()
+    number = (await texts(engine)).index("I like hiking") + 1
+    await command(engine, f"/forget {number}")
+    await of(engine).ask("My name is Annika, as I said.")
+    await engine.upkeep.flush()
+    asked, done = await command(engine, "/forget last 10m")
+    assert "- My name is Annika\n" in asked
+    assert "Remembered lines: 1, turns: 1." in done
+    assert await texts(engine) == ["I like oolong"]
+    assert leftovers(database_url, "Annika") == []
+
+
+async def test_a_reminder_goes_with_its_words(make: Make, database_url: str) -> None:
+    engine, _ = await make(echo)
+    _, info = await of(engine)._place.made()
+    noon = datetime.fromtimestamp(engine.clock(), UTC) + timedelta(days=1)
+    own = engine.supplies.reminders(info.id, info.address, info.owner)
+    await own.add("call Xylander", noon)
+    await own.add("buy milk", noon)
+    asked, done = await command(engine, "/forget xylander")
+    assert "- a reminder: call Xylander\n" in asked
+    assert done.startswith("Forgotten.")
+    assert [one.text for one in await of(engine).reminders()] == ["buy milk"]
+    assert leftovers(database_url, "Xylander") == []
 
 
 async def test_with_a_fact_goes_what_it_had_replaced_and_where_that_was_said(

@@ -328,6 +328,14 @@ async def test_nobody_erases_the_turns_of_another(make: Make) -> None:
     assert await of(engine, "one").facts()
 
 
+async def test_what_the_first_speaker_exports_of_a_shared_conversation_is_their_own(make: Make) -> None:
+    engine, _ = await make(lambda request: "Noted.")
+    await of(engine, "group", shared=True).ask("Hello all.")
+    await of(engine, "group", "bob", shared=True).ask("My name is Robert.")
+    export = orjson.dumps(dict(await of(engine, "alone").export()), default=str)
+    assert (b"Hello all." in export, b"Robert" in export) == (True, False)
+
+
 async def test_what_a_member_exports_of_a_shared_conversation_is_their_own(make: Make) -> None:
     engine, _ = await told(make)
     await of(engine, "group", shared=True).ask("Hello all.")
